@@ -1,0 +1,1 @@
+"""From matched pairs to what the network reads (paper section 3)."""

@@ -1,0 +1,157 @@
+"""What training reads: spectra normalised and pooled once, all as memory-mapped arrays."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from mmae.dataset import layout
+from mmae.dataset.spectra import normalise, pool
+from mmae.errors import InputError
+from mmae.files import atomic, existing, read_json, write_json
+
+MANIFEST = "manifest.json"
+UNITS = {
+    "images": "flux, zero point 27.0 AB mag; bands g r i z y",
+    "spectra": "dimensionless: normalised flux, pooled",
+    "wave": "Angstrom: middle of each pooled pixel",
+    "redshift": "dimensionless: z_spec of DESI",
+    "targetid": "DESI's TARGETID",
+    "magnitudes": "AB mag, cmodel; bands g r i z y; NaN where unknown",
+}
+
+
+class TrainingArrays(NamedTuple):
+    """Galaxies as the networks see them; the first axis is the row of the dataset."""
+
+    images: np.ndarray
+    """(N, 5, 64, 64) float32."""
+    spectra: np.ndarray
+    """(N, pooled pixels) float32."""
+    wave: np.ndarray
+    """(pooled pixels,) Å."""
+    redshift: np.ndarray
+    """(N,) float32, z_spec."""
+    targetid: np.ndarray
+    """(N,) int64."""
+    magnitudes: np.ndarray
+    """(N, 5) float32, AB."""
+
+
+def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size: int) -> None:
+    """Make the training arrays of a GalaxiesML-Spectra file.
+
+    Parameters
+    ----------
+    folder : path
+        To write: one .npy file an array, and manifest.json.
+    dataset : path
+        GalaxiesML-Spectra.
+    width : int
+        Spectrum pixels averaged into one (paper: 30).
+    chunk_size : int
+        Galaxies held in memory at a time.
+
+    Raises
+    ------
+    InputError
+        If the dataset is damaged, or has an ivar that is negative or not finite, or a flux, an
+        image or a redshift that is not finite.
+    """
+    with layout.open_dataset(dataset) as file, atomic(folder) as part:
+        part.mkdir()
+        n, n_wave = file[layout.FLUX].shape
+        redshift = file[layout.REDSHIFT][:]
+        _check_finite(dataset, layout.REDSHIFT, redshift)
+        np.save(part / "redshift.npy", redshift.astype(np.float32))
+        np.save(part / "targetid.npy", layout.read_targetid(file))
+        np.save(part / "wave.npy", pool(layout.read_wave(file), width))
+        known = all(name in file for name in layout.MAGNITUDES)
+        columns = [file[name][:] if known else np.full(n, np.nan) for name in layout.MAGNITUDES]
+        np.save(part / "magnitudes.npy", np.stack(columns, axis=1).astype(np.float32))
+        images = open_memmap(part / "images.npy", "w+", np.float32, file[layout.IMAGE].shape)
+        spectra = open_memmap(part / "spectra.npy", "w+", np.float32, (n, n_wave // width))
+        for start in tqdm(range(0, n, chunk_size), desc="arrays", mininterval=2):
+            rows = slice(start, start + chunk_size)
+            image, flux, ivar = (
+                file[name][rows] for name in (layout.IMAGE, layout.FLUX, layout.IVAR)
+            )
+            _check_finite(dataset, layout.IMAGE, image)
+            _check_spectra(dataset, flux, ivar)
+            images[rows] = image
+            spectra[rows] = pool(normalise(flux, ivar), width)
+        images.flush(), spectra.flush()
+        write_json(part / MANIFEST, _manifest(part))
+
+
+def _check_finite(path: Path | str, key: str, values: np.ndarray) -> None:
+    """Raise InputError unless all values are finite."""
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise InputError(
+            path, key=f"dataset '{key}'", found=f"{bad} values not finite", expected="numbers"
+        )
+
+
+def _check_spectra(path: Path | str, flux: np.ndarray, ivar: np.ndarray) -> None:
+    """Raise InputError unless flux is finite and ivar finite and not negative."""
+    _check_finite(path, layout.FLUX, flux)
+    _check_finite(path, layout.IVAR, ivar)
+    negative = int((ivar < 0).sum())
+    if negative:
+        raise InputError(
+            path,
+            key=f"dataset '{layout.IVAR}'",
+            found=f"{negative} negative values",
+            expected="inverse variances of 0 or more",
+        )
+
+
+def _manifest(folder: Path) -> dict:
+    """Shape, type, unit and checksum of each array."""
+    arrays = {}
+    for name, unit in UNITS.items():
+        path = folder / f"{name}.npy"
+        array = np.load(path, mmap_mode="r")
+        with path.open("rb") as stream:
+            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+        arrays[name] = {
+            "shape": list(array.shape),
+            "dtype": str(array.dtype),
+            "unit": unit,
+            "sha256": checksum,
+        }
+    return {"arrays": arrays}
+
+
+def open_arrays(folder: Path | str) -> TrainingArrays:
+    """Open training arrays without reading them (memory-mapped).
+
+    Raises
+    ------
+    InputError
+        If the folder or an array is missing, or an array is not what the manifest says.
+    """
+    folder = existing(folder)
+    manifest = read_json(folder / MANIFEST).get("arrays", {})
+    arrays = {}
+    for name in TrainingArrays._fields:
+        path = existing(folder / f"{name}.npy")
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(
+                path, found=f"a damaged array ({error})", expected="a .npy file"
+            ) from error
+        expected = manifest.get(name, {})
+        if [list(array.shape), str(array.dtype)] != [expected.get("shape"), expected.get("dtype")]:
+            raise InputError(
+                path,
+                found=f"shape {array.shape}, {array.dtype}",
+                expected=f"shape {expected.get('shape')}, {expected.get('dtype')} (manifest.json)",
+            )
+        arrays[name] = array
+    return TrainingArrays(**arrays)

@@ -1,0 +1,112 @@
+"""Write GalaxiesML-Spectra: images and spectra of the pairs that passed the cuts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from mmae.dataset import layout
+from mmae.dataset.spectra import missing_fraction, replace_artefacts
+from mmae.errors import InputError
+from mmae.files import atomic
+from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.settings import Cleaning
+
+
+def missing_fractions(spectra: h5py.File, chunk_size: int) -> np.ndarray:
+    """Fraction of missing pixels of all collected spectra, shape (N,)."""
+    ivar = spectra[layout.IVAR]
+    return np.concatenate(
+        [missing_fraction(ivar[part]) for part in _slices(ivar.shape[0], chunk_size)]
+    )
+
+
+def write_dataset(
+    path: Path | str,
+    kept: pd.DataFrame,
+    hsc: pd.DataFrame,
+    images: h5py.Dataset,
+    spectra: h5py.File,
+    settings: Cleaning,
+) -> int:
+    """Write the cleaned dataset, a chunk of galaxies at a time.
+
+    Parameters
+    ----------
+    path : path
+    kept : DataFrame
+        Pairs that passed the cuts; the index is the row of `spectra`.
+    hsc : DataFrame
+        HSC's catalogue, all rows.
+    images : h5py Dataset, shape (M, 5, 64, 64)
+        HSC's images, rows as in `hsc`.
+    spectra : h5py File
+        Collected spectra.
+    settings : Cleaning
+
+    Returns
+    -------
+    int
+        Number of spectrum pixels replaced as artefacts.
+
+    Raises
+    ------
+    InputError
+        If an image has pixels that are not finite.
+    """
+    n, n_wave = len(kept), spectra[layout.FLUX].shape[1]
+    ours = hsc.iloc[kept["hsc_row"]]
+    n_replaced = 0
+    with atomic(path) as part, h5py.File(part, "w") as file:
+        file[layout.REDSHIFT] = kept["desi_redshift"].to_numpy()
+        file[layout.TARGETID] = kept["targetid"].to_numpy().astype("S")
+        file[layout.WAVE] = spectra[layout.WAVE][:]
+        file[layout.SEPARATION] = kept["separation_arcsec"].to_numpy()
+        file[layout.OBJECT_ID] = kept["object_id"].to_numpy()
+        file[layout.HSC_REDSHIFT] = kept["hsc_redshift"].to_numpy()
+        for name in (layout.RA, layout.DEC, *layout.MAGNITUDES):
+            file[name] = ours[name.rpartition("/")[2]].to_numpy()
+        shape = (n, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
+        image = file.create_dataset(layout.IMAGE, shape, np.float32, chunks=(1, *shape[1:]))
+        flux, ivar = (
+            file.create_dataset(name, (n, n_wave), np.float32, chunks=(1, n_wave))
+            for name in (layout.FLUX, layout.IVAR)
+        )
+        for rows in tqdm(list(_slices(n, settings.chunk_size)), desc="clean", mininterval=2):
+            pairs = kept.iloc[rows]
+            image[rows] = _finite(_rows(images, pairs["hsc_row"].to_numpy()), pairs, images)
+            noisy = _rows(spectra[layout.FLUX], pairs.index.to_numpy())
+            weight = _rows(spectra[layout.IVAR], pairs.index.to_numpy())
+            flux[rows], count = replace_artefacts(noisy, weight, settings.artefact_sigma)
+            ivar[rows] = weight
+            n_replaced += int(count.sum())
+    return n_replaced
+
+
+def _slices(n: int, size: int) -> Iterator[slice]:
+    """[0, size), [size, 2 size), ... up to n."""
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+def _rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    """Rows in increasing order; one contiguous read is much faster than h5py's lists."""
+    first = rows[0]
+    return dataset[first : rows[-1] + 1][rows - first]
+
+
+def _finite(images: np.ndarray, pairs: pd.DataFrame, dataset: h5py.Dataset) -> np.ndarray:
+    """The images, if all their pixels are finite."""
+    bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+    if len(bad):
+        raise InputError(
+            dataset.file.filename,
+            key=f"dataset '{dataset.name.lstrip('/')}', object_id "
+            f"{pairs['object_id'].iloc[bad[0]]}",
+            found="pixels that are not finite",
+            expected="flux",
+        )
+    return images

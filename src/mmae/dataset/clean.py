@@ -1,0 +1,99 @@
+"""The paper's quality cuts, each a function of the matched pairs (paper section 3).
+
+A cut returns which pairs it removes. Cuts are applied in the order of CUTS, each to what the ones
+before it have left.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mmae.errors import InputError
+from mmae.settings import Cleaning
+
+
+def not_galaxy_or_quasar(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
+    """Targets whose spectrum is not that of a galaxy or a quasar (the paper: stars)."""
+    return ~pairs["spectype"].isin(settings.spectypes).to_numpy()
+
+
+def redshift_warning(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:  # noqa: ARG001
+    """Targets for which DESI's redshift fit gave a warning (ZWARN not 0)."""
+    return (pairs["zwarn"] != 0).to_numpy()
+
+
+def duplicate(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:  # noqa: ARG001
+    """All but one pair of the same TARGETID or the same HSC object.
+
+    The pair of the catalogue's primary observation stays, and among equals the closest pair.
+    """
+    best_first = pairs.assign(secondary=~pairs["zcat_primary"].astype(bool)).sort_values(
+        ["secondary", "separation_arcsec"], kind="stable"
+    )
+    again = best_first["targetid"].duplicated() | best_first["object_id"].duplicated()
+    return again.sort_index().to_numpy()
+
+
+def inconsistent_redshift(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
+    """Pairs whose HSC and DESI redshifts disagree: not the same galaxy, or one is wrong."""
+    difference = np.abs(pairs["hsc_redshift"] - pairs["desi_redshift"])
+    limit = settings.max_redshift_difference * (1 + pairs["desi_redshift"])
+    return (difference > limit).to_numpy()
+
+
+def mostly_missing(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
+    """Spectra with more than 80% of their pixels missing."""
+    return (pairs["missing_fraction"] > settings.max_missing_fraction).to_numpy()
+
+
+Cut = Callable[[pd.DataFrame, Cleaning], np.ndarray]
+CUTS: dict[str, Cut] = {
+    "not a galaxy or quasar": not_galaxy_or_quasar,
+    "redshift warning": redshift_warning,
+    "duplicate": duplicate,
+    "inconsistent redshift": inconsistent_redshift,
+    "mostly missing spectrum": mostly_missing,
+}
+
+
+class Cleaned(NamedTuple):
+    """What the cuts left and what they took."""
+
+    kept: pd.DataFrame
+    """Pairs that stay, in their order, with the index of the matches."""
+    removed: pd.DataFrame
+    """targetid, object_id and the cut that took each removed pair."""
+    report: pd.DataFrame
+    """cut, removed, remaining: one row a cut, the cross-matched sources first."""
+
+
+def apply_cuts(pairs: pd.DataFrame, settings: Cleaning) -> Cleaned:
+    """Apply all cuts in their order.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        The matches, and `missing_fraction` of each spectrum.
+    settings : Cleaning
+
+    Raises
+    ------
+    InputError
+        If nothing is left.
+    """
+    kept, removed = pairs, []
+    report = [("cross-matched", 0, len(pairs))]
+    for name, cut in CUTS.items():
+        gone = cut(kept, settings)
+        removed.append(kept.loc[gone, ["targetid", "object_id"]].assign(cut=name))
+        kept = kept[~gone]
+        report.append((name, int(gone.sum()), len(kept)))
+    if kept.empty:
+        raise InputError("clean", found=f"no pair left of {len(pairs)}", expected="galaxies")
+    return Cleaned(
+        kept,
+        pd.concat(removed, ignore_index=True),
+        pd.DataFrame(report, columns=["cut", "removed", "remaining"]),
+    )

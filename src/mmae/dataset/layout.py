@@ -1,0 +1,100 @@
+"""The HDF5 schema of GalaxiesML-Spectra: the only place that names its datasets.
+
+What this project writes keeps the schema that the authors' loader reads; what is extra is listed
+under EXTRA.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mmae.errors import InputError
+from mmae.files import open_hdf5
+from mmae.instruments import BANDS, IMAGE_SIZE
+
+IMAGE = "image"
+"""(N, 5, 64, 64) float32, flux with zero point 27.0, bands g r i z y."""
+FLUX = "spectrum/flux"
+"""(N, L) float32, 1e-17 erg / (s cm2 Å); L is 7781 here and 7783 in the release."""
+IVAR = "spectrum/ivar"
+"""(N, L) float32, 0 where the pixel is missing."""
+WAVE = "spectrum/wave"
+"""(1, L) or (N, L), Å."""
+REDSHIFT = "DESI_fibermap/DESI_redshift"
+"""(N,) float64, DESI's redshift: z_spec."""
+TARGETID = "targetid"
+"""(N,) byte strings of DESI's integer TARGETID."""
+
+REQUIRED = {
+    IMAGE: (None, len(BANDS), IMAGE_SIZE, IMAGE_SIZE),
+    FLUX: (None, None),
+    IVAR: (None, None),
+    REDSHIFT: (None,),
+    TARGETID: (None,),
+}
+
+MAGNITUDES = tuple(f"hsc/{band}_cmodel_mag" for band in BANDS)
+"""(N,) each, AB."""
+OBJECT_ID, HSC_REDSHIFT, RA, DEC = "hsc/object_id", "hsc/specz_redshift", "hsc/ra", "hsc/dec"
+SEPARATION = "separation_arcsec"
+"""(N,) between the HSC and the DESI position."""
+EXTRA = (*MAGNITUDES, OBJECT_ID, HSC_REDSHIFT, RA, DEC, SEPARATION)
+
+
+@contextmanager
+def open_dataset(path: Path | str) -> Iterator[h5py.File]:
+    """Open a GalaxiesML-Spectra file after checking its datasets.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or a dataset is missing or has another shape.
+    """
+    with open_hdf5(path, REQUIRED) as file:
+        if file[FLUX].shape != file[IVAR].shape:
+            raise InputError(
+                path,
+                key=f"dataset '{IVAR}'",
+                found=f"shape {file[IVAR].shape}",
+                expected=f"the shape of '{FLUX}', {file[FLUX].shape}",
+            )
+        yield file
+
+
+def read_targetid(file: h5py.File) -> np.ndarray:
+    """TARGETIDs of all rows as int64.
+
+    Raises
+    ------
+    InputError
+        If one is no integer.
+    """
+    try:
+        return np.array([int(value) for value in file[TARGETID][:]], dtype=np.int64)
+    except ValueError as error:
+        raise InputError(
+            file.filename,
+            key=f"dataset '{TARGETID}'",
+            found=str(error),
+            expected="byte strings of integers",
+        ) from error
+
+
+def read_wave(file: h5py.File) -> np.ndarray:
+    """Wavelengths of the spectrum's pixels, shape (L,), Å."""
+    if WAVE not in file:
+        raise InputError(
+            file.filename, key=f"dataset '{WAVE}'", found="no such dataset", expected="(1, L)"
+        )
+    wave = np.atleast_2d(file[WAVE][:1])[0] if file[WAVE].ndim == 2 else file[WAVE][:]
+    if wave.shape[0] != file[FLUX].shape[1]:
+        raise InputError(
+            file.filename,
+            key=f"dataset '{WAVE}'",
+            found=f"{wave.shape[0]} wavelengths",
+            expected=f"{file[FLUX].shape[1]}, as in '{FLUX}'",
+        )
+    return wave.astype(float)

@@ -1,0 +1,86 @@
+"""Training, validation and test galaxies (paper section 4)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmae.errors import InputError
+from mmae.files import read_npz, write_npz
+
+SUBSETS = ("train", "validation", "test")
+
+
+def split_sizes(n: int, train_fraction: float, validation_fraction: float) -> tuple[int, int, int]:
+    """Galaxies in each subset; the test set is the rest (authors' code, train.py)."""
+    train, validation = int(train_fraction * n), int(validation_fraction * n)
+    return train, validation, n - train - validation
+
+
+def random_split(
+    n: int, train_fraction: float, validation_fraction: float, permutation: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Cut a permutation of all rows into the three subsets, as torch's random_split does.
+
+    Parameters
+    ----------
+    n : int
+        Galaxies in the dataset, in file order.
+    train_fraction, validation_fraction : float
+    permutation : ndarray of int, shape (n,)
+        For the authors' split: `torch.randperm(n, generator=torch.Generator().manual_seed(0))`.
+
+    Returns
+    -------
+    dict of str to ndarray of int
+        Rows of each subset, in the order drawn.
+
+    Raises
+    ------
+    InputError
+        If a subset would be empty.
+    """
+    sizes = split_sizes(n, train_fraction, validation_fraction)
+    if min(sizes) < 1:
+        raise InputError(
+            "split",
+            found=f"{n} galaxies, which would leave {dict(zip(SUBSETS, sizes, strict=True))}",
+            expected="at least one galaxy in each subset",
+        )
+    parts = np.split(permutation, np.cumsum(sizes)[:-1])
+    return dict(zip(SUBSETS, parts, strict=True))
+
+
+def write_split(path: Path | str, rows: dict[str, np.ndarray], targetid: np.ndarray) -> None:
+    """Write the rows of each subset with their TARGETIDs."""
+    arrays = {name: rows[name] for name in SUBSETS}
+    arrays |= {f"{name}_targetid": targetid[rows[name]] for name in SUBSETS}
+    write_npz(path, **arrays)
+
+
+def read_split(path: Path | str, targetid: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of each subset, after checking that the split is one of this dataset.
+
+    Parameters
+    ----------
+    path : path
+    targetid : ndarray of int64, shape (N,)
+        Of the dataset that the rows point into.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or belongs to another dataset.
+    """
+    names = [*SUBSETS, *(f"{name}_targetid" for name in SUBSETS)]
+    arrays = read_npz(path, names)
+    for name in SUBSETS:
+        rows = arrays[name]
+        fits = len(rows) == 0 or rows.max() < len(targetid)
+        if not fits or not np.array_equal(targetid[rows], arrays[f"{name}_targetid"]):
+            raise InputError(
+                path,
+                key=f"array '{name}_targetid'",
+                found="the targets of another dataset",
+                expected=f"those of this one, {len(targetid)} galaxies",
+            )
+    return {name: arrays[name] for name in SUBSETS}

@@ -1,0 +1,291 @@
+"""Files at the rim: written whole or not at all, checked when opened."""
+
+import json
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+from mmae.errors import InputError
+
+Shape = tuple[int | None, ...]
+
+
+@contextmanager
+def atomic(path: Path | str) -> Iterator[Path]:
+    """Give a temporary name in the same folder; rename it to `path` only if all went well.
+
+    Parameters
+    ----------
+    path : path
+        Final name of a file or a folder. What stood there before is replaced.
+
+    Yields
+    ------
+    Path
+        The name to write to. It does not exist yet.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(part)
+        yield part
+        if path.is_dir():
+            _remove(path)
+        part.replace(path)
+    except OSError as error:
+        if error.filename is None or not Path(str(error.filename)).is_relative_to(path.parent):
+            raise
+        raise InputError(path, f"cannot be written ({error.strerror})") from error
+    finally:
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif path.parent.is_dir():
+        path.unlink(missing_ok=True)
+
+
+def existing(path: Path | str) -> Path:
+    """Return `path` as a Path, or raise InputError if nothing is there."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(path, found="no such file", expected="an existing file")
+    return path
+
+
+@contextmanager
+def open_hdf5(path: Path | str, required: Mapping[str, Shape] | None = None) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, after checking the datasets it must have.
+
+    Parameters
+    ----------
+    path : path
+    required : mapping from dataset name to shape, optional
+        None in a shape stands for any length; the first axis of all must agree.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or a dataset is missing or has another shape.
+    """
+    path = existing(path)
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            path, found=f"a damaged or truncated file ({error})", expected="an HDF5 file"
+        ) from error
+    with file:
+        check_datasets(file, required or {})
+        yield file
+
+
+def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
+    """Raise InputError unless `file` has every dataset of `required`, in its shape."""
+    rows: dict[str, int] = {}
+    for name, shape in required.items():
+        if name not in file:
+            raise InputError(
+                file.filename,
+                key=f"dataset '{name}'",
+                found=f"only {sorted(_dataset_names(file))}",
+                expected=f"a dataset of shape {_shape_words(shape)}",
+            )
+        found = file[name].shape
+        agrees = len(found) == len(shape) and all(
+            want is None or want == have for want, have in zip(shape, found, strict=True)
+        )
+        if not agrees:
+            raise InputError(
+                file.filename,
+                key=f"dataset '{name}'",
+                found=f"shape {found}",
+                expected=f"shape {_shape_words(shape)}",
+            )
+        if shape[0] is None:
+            rows[name] = found[0]
+    if len(set(rows.values())) > 1:
+        raise InputError(
+            file.filename,
+            found=f"datasets of different lengths {rows}",
+            expected="one row a galaxy in each",
+        )
+
+
+def _dataset_names(file: h5py.File) -> list[str]:
+    """Names of all datasets of a file, groups included in the path."""
+    names: list[str] = []
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
+    return names
+
+
+def _shape_words(shape: Shape) -> str:
+    """(None, 5) as '(N, 5)'."""
+    return "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
+
+
+@contextmanager
+def open_fits(path: Path | str) -> Iterator[fits.HDUList]:
+    """Open a FITS file for reading; a truncated one is an error, not a warning.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or truncated.
+    """
+    path = existing(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AstropyUserWarning)
+            hdus = fits.open(path, memmap=True)
+            hdus.readall()
+    except (OSError, AstropyUserWarning) as error:
+        raise InputError(
+            path, found=f"a damaged or truncated file ({error})", expected="a FITS file"
+        ) from error
+    with hdus:
+        yield hdus
+
+
+def fits_columns(path: Path | str, hdu: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Read the named columns of one binary table of a FITS file.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or the HDU or a column is missing.
+    """
+    with open_fits(path) as hdus:
+        table = fits_hdu(hdus, path, hdu)
+        missing = [name for name in columns if name not in table.columns.names]
+        if missing:
+            raise InputError(
+                path,
+                key=f"HDU {hdu}, column {missing[0]}",
+                found=f"only {table.columns.names}",
+                expected=f"the columns {list(columns)}",
+            )
+        try:
+            return pd.DataFrame({name: _native(table.data[name]) for name in columns})
+        except (TypeError, ValueError, OSError) as error:
+            raise InputError(
+                path, key=f"HDU {hdu}", found=f"unreadable data ({error})", expected="a whole table"
+            ) from error
+
+
+def fits_hdu(hdus: fits.HDUList, path: Path | str, name: str) -> fits.hdu.base.ExtensionHDU:
+    """Return the named HDU, or raise InputError with the names that are there."""
+    if name not in hdus:
+        raise InputError(
+            path, key=f"HDU {name}", found=f"only {[h.name for h in hdus]}", expected="that HDU"
+        )
+    return hdus[name]
+
+
+def _native(column: np.ndarray) -> np.ndarray:
+    """FITS is big-endian and pads strings; pandas wants neither."""
+    column = np.asarray(column)
+    if column.dtype.kind in "SU":
+        return np.char.strip(column.astype(str))
+    return column.astype(column.dtype.newbyteorder("="))
+
+
+def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV table that has at least these columns.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not a table, or a column is missing.
+    """
+    path = existing(path)
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(
+            path, found=f"no table ({error})", expected="a CSV file with a header"
+        ) from error
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise InputError(
+            path,
+            key=f"column {missing[0]}",
+            found=f"only {list(table.columns)}",
+            expected=f"the columns {list(columns)}",
+        )
+    return table
+
+
+def write_table(path: Path | str, table: pd.DataFrame) -> None:
+    """Write a CSV table, whole or not at all."""
+    with atomic(path) as part:
+        table.to_csv(part, index=False)
+
+
+def read_json(path: Path | str) -> dict:
+    """Read a JSON file, or raise InputError if it is missing or damaged."""
+    path = existing(path)
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(path, found=f"no JSON ({error})", expected="a JSON file") from error
+
+
+def write_json(path: Path | str, content: object) -> None:
+    """Write JSON with sorted keys, so that equal content is equal bytes."""
+    with atomic(path) as part:
+        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Read a .npz archive that has at least these arrays (never a pickle).
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or an array is missing.
+    """
+    path = existing(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            path, found=f"a damaged file ({error})", expected="a .npz archive"
+        ) from error
+    except Exception as error:  # zipfile raises its own kinds
+        raise InputError(path, found=f"no archive ({error})", expected="a .npz archive") from error
+    missing = [name for name in required if name not in arrays]
+    if missing:
+        raise InputError(
+            path,
+            key=f"array '{missing[0]}'",
+            found=f"only {sorted(arrays)}",
+            expected=f"the arrays {list(required)}",
+        )
+    return arrays
+
+
+def write_npz(path: Path | str, **arrays: np.ndarray) -> None:
+    """Write a .npz archive, whole or not at all."""
+    with atomic(path) as part, part.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)

@@ -1,0 +1,390 @@
+"""Every config key: its name, type, range and meaning. `config/schema.yaml` is written from here.
+
+One frozen dataclass a section. A command receives only the sections that it uses.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from mmae.errors import InputError
+
+settings = dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+
+
+def key(description: str, **limits: Any) -> Any:
+    """A config key with its meaning, unit and source."""
+    return Field(description=description, **limits)
+
+
+# --- section 3: data ------------------------------------------------------------------------------
+
+
+@settings
+class Faults:
+    """What is wrong with the embedded survey, as fractions of the good galaxies."""
+
+    star: Fraction = key("stars among the matched targets")
+    zwarn: Fraction = key("targets whose ZWARN is not 0")
+    duplicate: Fraction = key("sources listed and observed twice, both pairs matched")
+    inconsistent: Fraction = key("targets whose HSC and DESI redshifts disagree")
+    missing: Fraction = key("spectra with more than 80% of their pixels missing")
+    artefact: Fraction = key("good spectra with spikes of one or two pixels")
+    repeat: Fraction = key("good targets with a second row in the DESI catalogue")
+    neighbour: Fraction = key("good galaxies with a second HSC source inside the match radius")
+    hsc_only: Fraction = key("HSC galaxies without a DESI spectrum")
+    desi_only: Fraction = key("DESI targets without an HSC image")
+    sky_fibre: Fraction = key("DESI fibres on blank sky")
+
+
+@settings
+class Simulation:
+    """The embedded survey."""
+
+    n_galaxies: Count = key("good galaxies, which cleaning must leave")
+    seed: Seed = key("the same seed gives the same bytes")
+    chunk_size: Count = key("galaxies rendered at a time; bounds the memory")
+    workers: Count = key("processes that render; does not change the data")
+    faults: Faults = key("what is wrong on purpose")
+
+
+@settings
+class CatalogFiles:
+    """Catalogues already on disk, in the formats of their releases."""
+
+    galaxiesml: str | None = key("GalaxiesML HDF5 file with 64x64 images")
+    desi: str | None = key("root of a DESI tree: zcatalog/v1/ and healpix/ below it")
+
+
+@settings
+class Survey:
+    """Where galaxies come from (paper section 3)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")] = key("folder under results/")
+    source: Literal["simulate", "files"] = key("simulate: the embedded survey; files: below")
+    simulate: Simulation = key("for source: simulate")
+    files: CatalogFiles = key("for source: files")
+
+    @model_validator(mode="after")
+    def _files_named(self) -> "Survey":
+        if self.source == "files" and None in (self.files.galaxiesml, self.files.desi):
+            raise ValueError("source 'files' needs files.galaxiesml and files.desi")
+        return self
+
+
+@settings
+class Crossmatch:
+    """HSC to DESI by position."""
+
+    radius_arcsec: Positive = key("largest separation of a match, arcsec")
+
+
+@settings
+class Cleaning:
+    """Quality cuts (paper section 3)."""
+
+    spectypes: tuple[str, ...] = key("values of SPECTYPE that stay", min_length=1)
+    max_redshift_difference: Positive = key("largest |z_hsc - z_desi| / (1 + z_desi)")
+    max_missing_fraction: Fraction = key("largest fraction of pixels with ivar = 0")
+    artefact_sigma: Positive = key("height of a spike above the spectrum, in units of its noise")
+    chunk_size: Count = key("galaxies held in memory at a time")
+
+
+@settings
+class Split:
+    """Training, validation and test galaxies (paper section 4); the test set is the rest."""
+
+    seed: Seed = key("seed of torch's random_split; the authors use 0")
+    train_fraction: Fraction = key("paper: 0.70")
+    validation_fraction: Fraction = key("paper: 0.15")
+
+    @model_validator(mode="after")
+    def _leaves_a_test_set(self) -> "Split":
+        if self.train_fraction + self.validation_fraction >= 1:
+            raise ValueError("train_fraction + validation_fraction must stay below 1")
+        return self
+
+
+@settings
+class Arrays:
+    """What the network sees."""
+
+    pool: Count = key("spectrum pixels averaged into one (paper: 30)")
+
+
+# --- section 4: methods ---------------------------------------------------------------------------
+
+
+@settings
+class PaperModel:
+    """The multi-modal masked autoencoder of the paper (section 4)."""
+
+    kind: Literal["paper"] = key("which file of mmae/models")
+    image_size: Count = key("pixels on a side")
+    image_patch: Count = key("pixels on a side of an image patch")
+    spectrum_length: Count = key("pooled spectrum pixels (7781 or 7783 pixels pooled by 30: 259)")
+    spectrum_patch: Count = key("pixels of a spectrum patch")
+    dim: Count = key("width of a token")
+    depth: Count = key("transformer layers of each encoder")
+    heads: Count = key("attention heads")
+    cross_layers: Count = key("cross-attention blocks")
+    dropout: Fraction = key("dropout rate")
+
+    @model_validator(mode="after")
+    def _sizes_divide(self) -> "PaperModel":
+        if self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}")
+        if self.image_size % self.image_patch:
+            raise ValueError(
+                f"image_size {self.image_size} is not a multiple of image_patch {self.image_patch}"
+            )
+        if self.spectrum_length < self.spectrum_patch:
+            raise ValueError("spectrum_length is shorter than one spectrum_patch")
+        return self
+
+
+@settings
+class Training:
+    """Optimisation (paper section 4)."""
+
+    device: Literal["cpu", "cuda", "auto"] = key("where to train")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key("arithmetic of the network")
+    threads: Count = key("CPU threads of one training; part of the result, as sums round")
+    epochs: Count = key("passes over the training galaxies")
+    patience: Count = key("stop after so many epochs without a better validation loss")
+    batch_size: Count = key("galaxies a step")
+    learning_rate: Positive = key("AdamW")
+    weight_decay: Annotated[float, Field(ge=0)] = key("AdamW")
+    position_rate: Fraction = key("learning rate of positions and pooling queries, relative")
+    gradient_clip: Positive = key("largest norm of the gradient")
+    image_weight: Annotated[float, Field(ge=0)] = key("weight of the image loss")
+    spectrum_weight: Annotated[float, Field(ge=0)] = key("weight of the spectrum loss")
+    redshift_weight: Annotated[float, Field(ge=0)] = key("weight of the redshift loss")
+    spectrum_mask: Fraction | None = key("mask ratio of spectra; null: the image's")
+    modality_dropout: Fraction = key("fraction of spectra zeroed entirely")
+    modality_dropout_by: Literal["galaxy", "batch"] = key(
+        "galaxy: each on its own (the paper's text); batch: whole batches (the authors' code)"
+    )
+
+
+@settings
+class Baseline:
+    """A sanity baseline, fitted and applied in one go."""
+
+    kind: Literal["gbdt", "median"] = key(
+        "gbdt: gradient-boosted trees on five magnitudes; median: the training set's median"
+    )
+
+
+# --- section 5: results ---------------------------------------------------------------------------
+
+
+@settings
+class View:
+    """What a model is shown at test time, as hidden fractions."""
+
+    image: Fraction = key("fraction of image patches hidden")
+    spectrum: Fraction = key("fraction of spectrum patches hidden")
+
+
+@settings
+class Grid:
+    """Which runs exist. Adding one reruns nothing that is finished."""
+
+    models: tuple[str, ...] = key("entries of models")
+    masks: tuple[Fraction, ...] = key("mask ratios in training", min_length=1)
+    seeds: tuple[Seed, ...] = key("seeds of the training", min_length=1)
+    views: tuple[View, ...] = key("what the model is shown at test time", min_length=1)
+    baselines: tuple[str, ...] = key("entries of baselines")
+
+
+@settings
+class Headline:
+    """The run that the paper's figures show."""
+
+    model: str = key("an entry of grid.models")
+    mask: Fraction = key("one of grid.masks (paper: 0.75)")
+    seed: Seed = key("one of grid.seeds")
+
+
+@settings
+class Evaluation:
+    """Predictions and metrics (paper section 5)."""
+
+    seed: Seed = key("seed of the test masks")
+    batch_size: Count = key("galaxies a step")
+    threads: Count = key("CPU threads")
+
+
+@settings
+class Scoring:
+    """Redshift metrics."""
+
+    low_redshift: Positive = key("upper end of the low-redshift regime (paper: 0.4)")
+    bin_edges: tuple[float, ...] = key("edges of the redshift bins", min_length=2)
+    bootstrap_samples: Count = key("resamplings behind each confidence interval")
+    bootstrap_seed: Seed = key("seed of the resampling")
+
+
+@settings
+class PublishedFile:
+    """One of the authors' prediction files."""
+
+    name: str = key("file name")
+    url: str = key("where it is downloaded from", pattern=r"^https://")
+    sha256: str = key("checksum", pattern=r"^[0-9a-f]{64}$")
+
+
+@settings
+class Published:
+    """The authors' own predictions for 20,181 galaxies."""
+
+    folder: str | None = key("a local copy; used when the files are there, else downloaded")
+    quartermask: PublishedFile = key("image masked 25%, spectrum hidden")
+    nomask: PublishedFile = key("image whole, spectrum hidden")
+
+
+@settings
+class Settings:
+    """The whole config."""
+
+    survey: Survey
+    crossmatch: Crossmatch
+    clean: Cleaning
+    split: Split
+    arrays: Arrays
+    models: dict[Name, PaperModel]
+    training: Training
+    baselines: dict[Name, Baseline]
+    grid: Grid
+    headline: Headline
+    evaluation: Evaluation
+    scoring: Scoring
+    published: Published
+
+    @model_validator(mode="after")
+    def _grid_names_exist(self) -> "Settings":
+        for model in (*self.grid.models, self.headline.model):
+            if model not in self.models:
+                raise ValueError(f"model '{model}' is not among models: {list(self.models)}")
+        for baseline in self.grid.baselines:
+            if baseline not in self.baselines:
+                raise ValueError(
+                    f"baseline '{baseline}' is not among baselines: {list(self.baselines)}"
+                )
+        head = self.headline
+        if head.mask not in self.grid.masks or head.seed not in self.grid.seeds:
+            raise ValueError("headline.mask and headline.seed must be among grid.masks and seeds")
+        return self
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+Section = TypeVar("Section")
+
+
+def read_section(kind: type[Section], content: Any, where: str) -> Section:
+    """Make a settings dataclass from plain content.
+
+    Parameters
+    ----------
+    kind : settings dataclass
+    content : mapping
+        As read from YAML or JSON.
+    where : str
+        File or key, for the error message.
+
+    Raises
+    ------
+    InputError
+        Naming the first key that is unknown, missing, of the wrong type or out of range.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(content), strict=True)
+    except ValidationError as error:
+        raise _one_sentence(error, kind, where) from None
+    except TypeError as error:
+        raise InputError(where, found=f"content that is no plain data ({error})") from None
+
+
+def _one_sentence(error: ValidationError, kind: type, where: str) -> InputError:
+    """The first problem of a validation, in the words of all our errors."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    problem = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    match first["type"]:
+        case "value_error":
+            return InputError(where, problem, key=name)
+        case "unexpected_keyword_argument":
+            known = _known_keys(kind, first["loc"][:-1])
+            return InputError(where, key=name, found="an unknown key", expected=f"one of {known}")
+        case "missing" | "missing_argument":
+            return InputError(where, key=name, found="no such key", expected="a value")
+        case "float_type" if isinstance(first["input"], str):
+            problem += " (in YAML, write 1.0e-4 rather than 1e-4)"
+    return InputError(where, key=name, found=repr(first["input"]), expected=problem)
+
+
+def _known_keys(kind: Any, path: tuple) -> list[str]:
+    """Keys of the section at `path` below `kind`."""
+    for part in path:
+        if dataclasses.is_dataclass(kind):
+            kind = {f.name: f.type for f in dataclasses.fields(kind)}[part]
+        else:
+            kind = kind.__args__[-1]
+    return [f.name for f in dataclasses.fields(kind)]
+
+
+def read_config(*sources: str) -> dict:
+    """Merge configs, later ones over earlier ones.
+
+    Parameters
+    ----------
+    *sources : str
+        Each a YAML file's path, or JSON text that starts with a brace.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or is no mapping.
+    """
+    merged: dict = {}
+    for source in sources:
+        inline = source.lstrip().startswith("{")
+        where = "--config" if inline else source
+        if not inline and not Path(source).is_file():
+            raise InputError(where, found="no such file", expected="a YAML config")
+        try:
+            content = yaml.safe_load(source if inline else Path(source).read_text())
+        except yaml.YAMLError as error:
+            raise InputError(where, found=f"no YAML ({error})", expected="a config") from None
+        if not isinstance(content, Mapping):
+            raise InputError(where, found=type(content).__name__, expected="a mapping of sections")
+        _merge(merged, content)
+    return merged
+
+
+def _merge(into: dict, other: Mapping) -> None:
+    """Update nested mappings, as Snakemake does with several config files."""
+    for name, value in other.items():
+        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value
+
+
+def json_schema() -> dict:
+    """JSON schema of the whole config."""
+    return TypeAdapter(Settings).json_schema()

@@ -1,0 +1,1 @@
+"""What exists before us: surveys in their own formats, simulated or released."""

@@ -1,0 +1,201 @@
+"""Write the embedded survey: GalaxiesML, DESI's catalogue, DESI's coadds, and the truth."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+from tqdm import tqdm
+
+from mmae.files import atomic
+from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, SEEING_ARCSEC, flux_from_mag, mag_from_flux
+from mmae.settings import Simulation
+from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
+from mmae.survey.galaxiesml import DEC, OBJECT_ID, RA, REDSHIFT, write_galaxiesml
+from mmae.survey.simulated.catalogs import SKY, Catalogs, plant
+from mmae.survey.simulated.images import Scene, make_scene, render, sky_sigma
+from mmae.survey.simulated.sources import Sources, take
+from mmae.survey.simulated.spectra import add_spike, lose_pixels, observe
+
+CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
+"""Streams of random numbers, so that no step's draws depend on another's."""
+
+
+def simulate_survey(
+    settings: Simulation, galaxiesml: Path | str, desi: Path | str, truth: Path | str
+) -> Catalogs:
+    """Draw and write the embedded survey.
+
+    Parameters
+    ----------
+    settings : Simulation
+    galaxiesml : path
+        HDF5 file to write, as GalaxiesML.
+    desi : path
+        Folder to write, a DESI tree: zcatalog/v1/ and healpix/.
+    truth : path
+        FITS file to write, with what each row of both catalogues is. No step reads it; tests do.
+
+    Returns
+    -------
+    Catalogs
+        What was written.
+    """
+    catalogs = plant(
+        settings.n_galaxies, settings.faults, np.random.default_rng([settings.seed, CATALOG])
+    )
+    with ProcessPoolExecutor(
+        settings.workers, mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
+        _write_images(settings, catalogs, pool, galaxiesml)
+        _write_desi(settings, catalogs, pool, desi)
+    _write_truth(catalogs, truth)
+    return catalogs
+
+
+def _write_images(
+    settings: Simulation, catalogs: Catalogs, pool: ProcessPoolExecutor, path: Path | str
+) -> None:
+    """Write the GalaxiesML file."""
+    hsc = catalogs.hsc
+    rng = np.random.default_rng([settings.seed, PHOTOMETRY])
+    columns = {
+        OBJECT_ID: hsc["object_id"].to_numpy(),
+        RA: hsc["ra"].to_numpy(),
+        DEC: hsc["dec"].to_numpy(),
+        REDSHIFT: hsc["redshift"].to_numpy(),
+        "specz_redshift_err": hsc["redshift_error"].to_numpy(),
+        "specz_flag_homogeneous": np.ones(len(hsc), dtype=bool),
+        **_photometry(catalogs.sources, hsc["source"].to_numpy(), rng),
+    }
+    seeds = _seeds(settings.seed, IMAGES, len(hsc))
+    scene = make_scene(
+        hsc["source"].to_numpy(),
+        hsc[["dx", "dy"]].to_numpy(),
+        len(catalogs.sources.redshift),
+        np.random.default_rng([settings.seed, SCENES]),
+    )
+    jobs = []
+    for start in range(0, len(hsc), settings.chunk_size):
+        stop = min(start + settings.chunk_size, len(hsc))
+        inside = (scene.image >= start) & (scene.image < stop)
+        members = Scene(*(part[inside] for part in scene))
+        needed, local = np.unique(members.source, return_inverse=True)
+        members = members._replace(image=members.image - start, source=local)
+        jobs.append(partial(render, take(catalogs.sources, needed), members, seeds[start:stop]))
+    write_galaxiesml(path, columns, _in_order(pool, jobs, "images", settings.workers))
+
+
+def _write_desi(
+    settings: Simulation, catalogs: Catalogs, pool: ProcessPoolExecutor, root: Path | str
+) -> None:
+    """Write the DESI tree: the redshift catalogue and one coadd file a survey, program, healpix."""
+    seeds = _seeds(settings.seed, SPECTRA, len(catalogs.desi))
+    with atomic(root) as part:
+        write_zcatalog(part, catalogs.desi)
+        jobs = []
+        for (survey, program, healpix), table in catalogs.desi.groupby(
+            ["SURVEY", "PROGRAM", "HEALPIX"]
+        ):
+            spikes = catalogs.artefacts[catalogs.artefacts["desi_row"].isin(table.index)]
+            jobs.append(
+                partial(
+                    _write_one_coadd,
+                    coadd_path(part, survey, program, healpix),
+                    take(catalogs.sources, table["source"].to_numpy()),
+                    table,
+                    spikes,
+                    seeds[table.index.to_numpy()],
+                )
+            )
+        for _ in _in_order(pool, jobs, "spectra", settings.workers):
+            pass
+
+
+def _write_one_coadd(
+    path: Path, sources: Sources, table: pd.DataFrame, spikes: pd.DataFrame, seeds: np.ndarray
+) -> None:
+    """Observe the targets of one coadd file, damage some, write it."""
+    rows = np.where(table["source"] == SKY, SKY, np.arange(len(table)))
+    spectra = observe(sources, rows, seeds)
+    lose_pixels(spectra, table["keep_from"].to_numpy(), table["keep_to"].to_numpy())
+    for spike in spikes.itertuples():
+        add_spike(spectra, table.index.get_loc(spike.desi_row), spike.pixel, spike.height)
+    coadd = Coadd(
+        table["TARGETID"].to_numpy(),
+        {arm: s.flux for arm, s in spectra.items()},
+        {arm: s.ivar for arm, s in spectra.items()},
+        {arm: s.mask for arm, s in spectra.items()},
+    )
+    write_coadd(path, coadd, table[["TARGETID", "TARGET_RA", "TARGET_DEC", "COADD_FIBERSTATUS"]])
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, jobs: list[Callable], what: str, workers: int
+) -> Iterator:
+    """Results in the order of the jobs, with few of them waiting in memory."""
+    bar = tqdm(total=len(jobs), desc=what, unit="chunk", mininterval=2)
+    ahead = workers + 1
+    running = [pool.submit(job) for job in jobs[:ahead]]
+    for k in range(len(jobs)):
+        yield running[k].result()
+        running[k] = None
+        bar.update()
+        if k + ahead < len(jobs):
+            running.append(pool.submit(jobs[k + ahead]))
+    bar.close()
+
+
+def _seeds(seed: int, stream: int, n: int) -> np.ndarray:
+    """One seed a row, so that chunks and workers do not change the data."""
+    return np.random.default_rng([seed, stream]).integers(0, 2**63, n)
+
+
+def _photometry(
+    sources: Sources, rows: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """cmodel magnitudes with their errors and a few shapes, one value a row and band."""
+    radius = np.maximum(sources.disk_radius[rows] / 1.2, 0.02)
+    columns = {}
+    for k, band in enumerate(BANDS):
+        flux = flux_from_mag(sources.mag[rows, k])
+        # pixels under the source: the seeing's and its own light
+        width = np.hypot(SEEING_ARCSEC[k] / 2.355, radius / 1.18) / PIXEL_SCALE_ARCSEC
+        sigma = np.hypot(sky_sigma()[k] * np.sqrt(4 * np.pi) * width, 0.015 * flux)
+        measured = np.maximum(flux + rng.normal(0, 1, len(rows)) * sigma, 0.2 * sigma)
+        bulge = sources.bulge_fraction[rows, k]
+        columns[f"{band}_cmodel_mag"] = mag_from_flux(measured)
+        columns[f"{band}_cmodel_magsigma"] = 1.0857 * sigma / measured
+        columns[f"{band}_half_light_radius"] = radius * np.exp(rng.normal(0, 0.05, len(rows)))
+        columns[f"{band}_sersic_index"] = 1 + 3 * bulge + rng.normal(0, 0.1, len(rows))
+        columns[f"{band}_ellipticity"] = (1 - bulge) * (1 - sources.axis_ratio[rows])
+    return columns
+
+
+def _write_truth(catalogs: Catalogs, path: Path | str) -> None:
+    """Write what each row of both catalogues is, and where the spikes are."""
+    hsc, desi = catalogs.hsc, catalogs.desi
+    sources = catalogs.sources
+    artefacts = catalogs.artefacts.assign(
+        TARGETID=desi["TARGETID"].to_numpy()[catalogs.artefacts["desi_row"]]
+    )
+    tables = {
+        "HSC": hsc[["object_id", "source", "role"]].assign(
+            redshift=sources.redshift[hsc["source"]]
+        ),
+        "DESI": desi[["TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "source", "role"]],
+        "ARTEFACTS": artefacts[["TARGETID", "desi_row", "pixel", "height"]],
+    }
+    hdus: list = [fits.PrimaryHDU()]
+    for name, table in tables.items():
+        columns = [
+            values.to_numpy().astype("S") if values.dtype.kind not in "biuf" else values.to_numpy()
+            for _, values in table.items()
+        ]
+        hdus.append(fits.BinTableHDU(np.rec.fromarrays(columns, names=list(table)), name=name))
+    with atomic(path) as part:
+        fits.HDUList(hdus).writeto(part)
