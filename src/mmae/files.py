@@ -6,14 +6,19 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pandas as pd
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
+from tabulate import tabulate
 
 from mmae.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Shape = tuple[int | None, ...]
 
@@ -289,3 +294,25 @@ def write_npz(path: Path | str, **arrays: np.ndarray) -> None:
     """Write a .npz archive, whole or not at all."""
     with atomic(path) as part, part.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
+
+
+def write_table_formats(table: pd.DataFrame, csv: Path | str) -> None:
+    """Write a table three times: CSV, and beside it Markdown (.md) and LaTeX (.tex).
+
+    Floats are rounded to four decimals in all three.
+    """
+    csv, rounded = Path(csv), table.round(4)
+    shown = rounded.astype(object).where(rounded.notna(), "")
+    write_table(csv, rounded)
+    for suffix, style in ((".md", "github"), (".tex", "latex_booktabs")):
+        with atomic(csv.with_suffix(suffix)) as part:
+            text = tabulate(shown, headers="keys", tablefmt=style, showindex=False)
+            part.write_text(text + "\n")
+
+
+def save_figure(figure: "Figure", pdf: Path | str) -> None:
+    """Write a figure twice: PDF, and beside it PNG. Neither names the date."""
+    pdf = Path(pdf)
+    for path, metadata in ((pdf, {"CreationDate": None}), (pdf.with_suffix(".png"), {})):
+        with atomic(path) as part:
+            figure.savefig(part, format=path.suffix[1:], metadata=metadata)

@@ -6,6 +6,7 @@ One frozen dataclass a section. A command receives only the sections that it use
 import dataclasses
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -56,7 +57,6 @@ class Simulation:
     n_galaxies: Count = key("good galaxies, which cleaning must leave")
     seed: Seed = key("the same seed gives the same bytes")
     chunk_size: Count = key("galaxies rendered at a time; bounds the memory")
-    workers: Count = key("processes that render; does not change the data")
     faults: Faults = key("what is wrong on purpose")
 
 
@@ -122,6 +122,7 @@ class Arrays:
     """What the network sees."""
 
     pool: Count = key("spectrum pixels averaged into one (paper: 30)")
+    chunk_size: Count = key("galaxies held in memory at a time")
 
 
 # --- section 4: methods ---------------------------------------------------------------------------
@@ -220,22 +221,50 @@ class Headline:
 
 
 @settings
+class Example:
+    """A test galaxy that a figure shows."""
+
+    redshift: Positive = key("about this redshift")
+    line: str = key("of the galaxies near it, the one in which this line stands highest")
+    targetid: int | None = key("this target instead, if given")
+
+
+@settings
+class Examples:
+    """Galaxies of Figures 1 and 2."""
+
+    low_redshift: Example = key("Figure 1")
+    high_redshift: Example = key("Figure 2")
+
+
+@settings
 class Evaluation:
-    """Predictions and metrics (paper section 5)."""
+    """Predictions and reconstructions (paper section 5)."""
 
     seed: Seed = key("seed of the test masks")
     batch_size: Count = key("galaxies a step")
     threads: Count = key("CPU threads")
+    examples: Examples = key("whose reconstructions are kept")
 
 
 @settings
 class Scoring:
-    """Redshift metrics."""
+    """Redshift metrics. Defaults are the paper's, so that any predictions can be scored."""
 
-    low_redshift: Positive = key("upper end of the low-redshift regime (paper: 0.4)")
-    bin_edges: tuple[float, ...] = key("edges of the redshift bins", min_length=2)
-    bootstrap_samples: Count = key("resamplings behind each confidence interval")
-    bootstrap_seed: Seed = key("seed of the resampling")
+    full_range: tuple[float, float] = key("z_spec that counts: (low, high]", default=(0.0, 4.2))
+    low_redshift: Positive = key("end of the low-redshift regime (paper: 0.4)", default=0.4)
+    bin_edges: Annotated[tuple[float, ...], Field(min_length=2)] = key(
+        "edges of the redshift bins", default=tuple(k / 5 for k in range(21))
+    )
+    bootstrap_samples: Count = key("resamplings behind each 95% interval", default=500)
+    bootstrap_seed: Seed = key("seed of the resampling", default=0)
+
+    @model_validator(mode="after")
+    def _edges_increase(self) -> "Scoring":
+        for edges in (self.full_range, self.bin_edges):
+            if any(high <= low for low, high in pairwise(edges)):
+                raise ValueError(f"redshifts {list(edges)} do not increase")
+        return self
 
 
 @settings
@@ -387,4 +416,5 @@ def _merge(into: dict, other: Mapping) -> None:
 
 def json_schema() -> dict:
     """JSON schema of the whole config."""
-    return TypeAdapter(Settings).json_schema()
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return dialect | TypeAdapter(Settings).json_schema()

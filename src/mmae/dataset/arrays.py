@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.format import open_memmap
-from tqdm import tqdm
 
 from mmae.dataset import layout
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.files import atomic, existing, read_json, write_json
+from mmae.progress import progress
 
 MANIFEST = "manifest.json"
 UNITS = {
@@ -74,7 +74,7 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
         np.save(part / "magnitudes.npy", np.stack(columns, axis=1).astype(np.float32))
         images = open_memmap(part / "images.npy", "w+", np.float32, file[layout.IMAGE].shape)
         spectra = open_memmap(part / "spectra.npy", "w+", np.float32, (n, n_wave // width))
-        for start in tqdm(range(0, n, chunk_size), desc="arrays", mininterval=2):
+        for start in progress(range(0, n, chunk_size), "arrays"):
             rows = slice(start, start + chunk_size)
             image, flux, ivar = (
                 file[name][rows] for name in (layout.IMAGE, layout.FLUX, layout.IVAR)

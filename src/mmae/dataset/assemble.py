@@ -6,13 +6,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from mmae.dataset import layout
 from mmae.dataset.spectra import missing_fraction, replace_artefacts
 from mmae.errors import InputError
 from mmae.files import atomic
 from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.progress import progress
 from mmae.settings import Cleaning
 
 
@@ -75,7 +75,7 @@ def write_dataset(
             file.create_dataset(name, (n, n_wave), np.float32, chunks=(1, n_wave))
             for name in (layout.FLUX, layout.IVAR)
         )
-        for rows in tqdm(list(_slices(n, settings.chunk_size)), desc="clean", mininterval=2):
+        for rows in progress(list(_slices(n, settings.chunk_size)), "cleaning"):
             pairs = kept.iloc[rows]
             image[rows] = _finite(_rows(images, pairs["hsc_row"].to_numpy()), pairs, images)
             noisy = _rows(spectra[layout.FLUX], pairs.index.to_numpy())

@@ -19,12 +19,12 @@ def not_galaxy_or_quasar(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
     return ~pairs["spectype"].isin(settings.spectypes).to_numpy()
 
 
-def redshift_warning(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:  # noqa: ARG001
+def redshift_warning(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
     """Targets for which DESI's redshift fit gave a warning (ZWARN not 0)."""
     return (pairs["zwarn"] != 0).to_numpy()
 
 
-def duplicate(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:  # noqa: ARG001
+def duplicate(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
     """All but one pair of the same TARGETID or the same HSC object.
 
     The pair of the catalogue's primary observation stays, and among equals the closest pair.

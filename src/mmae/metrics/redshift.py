@@ -6,6 +6,7 @@ Source: paper section 5 and the authors' photoz_utils.py; definitions of Tanaka 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def scaled_error(z_pred: np.ndarray, z_spec: np.ndarray) -> np.ndarray:
-    """dz = (z_pred - z_spec) / (1 + z_spec), shape (N,).
+    """Dz = (z_pred - z_spec) / (1 + z_spec), shape (N,).
 
     Raises
     ------
@@ -136,8 +137,8 @@ def bin_ranges(edges: Sequence[float]) -> list[RedshiftRange]:
     InputError
         If the edges do not increase.
     """
-    if any(high <= low for low, high in zip(edges, edges[1:], strict=False)):
+    if any(high <= low for low, high in pairwise(edges)):
         raise InputError(
             "redshift bins", found=f"edges {list(edges)}", expected="increasing numbers"
         )
-    return [RedshiftRange(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    return [RedshiftRange(low, high) for low, high in pairwise(edges)]

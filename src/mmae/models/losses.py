@@ -23,14 +23,16 @@ def masked_mse(reconstruction: Tensor, target: Tensor, hidden: Tensor) -> Tensor
     Parameters
     ----------
     reconstruction, target : Tensor, same shape
-    hidden : Tensor of bool, same shape
+    hidden : Tensor of bool
+        Same shape, or 1 along axes where all values are hidden alike.
 
     Returns
     -------
     Tensor, scalar
     """
+    n_hidden = hidden.sum() * (target.numel() // hidden.numel())
     squared = (reconstruction - target).square() * hidden
-    return squared.sum() / hidden.sum().clamp(min=1)
+    return squared.sum() / n_hidden.clamp(min=1)
 
 
 def redshift_loss(z_pred: Tensor, z_spec: Tensor) -> Tensor:

@@ -140,11 +140,11 @@ class PaperMMAE(nn.Module):
         return patches.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
 
     def image_pixels(self, mask: Tensor) -> Tensor:
-        """Which pixels the hidden image tokens cover: (B, N) to (B, C, H, W)."""
+        """Which pixels the hidden image tokens cover, in all bands: (B, N) to (B, 1, H, W)."""
         patch = self.settings.image_patch
         tiles = mask.unflatten(1, (self.patches_per_side, self.patches_per_side))
         pixels = tiles.repeat_interleave(patch, dim=1).repeat_interleave(patch, dim=2)
-        return pixels.unsqueeze(1).expand(-1, N_BANDS, -1, -1)
+        return pixels.unsqueeze(1)
 
     def spectrum_pixels(self, mask: Tensor) -> Tensor:
         """Which pixels the hidden spectrum tokens cover: (B, M) to (B, L)."""
@@ -243,9 +243,7 @@ def _encoder(dim: int, depth: int, heads: int, dropout: float) -> nn.Transformer
     layer = nn.TransformerEncoderLayer(
         dim, heads, dim_feedforward=4 * dim, dropout=dropout, activation="gelu", batch_first=True
     )
-    return nn.TransformerEncoder(
-        layer, depth, norm=nn.LayerNorm(dim), enable_nested_tensor=False
-    )
+    return nn.TransformerEncoder(layer, depth, norm=nn.LayerNorm(dim), enable_nested_tensor=False)
 
 
 def _decoder(dim: int, n_values: int, dropout: float) -> nn.Sequential:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from mmae.errors import InputError
 from mmae.instruments import ARMS, N_WAVE
+from mmae.progress import progress
 from mmae.survey.desi import coadd_path, read_coadd
 
 
@@ -36,7 +36,7 @@ def matched_spectra(
         If a coadd file is missing or damaged, or lacks a target.
     """
     groups = matches.reset_index(drop=True).groupby(["survey", "program", "healpix"])
-    for (survey, program, healpix), group in tqdm(groups, desc="coadds", mininterval=2):
+    for (survey, program, healpix), group in progress(groups, "coadd files", len(groups)):
         path = coadd_path(root, survey, program, healpix)
         coadd = read_coadd(path)
         place = pd.Series(np.arange(len(coadd.targetid)), index=coadd.targetid)

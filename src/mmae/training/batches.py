@@ -1,24 +1,12 @@
 """Batches of galaxies out of memory-mapped arrays."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mmae.dataset.arrays import TrainingArrays
-
-
-class Batch(NamedTuple):
-    """Galaxies on the device of the model."""
-
-    image: Tensor
-    """(B, C, H, W)."""
-    spectrum: Tensor
-    """(B, L)."""
-    redshift: Tensor
-    """(B,), z_spec."""
+from mmae.models.batch import Batch, to_batch
 
 
 def batches_of(
@@ -39,14 +27,7 @@ def batches_of(
 def load_batch(
     arrays: TrainingArrays, rows: np.ndarray, spectrum_length: int, device: torch.device
 ) -> Batch:
-    """Read a batch and put it on the device.
-
-    Spectra are cut or padded with zeros to the length that the model has.
-    """
-    spectrum = torch.from_numpy(np.ascontiguousarray(arrays.spectra[rows, :spectrum_length]))
-    short = spectrum_length - spectrum.shape[1]
-    return Batch(
-        torch.from_numpy(arrays.images[rows]).to(device),
-        torch.nn.functional.pad(spectrum, (0, short)).to(device),
-        torch.from_numpy(arrays.redshift[rows]).to(device),
+    """Read the galaxies at `rows` and put them on the device."""
+    return to_batch(
+        arrays.images[rows], arrays.spectra[rows], arrays.redshift[rows], spectrum_length, device
     )

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
+from mmae.models.batch import Batch, generator_of
 from mmae.models.losses import Losses
 from mmae.models.masking import modality_dropout, random_mask
+from mmae.progress import progress
 from mmae.settings import Training
-from mmae.training.batches import Batch, batches_of, load_batch
+from mmae.training.batches import batches_of, load_batch
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def fit(
     """
     fabric = make_fabric(settings)
     torch.manual_seed(seed)
-    order, masks = _generator(seed, ORDER), _generator(seed, MASKS)
+    order, masks = generator_of(seed, ORDER), generator_of(seed, MASKS)
     network, optimizer = fabric.setup(model, make_optimizer(model, settings))
     best, best_loss, waited = {}, float("inf"), 0
     history = []
@@ -72,7 +74,9 @@ def fit(
         started = time.monotonic()
         network.train()
         sums, n_seen = np.zeros(3), 0
-        for rows in batches_of(split["train"], settings.batch_size, order):
+        steps = batches_of(split["train"], settings.batch_size, order)
+        n_steps = -(-len(split["train"]) // settings.batch_size)
+        for rows in progress(steps, f"epoch {epoch}", n_steps):
             batch = load_batch(arrays, rows, model.settings.spectrum_length, fabric.device)
             losses = training_losses(network, model, batch, mask_ratio, settings, masks)
             loss = total_loss(losses, settings)
@@ -138,9 +142,7 @@ def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
         },
         {"params": [p for p in model.parameters() if id(p) not in slow_ids]},
     ]
-    return torch.optim.AdamW(
-        groups, lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def training_losses(
@@ -163,9 +165,7 @@ def training_losses(
     output = network(batch.image, spectrum, image_mask, spectrum_mask)
     # a zeroed spectrum has nothing to reconstruct
     counted = spectrum_mask & ~zeroed[:, None]
-    return model.losses(
-        output, batch.image, batch.spectrum, batch.redshift, image_mask, counted
-    )
+    return model.losses(output, batch.image, batch.spectrum, batch.redshift, image_mask, counted)
 
 
 def total_loss(losses: Losses, settings: Training) -> Tensor:
@@ -195,7 +195,7 @@ def validate(
         validation_image, validation_redshift, validation_total, validation_sigma_nmad.
     """
     network.eval()
-    generator = _generator(seed, VALIDATION)
+    generator = generator_of(seed, VALIDATION)
     device = next(model.parameters()).device
     sums, z_pred, z_spec = np.zeros(3), [], []
     for part in batches_of(rows, settings.batch_size):
@@ -218,9 +218,3 @@ def validate(
         "validation_total": total,
         "validation_sigma_nmad": sigma_nmad(np.concatenate(z_pred), np.concatenate(z_spec)),
     }
-
-
-def _generator(seed: int, stream: int) -> torch.Generator:
-    """A generator of its own for each purpose."""
-    mixed = np.random.SeedSequence([seed, stream]).generate_state(1)[0]
-    return torch.Generator().manual_seed(int(mixed))

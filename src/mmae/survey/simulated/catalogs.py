@@ -222,9 +222,7 @@ def _neighbours(
     return rows.assign(source=np.flatnonzero(role == "neighbour"), role="neighbour")
 
 
-def _sky_fibres(
-    n: int, ra: np.ndarray, dec: np.ndarray, rng: np.random.Generator
-) -> pd.DataFrame:
+def _sky_fibres(n: int, ra: np.ndarray, dec: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Fibres on blank sky: redrock fits noise and says so."""
     return pd.DataFrame(
         {

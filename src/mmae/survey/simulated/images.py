@@ -127,9 +127,7 @@ def _profile(sources: Sources, row: int, band: int, psf: galsim.GSObject) -> gal
     disk = disk.shear(galsim.Shear(q=sources.axis_ratio[row], beta=angle))
     # Spergel's profile of index -0.6 is close to de Vaucouleurs' and quick to transform (Spergel
     # 2010, ApJS 191, 58)
-    bulge = galsim.Spergel(
-        nu=-0.6, half_light_radius=sources.bulge_radius[row], gsparams=_ACCURACY
-    )
+    bulge = galsim.Spergel(nu=-0.6, half_light_radius=sources.bulge_radius[row], gsparams=_ACCURACY)
     bulge = bulge.shear(galsim.Shear(q=0.5 + 0.5 * sources.axis_ratio[row], beta=angle))
     light = bulge.withFlux(share) + disk.withFlux(1 - share)
     return galsim.Convolve(light, psf, gsparams=_ACCURACY)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from astropy.io import fits
-from tqdm import tqdm
 
 from mmae.files import atomic
 from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, SEEING_ARCSEC, flux_from_mag, mag_from_flux
+from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
 from mmae.survey.galaxiesml import DEC, OBJECT_ID, RA, REDSHIFT, write_galaxiesml
@@ -24,9 +24,16 @@ from mmae.survey.simulated.spectra import add_spike, lose_pixels, observe
 CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
 """Streams of random numbers, so that no step's draws depend on another's."""
 
+AHEAD = 16
+"""Chunks that are rendered or wait to be written at a time."""
+
 
 def simulate_survey(
-    settings: Simulation, galaxiesml: Path | str, desi: Path | str, truth: Path | str
+    settings: Simulation,
+    galaxiesml: Path | str,
+    desi: Path | str,
+    truth: Path | str,
+    workers: int = 1,
 ) -> Catalogs:
     """Draw and write the embedded survey.
 
@@ -39,6 +46,8 @@ def simulate_survey(
         Folder to write, a DESI tree: zcatalog/v1/ and healpix/.
     truth : path
         FITS file to write, with what each row of both catalogues is. No step reads it; tests do.
+    workers : int
+        Processes that render; the bytes do not depend on them.
 
     Returns
     -------
@@ -48,9 +57,7 @@ def simulate_survey(
     catalogs = plant(
         settings.n_galaxies, settings.faults, np.random.default_rng([settings.seed, CATALOG])
     )
-    with ProcessPoolExecutor(
-        settings.workers, mp_context=multiprocessing.get_context("spawn")
-    ) as pool:
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         _write_images(settings, catalogs, pool, galaxiesml)
         _write_desi(settings, catalogs, pool, desi)
     _write_truth(catalogs, truth)
@@ -87,7 +94,7 @@ def _write_images(
         needed, local = np.unique(members.source, return_inverse=True)
         members = members._replace(image=members.image - start, source=local)
         jobs.append(partial(render, take(catalogs.sources, needed), members, seeds[start:stop]))
-    write_galaxiesml(path, columns, _in_order(pool, jobs, "images", settings.workers))
+    write_galaxiesml(path, columns, _in_order(pool, jobs, "chunks of images"))
 
 
 def _write_desi(
@@ -112,7 +119,7 @@ def _write_desi(
                     seeds[table.index.to_numpy()],
                 )
             )
-        for _ in _in_order(pool, jobs, "spectra", settings.workers):
+        for _ in _in_order(pool, jobs, "coadd files"):
             pass
 
 
@@ -134,20 +141,14 @@ def _write_one_coadd(
     write_coadd(path, coadd, table[["TARGETID", "TARGET_RA", "TARGET_DEC", "COADD_FIBERSTATUS"]])
 
 
-def _in_order(
-    pool: ProcessPoolExecutor, jobs: list[Callable], what: str, workers: int
-) -> Iterator:
+def _in_order(pool: ProcessPoolExecutor, jobs: list[Callable], what: str) -> Iterator:
     """Results in the order of the jobs, with few of them waiting in memory."""
-    bar = tqdm(total=len(jobs), desc=what, unit="chunk", mininterval=2)
-    ahead = workers + 1
-    running = [pool.submit(job) for job in jobs[:ahead]]
-    for k in range(len(jobs)):
+    running = [pool.submit(job) for job in jobs[:AHEAD]]
+    for k in progress(range(len(jobs)), what):
         yield running[k].result()
         running[k] = None
-        bar.update()
-        if k + ahead < len(jobs):
-            running.append(pool.submit(jobs[k + ahead]))
-    bar.close()
+        if k + AHEAD < len(jobs):
+            running.append(pool.submit(jobs[k + AHEAD]))
 
 
 def _seeds(seed: int, stream: int, n: int) -> np.ndarray:
@@ -158,7 +159,7 @@ def _seeds(seed: int, stream: int, n: int) -> np.ndarray:
 def _photometry(
     sources: Sources, rows: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """cmodel magnitudes with their errors and a few shapes, one value a row and band."""
+    """Magnitudes (cmodel) with their errors and a few shapes, one value a row and band."""
     radius = np.maximum(sources.disk_radius[rows] / 1.2, 0.02)
     columns = {}
     for k, band in enumerate(BANDS):

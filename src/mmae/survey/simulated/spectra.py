@@ -161,9 +161,7 @@ def _sky_residual(rng: np.random.Generator, sigma: np.ndarray) -> np.ndarray:
     return height @ _sky_line_profiles() * sigma
 
 
-def lose_pixels(
-    spectra: dict[str, ArmSpectra], keep_from: np.ndarray, keep_to: np.ndarray
-) -> None:
+def lose_pixels(spectra: dict[str, ArmSpectra], keep_from: np.ndarray, keep_to: np.ndarray) -> None:
     """Mark as missing, in place, all pixels of the combined grid outside [keep_from, keep_to).
 
     Parameters

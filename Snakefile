@@ -1,0 +1,37 @@
+"""Multi-modal masked autoencoders for galaxy images and spectra: arXiv:2510.22527, reproduced."""
+
+from snakemake.utils import min_version, validate
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+validate(config, "config/schema.yaml")
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/survey.smk"  # section 3: both surveys, matched
+include: "workflow/rules/dataset.smk"  # section 3: cleaning; section 4: split and normalisation
+include: "workflow/rules/training.smk"  # section 4: the model, trained at every mask ratio
+include: "workflow/rules/evaluation.smk"  # section 5: predictions and metrics
+include: "workflow/rules/paper.smk"  # figures and tables
+
+
+rule all:
+    """All figures and tables of the paper, on the survey of the config."""
+    default_target: True
+    input:
+        paper("figures/figure_1.pdf"),  # a low-redshift galaxy, 75% of both modalities hidden
+        paper("figures/figure_2.pdf"),  # a quasar, its spectrum hidden entirely
+        paper("figures/figure_3.pdf"),  # redshift from images alone
+        paper("figures/masking.pdf"),  # redshift scatter against the mask ratio in training
+        paper("tables/table_1.csv"),  # what both surveys and the dataset hold
+        paper("tables/cleaning.csv"),  # what each cut removed
+        paper("tables/comparison.csv"),  # sigma_NMAD of every run beside published ones

@@ -1,0 +1,67 @@
+"""The `mmae` command: every step of the workflow, also without Snakemake."""
+
+import logging
+import sys
+from importlib import import_module
+
+import click
+
+from mmae import __version__
+from mmae.errors import InputError
+
+COMMANDS = {
+    "simulate-survey": "survey",
+    "crossmatch": "survey",
+    "collect-spectra": "survey",
+    "clean": "dataset",
+    "split": "dataset",
+    "training-arrays": "dataset",
+    "summarise": "dataset",
+    "train": "training",
+    "evaluate": "evaluation",
+    "baseline": "evaluation",
+    "score": "evaluation",
+    "metrics": "evaluation",
+    "fetch-published": "paper",
+    "schema": "paper",
+}
+"""Module of each command; a module is imported only when one of its commands runs."""
+
+
+class Steps(click.Group):
+    """Commands by name, in the order of the paper, imported when needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the workflow."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import a command."""
+        if name not in COMMANDS:
+            return None
+        module = import_module(f"mmae.cli.{COMMANDS[name]}")
+        return getattr(module, name.replace("-", "_"))
+
+
+@click.command(cls=Steps, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mmae")
+@click.option("--traceback", is_flag=True, help="Show where in the code an error arose.")
+@click.pass_context
+def group(ctx: click.Context, traceback: bool) -> None:
+    """Galaxy images and spectra in one masked autoencoder (arXiv:2510.22527).
+
+    Each command is one step of the workflow; `mmae COMMAND --help` tells all of it.
+    """
+    ctx.obj = traceback
+
+
+def main() -> None:
+    """Run a command; what the user can mend is told in one sentence, with exit code 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        group()
+    except (InputError, OSError) as error:
+        if "--traceback" in sys.argv:
+            raise
+        print(f"mmae: error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,114 @@
+"""Commands of workflow/rules/dataset.smk: from matched pairs to training arrays."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mmae.cli.options import config_option, path_option, section
+from mmae.settings import Arrays, Cleaning, Split
+
+log = logging.getLogger("mmae")
+
+
+@click.command()
+@config_option(clean=Cleaning)
+@path_option("--matches", "CSV of matched pairs.")
+@path_option("--galaxiesml", "GalaxiesML HDF5 file.")
+@path_option("--spectra", "HDF5 file of the pairs' spectra.")
+@path_option("--dataset", "HDF5 file to write, in the schema of GalaxiesML-Spectra.")
+@path_option("--report", "CSV to write: what each cut removed.")
+@path_option("--removed", "CSV to write: each removed pair and its cut.")
+def clean(
+    config: dict[str, Any],
+    matches: Path,
+    galaxiesml: Path,
+    spectra: Path,
+    dataset: Path,
+    report: Path,
+    removed: Path,
+) -> None:
+    """Apply the paper's cuts, replace artefacts, write the dataset."""
+    from mmae.dataset.assemble import missing_fractions, write_dataset
+    from mmae.dataset.clean import apply_cuts
+    from mmae.dataset.collected import open_collected
+    from mmae.files import read_table, write_table
+    from mmae.survey.crossmatch import MATCH_COLUMNS
+    from mmae.survey.galaxiesml import IMAGE, open_galaxiesml, read_catalog
+
+    settings = section(config, "clean", Cleaning)
+    pairs = read_table(matches, MATCH_COLUMNS)
+    hsc = read_catalog(galaxiesml)
+    with (
+        open_collected(spectra, pairs["targetid"].to_numpy()) as collected,
+        open_galaxiesml(galaxiesml) as images,
+    ):
+        missing = missing_fractions(collected, settings.chunk_size)
+        cleaned = apply_cuts(pairs.assign(missing_fraction=missing), settings)
+        n_pixels = write_dataset(dataset, cleaned.kept, hsc, images[IMAGE], collected, settings)
+    write_table(report, cleaned.report)
+    write_table(removed, cleaned.removed)
+    log.info("%s\n%d pixels replaced", cleaned.report.to_string(index=False), n_pixels)
+
+
+@click.command()
+@config_option(split=Split)
+@path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
+@path_option("--split", "NPZ to write: rows and targetids of train, validation and test.")
+def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
+    """Divide the dataset as torch's random_split does, in file order."""
+    import torch
+
+    from mmae.dataset.layout import open_dataset, read_targetid
+    from mmae.dataset.split import random_split, write_split
+
+    settings = section(config, "split", Split)
+    with open_dataset(dataset) as file:
+        targetid = read_targetid(file)
+    n = len(targetid)
+    permutation = torch.randperm(n, generator=torch.Generator().manual_seed(settings.seed))
+    rows = random_split(
+        n, settings.train_fraction, settings.validation_fraction, permutation.numpy()
+    )
+    write_split(split, rows, targetid)
+    log.info("%s", {name: len(part) for name, part in rows.items()})
+
+
+@click.command()
+@config_option(arrays=Arrays)
+@path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
+@path_option("--arrays", "Folder to write: .npy files and manifest.json.")
+def training_arrays(config: dict[str, Any], dataset: Path, arrays: Path) -> None:
+    """Normalise and pool the spectra once; write all that training reads."""
+    from mmae.dataset.arrays import write_arrays
+
+    settings = section(config, "arrays", Arrays)
+    write_arrays(arrays, dataset, settings.pool, settings.chunk_size)
+
+
+@click.command()
+@path_option("--galaxiesml", "GalaxiesML HDF5 file.")
+@path_option("--desi", "DESI tree.")
+@path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
+@path_option("--summary", "CSV to write: the rows of the paper's Table 1.")
+def summarise(galaxiesml: Path, desi: Path, dataset: Path, summary: Path) -> None:
+    """Count both surveys and the dataset, as in the paper's Table 1."""
+    import pandas as pd
+
+    from mmae.dataset import layout
+    from mmae.evaluation.tables import summary_row
+    from mmae.files import write_table
+    from mmae.survey.desi import read_zcatalog
+    from mmae.survey.galaxiesml import MAGNITUDES, REDSHIFT, read_catalog
+
+    hsc, targets = read_catalog(galaxiesml), read_zcatalog(desi)
+    with layout.open_dataset(dataset) as file:
+        redshift = file[layout.REDSHIFT][:]
+        i_mag = file[layout.MAGNITUDES[2]][:]
+    rows = [
+        summary_row("DESI", targets.loc[targets["OBJTYPE"] == "TGT", "Z"].to_numpy(), None),
+        summary_row("GalaxiesML", hsc[REDSHIFT].to_numpy(), hsc[MAGNITUDES[2]].to_numpy()),
+        summary_row("GalaxiesML-Spectra", redshift, i_mag),
+    ]
+    write_table(summary, pd.DataFrame(rows))

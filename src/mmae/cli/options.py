@@ -1,0 +1,75 @@
+"""What commands share: where settings come from, and how paths are given."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mmae.errors import InputError
+from mmae.settings import read_config, read_section
+
+DEFAULT = "config/config.yaml"
+
+Section = TypeVar("Section")
+Command = Callable[..., Any]
+
+
+def path_option(name: str, help: str) -> Callable[[Command], Command]:
+    """A required path. Whether it exists is checked where it is opened, in our own words."""
+    return click.option(name, type=click.Path(path_type=Path), required=True, help=help)
+
+
+def config_option(**sections: type) -> Callable[[Command], Command]:
+    """The option --config, with the keys of the sections that the command reads in its help.
+
+    The command gets `config`, a plain mapping; `section` makes a settings dataclass of a part.
+    """
+    words = [
+        f"{name}.{field}: {info.description}"
+        for name, kind in sections.items()
+        for field, info in kind.__pydantic_fields__.items()
+    ]
+
+    def decorate(command: Command) -> Command:
+        command.__doc__ = f"{command.__doc__}\n\n\b\nConfig keys:\n" + "\n".join(
+            f"  {word}" for word in words
+        )
+        return click.option(
+            "--config",
+            "config",
+            multiple=True,
+            metavar="FILE|JSON",
+            callback=lambda ctx, param, sources: read_config(*(sources or _default())),
+            help=f"YAML file or JSON text; later ones override earlier ones. [default: {DEFAULT}]",
+        )(command)
+
+    return decorate
+
+
+def _default() -> tuple[str, ...]:
+    """The project's config, where there is one."""
+    return (DEFAULT,) if Path(DEFAULT).is_file() else ()
+
+
+def section(config: dict[str, Any], name: str, kind: type[Section]) -> Section:
+    """Settings of one section of a config.
+
+    Parameters
+    ----------
+    config : dict
+    name : str
+        Dotted, such as `survey.simulate`.
+    kind : settings dataclass
+
+    Raises
+    ------
+    InputError
+        If the section is missing or a key is wrong.
+    """
+    content: Any = config
+    for part in name.split("."):
+        if not isinstance(content, dict) or part not in content:
+            raise InputError("config", key=name, found="no such section", expected="its keys")
+        content = content[part]
+    return read_section(kind, content, f"config: {name}")

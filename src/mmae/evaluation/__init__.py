@@ -1,0 +1,1 @@
+"""A model over a dataset, tables out (paper section 5)."""

@@ -1,0 +1,36 @@
+"""Values that others have published, with their sources. They are never measured here."""
+
+from typing import NamedTuple
+
+
+class PublishedValue(NamedTuple):
+    """A scatter as printed."""
+
+    model: str
+    test_mask: str
+    """Hidden fraction of the image at test time; empty where it does not apply."""
+    sigma_nmad: float
+    source: str
+
+
+Z_RANGE = (0.0, 0.4)
+"""Redshift range of all published values below."""
+
+PUBLISHED = (
+    PublishedValue("MMAE", "0.25", 0.016, "published: Himes et al. 2025, arXiv:2510.22527, sec. 5"),
+    PublishedValue("MMAE", "0.00", 0.026, "published: Himes et al. 2025, arXiv:2510.22527, sec. 5"),
+    PublishedValue(
+        "AstroCLIP", "", 0.020, "published: Parker et al. 2024, as cited in arXiv:2510.22527"
+    ),
+    PublishedValue("BCNN", "", 0.012, "published: Jones et al. 2024, as cited in arXiv:2510.22527"),
+)
+
+TABLE_1 = {
+    "DESI DR1": (20_283_824, 1.343, 6.857, None),
+    "GalaxiesML": (286_401, 1.155, 4.000, 22.171),
+    "GalaxiesML-Spectra": (134_533, 1.581, 4.119, 20.635),
+}
+"""Count, 90th percentile and maximum of z, 90th percentile of the i magnitude (paper, Table 1)."""
+
+CLEANING = {"cross-matched": 136_939, "after all cuts": 134_533}
+"""Sources before and after the cuts (paper, section 3)."""

@@ -1,0 +1,64 @@
+"""All redshift metrics of a set of predictions: overall, at low redshift, and in bins."""
+
+from typing import Any
+
+import numpy as np
+
+from mmae.errors import InputError
+from mmae.metrics.bootstrap import bootstrap_interval
+from mmae.metrics.redshift import RedshiftRange, bin_ranges, point_metrics
+from mmae.settings import Scoring
+
+
+def redshift_report(z_pred: np.ndarray, z_spec: np.ndarray, settings: Scoring) -> dict[str, Any]:
+    """Every metric with its 95% interval.
+
+    Parameters
+    ----------
+    z_pred, z_spec : ndarray, shape (N,)
+    settings : Scoring
+
+    Returns
+    -------
+    dict
+        `all` and `low_redshift` (one range each), `bins` (a list of ranges) and `n_outside`, the
+        galaxies outside the full range. A range has `z_range`, `n`, each metric, and for each
+        metric `<metric>_interval`; an empty range has the first two only.
+
+    Raises
+    ------
+    InputError
+        If no galaxy is in the full range, or a redshift is not finite.
+    """
+    full = RedshiftRange(*settings.full_range)
+    low = RedshiftRange(full.low, settings.low_redshift)
+    if not full.contains(z_spec).any():
+        raise InputError(
+            "redshift metrics",
+            found=f"{len(z_spec)} galaxies, none with z_spec in ({full.low}, {full.high}]",
+            expected="at least one",
+        )
+    return {
+        "all": _range_report(z_pred, z_spec, full, settings),
+        "low_redshift": _range_report(z_pred, z_spec, low, settings),
+        "bins": [
+            _range_report(z_pred, z_spec, part, settings) for part in bin_ranges(settings.bin_edges)
+        ],
+        "n_outside": int((~full.contains(z_spec)).sum()),
+    }
+
+
+def _range_report(
+    z_pred: np.ndarray, z_spec: np.ndarray, part: RedshiftRange, settings: Scoring
+) -> dict[str, Any]:
+    """Metrics and intervals of one redshift range."""
+    inside = part.contains(z_spec)
+    report: dict[str, Any] = {"z_range": list(part), "n": int(inside.sum())}
+    if report["n"]:
+        pair = z_pred[inside], z_spec[inside]
+        report |= point_metrics(*pair)
+        intervals = bootstrap_interval(
+            point_metrics, *pair, settings.bootstrap_samples, settings.bootstrap_seed
+        )
+        report |= {f"{name}_interval": list(ends) for name, ends in intervals.items()}
+    return report

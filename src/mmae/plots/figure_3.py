@@ -1,0 +1,105 @@
+"""Figure 3: predicted against spectroscopic redshift, and the scatter beside published ones."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from mmae.plots.style import MODEL, PUBLISHED, WIDTH_INCH, paper_style
+
+OUTLIER_LIMIT = 0.15
+"""Dotted lines stand at |dz| = 0.15."""
+
+
+class Bar(NamedTuple):
+    """A scatter to draw."""
+
+    label: str
+    sigma_nmad: float
+    is_published: bool
+
+
+def figure_3(
+    z_pred: np.ndarray, z_spec: np.ndarray, bars: Sequence[Bar], low_redshift: float, title: str
+) -> Figure:
+    """Draw the redshift regression.
+
+    Parameters
+    ----------
+    z_pred, z_spec : ndarray, shape (N,)
+    bars : sequence of Bar
+        sigma_NMAD of models in the low-redshift regime.
+    low_redshift : float
+        Upper end of that regime.
+    title : str
+        Whose predictions these are.
+    """
+    with paper_style():
+        figure = plt.figure(figsize=(WIDTH_INCH, 4.3))
+        left, right = figure.subfigures(1, 2, width_ratios=[1, 1.5])
+        scatter, zoom = left.subplots(2, 1, height_ratios=[0.8, 1])
+        _draw_bars(scatter, bars, low_redshift)
+        _draw_density(zoom, z_pred, z_spec, low_redshift, 40)
+        zoom.set_title(f"$z\\leq{low_redshift:g}$")
+        axes = right.subplots()
+        highest = float(np.ceil(max(z_spec.max(), 1.0) * 5) / 5)
+        counts = _draw_density(axes, z_pred, z_spec, highest, 80)
+        axes.set_title(title)
+        right.colorbar(counts, ax=axes, label="galaxies", shrink=0.8)
+    return figure
+
+
+def _draw_bars(axes: Axes, bars: Sequence[Bar], low_redshift: float) -> None:
+    """Scatter of each model; published values are hatched."""
+    for place, bar in enumerate(bars):
+        drawn = axes.barh(
+            place,
+            bar.sigma_nmad,
+            color=PUBLISHED if bar.is_published else MODEL,
+            hatch="//" if bar.is_published else None,
+            edgecolor="white",
+        )
+        axes.bar_label(drawn, fmt="%.3f", padding=2, fontsize="small")
+    axes.set_yticks(range(len(bars)), [bar.label for bar in bars], fontsize="small")
+    axes.invert_yaxis()
+    axes.set_xlabel(rf"$\sigma_\mathrm{{NMAD}}$ for $z\leq{low_redshift:g}$")
+    axes.margins(x=0.25)
+
+
+def _draw_density(axes: Axes, z_pred: np.ndarray, z_spec: np.ndarray, highest: float, bins: int):
+    """2-D histogram with the diagonal and the outlier limits."""
+    edges = np.linspace(0, highest, bins + 1)
+    *_, mesh = axes.hist2d(z_spec, z_pred, bins=(edges, edges), norm=LogNorm(), cmap="viridis")
+    mesh.set_rasterized(True)
+    axes.plot(edges, edges, color="k", lw=0.8)
+    for sign in (-1, 1):
+        axes.plot(edges, edges + sign * OUTLIER_LIMIT * (1 + edges), color="k", lw=0.8, ls=":")
+    axes.set(
+        xlim=(0, highest),
+        ylim=(0, highest),
+        xlabel=r"$z_\mathrm{spec}$",
+        ylabel=r"$z_\mathrm{pred}$",
+        aspect="equal",
+    )
+    return mesh
+
+
+def scatter_bars(measured: dict[str, float], published: Iterable[tuple]) -> list[Bar]:
+    """Bars of this run's scatter, then of published values.
+
+    Parameters
+    ----------
+    measured : dict of str to float
+        sigma_NMAD by label.
+    published : iterable of (model, test_mask, sigma_nmad, source)
+        As in `mmae.evaluation.published`.
+    """
+    bars = [Bar(label, value, False) for label, value in measured.items()]
+    for model, test_mask, value, _ in published:
+        hidden = f", {float(test_mask):.0%} hidden" if test_mask else ""
+        bars.append(Bar(f"{model}{hidden}\n(published)", value, True))
+    return bars

@@ -1,0 +1,118 @@
+"""Figures 1 and 2: a galaxy hidden in part, and what the model makes of it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmae.instruments import IMAGE_SIZE, LINES, PIXEL_SCALE_ARCSEC
+from mmae.plots.style import MODEL, TRUE, WIDTH_INCH, false_colour, paper_style
+
+
+def reconstruction_figure(
+    image: np.ndarray,
+    image_hidden: np.ndarray,
+    image_reconstruction: np.ndarray,
+    wave: np.ndarray,
+    spectrum: np.ndarray,
+    spectrum_hidden: np.ndarray,
+    spectrum_reconstruction: np.ndarray,
+    z_spec: float,
+    z_pred: float,
+    lines: pd.DataFrame,
+) -> Figure:
+    """Draw one galaxy.
+
+    Parameters
+    ----------
+    image, image_reconstruction : ndarray, shape (5, H, W)
+    image_hidden : ndarray of bool, shape (H, W)
+    wave, spectrum, spectrum_reconstruction : ndarray, shape (L,)
+        Å; normalised flux.
+    spectrum_hidden : ndarray of bool, shape (L,)
+    z_spec, z_pred : float
+    lines : DataFrame
+        Measured lines, as from `mmae.evaluation.lines.line_table`.
+    """
+    with paper_style():
+        figure = plt.figure(figsize=(WIDTH_INCH, 4.6))
+        top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.15])
+        panels = top.subplots(1, 3)
+        visible = np.where(image_hidden, np.nan, image)
+        titles = ("true", f"shown ({image_hidden.mean():.0%} hidden)", "reconstructed")
+        stretch = float(np.percentile(image[2], 99.5)) / 4
+        level = float(np.median(image[:3]))
+        for axes, picture, title in zip(
+            panels, (image, visible, image_reconstruction), titles, strict=True
+        ):
+            _draw_image(axes, picture, stretch, level)
+            axes.set_title(title)
+        panels[0].set_ylabel("y (arcsec)")
+        top.suptitle(rf"$z_\mathrm{{spec}}={z_spec:.3f}$, $z_\mathrm{{pred}}={z_pred:.3f}$")
+        axes = bottom.subplots()
+        _draw_spectrum(axes, wave, spectrum, spectrum_hidden, spectrum_reconstruction)
+        _label_lines(axes, wave, z_spec)
+        _tell_lines(axes, lines)
+    return figure
+
+
+def _draw_image(axes: Axes, image: np.ndarray, stretch: float, level: float) -> None:
+    """One false-colour image; hidden pixels are grey."""
+    half = 0.5 * IMAGE_SIZE * PIXEL_SCALE_ARCSEC
+    picture = false_colour(np.nan_to_num(image), stretch, level)
+    picture[np.isnan(image[0])] = 128
+    axes.imshow(picture, origin="lower", extent=(-half, half, -half, half))
+    axes.set_xlabel("x (arcsec)")
+
+
+def _draw_spectrum(
+    axes: Axes,
+    wave: np.ndarray,
+    spectrum: np.ndarray,
+    hidden: np.ndarray,
+    reconstruction: np.ndarray,
+) -> None:
+    """True and reconstructed spectrum; the hidden part is shaded."""
+    axes.plot(wave, spectrum, color=TRUE, lw=0.9, label="true")
+    axes.plot(wave, reconstruction, color=MODEL, lw=1.3, label="reconstructed")
+    low, high = np.percentile(spectrum, [0.5, 100])
+    low = min(low, reconstruction.min()) - 0.3
+    high = max(high, reconstruction.max()) * 1.25 + 0.3
+    axes.fill_between(
+        wave, low, high, where=hidden, color="0.93", step="mid", lw=0, zorder=0, label="hidden"
+    )
+    axes.set(
+        xlim=(wave[0], wave[-1]),
+        ylim=(low, high),
+        xlabel=r"observed wavelength ($\mathrm{\AA}$)",
+        ylabel="normalised flux",
+    )
+    axes.legend(loc="upper right", ncols=3, frameon=False)
+
+
+def _label_lines(axes: Axes, wave: np.ndarray, redshift: float) -> None:
+    """Name the lines that fall into the spectrum, at their true places."""
+    for line in LINES.values():
+        observed = line.wave * (1 + redshift)
+        if wave[0] < observed < wave[-1]:
+            axes.axvline(observed, color="0.6", lw=0.6, ls=":", zorder=0)
+            axes.annotate(
+                line.label,
+                (observed, 0.02),
+                xycoords=("data", "axes fraction"),
+                rotation=90,
+                fontsize="x-small",
+                ha="right",
+                va="bottom",
+            )
+
+
+def _tell_lines(axes: Axes, lines: pd.DataFrame) -> None:
+    """Write the measured centres, heights and widths into the panel."""
+    words = [
+        f"{LINES[row.line].label} {row.spectrum}: {row.centre_angstrom:.0f} Å, "
+        f"height {row.height:.2f}, width {row.width_angstrom:.0f} Å"
+        for row in lines.dropna().itertuples()
+    ]
+    axes.text(0.01, 0.97, "\n".join(words), transform=axes.transAxes, va="top", fontsize="x-small")

@@ -1,0 +1,72 @@
+"""What all rules share: the checked config, and four helpers."""
+
+import json
+import os
+import sys
+from functools import cache
+
+from snakemake.exceptions import WorkflowError
+
+from mmae.errors import InputError
+from mmae.provenance import code_digest
+from mmae.settings import Settings, read_section
+
+try:
+    SETTINGS = read_section(Settings, config, "config")
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+SURVEY, GRID, HEADLINE = SETTINGS.survey.name, SETTINGS.grid, SETTINGS.headline
+VIEWS = [f"image{view.image:.2f}-spectrum{view.spectrum:.2f}" for view in GRID.views]
+# the authors' predictions are scored and drawn by the same rules as ours
+PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
+
+# commands of this environment, also where it was not activated
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+
+
+wildcard_constraints:
+    survey=f"{SURVEY}|published",
+    model="|".join([*SETTINGS.models, *SETTINGS.baselines, "himes2025"]),
+    mask=r"[01]\.\d\d",
+    seed=r"\d+",
+    view=r"image[01]\.\d\d-spectrum[01]\.\d\d",
+
+
+def paper(name):
+    """Path of a figure or table of the configured survey."""
+    return f"results/{SURVEY}/paper/{name}"
+
+
+def runs(name):
+    """Path of a file of every run: models at all ratios, seeds and views, then baselines."""
+    whole = "image0.00-spectrum1.00"
+    folders = [
+        f"{model}/mask{mask:.2f}/seed{seed}/{view}"
+        for model in GRID.models
+        for mask in GRID.masks
+        for seed in GRID.seeds
+        for view in VIEWS
+    ] + [
+        f"{baseline}/mask0.00/seed{GRID.seeds[0]}/{whole}"
+        for baseline in GRID.baselines
+    ]
+    return [f"results/{SURVEY}/evaluation/{folder}/{name}" for folder in folders]
+
+
+def settings(*sections):
+    """The named sections of the config as JSON, for a command's --config."""
+    content = {}
+    for section in sections:
+        *parents, last = section.split(".")
+        source, target = config, content
+        for parent in parents:
+            source, target = source[parent], target.setdefault(parent, {})
+        target[last] = source[last]
+    return json.dumps(content)
+
+
+@cache
+def code(entry, *more):
+    """Digest of the source that a command or a notebook uses: a change there reruns its rule."""
+    return code_digest(entry, *more)

@@ -1,0 +1,127 @@
+"""Sections 3 and 4: clean the pairs, split them, normalise their spectra."""
+
+
+rule clean:
+    """Section 3: apply the paper's cuts and replace artefacts."""
+    input:
+        matches="results/{survey}/dataset/matches.csv",
+        galaxiesml=catalog("galaxiesml"),
+        spectra="results/{survey}/dataset/spectra.hdf5",
+    output:
+        dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
+        report="results/{survey}/dataset/cleaning.csv",
+        removed="results/{survey}/dataset/removed.csv",
+    log:
+        "results/{survey}/logs/clean.log",
+    benchmark:
+        "results/{survey}/benchmarks/clean.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        settings=lambda wildcards: settings("clean"),
+        code=code("mmae.cli.dataset:clean"),
+    shell:
+        """
+        mmae clean \
+            --config {params.settings:q} \
+            --matches {input.matches:q} \
+            --galaxiesml {input.galaxiesml:q} \
+            --spectra {input.spectra:q} \
+            --dataset {output.dataset:q} \
+            --report {output.report:q} \
+            --removed {output.removed:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule split:
+    """Section 4: divide the dataset into 70% training, 15% validation and 15% test galaxies."""
+    input:
+        dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
+    output:
+        split="results/{survey}/dataset/split.npz",
+    log:
+        "results/{survey}/logs/split.log",
+    benchmark:
+        "results/{survey}/benchmarks/split.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=lambda wildcards: settings("split"),
+        code=code("mmae.cli.dataset:split"),
+    shell:
+        """
+        mmae split \
+            --config {params.settings:q} \
+            --dataset {input.dataset:q} \
+            --split {output.split:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule training_arrays:
+    """Section 4: normalise and pool the spectra once, as memory-mapped arrays."""
+    input:
+        dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
+    output:
+        arrays=directory("results/{survey}/dataset/arrays"),
+    log:
+        "results/{survey}/logs/training_arrays.log",
+    benchmark:
+        "results/{survey}/benchmarks/training_arrays.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        settings=lambda wildcards: settings("arrays"),
+        code=code("mmae.cli.dataset:training_arrays"),
+    shell:
+        """
+        mmae training-arrays \
+            --config {params.settings:q} \
+            --dataset {input.dataset:q} \
+            --arrays {output.arrays:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule summarise:
+    """Section 1: count both surveys and the dataset, for Table 1."""
+    input:
+        galaxiesml=catalog("galaxiesml"),
+        desi=catalog("desi"),
+        dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
+    output:
+        summary="results/{survey}/dataset/summary.csv",
+    log:
+        "results/{survey}/logs/summarise.log",
+    benchmark:
+        "results/{survey}/benchmarks/summarise.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("mmae.cli.dataset:summarise"),
+    shell:
+        """
+        mmae summarise \
+            --galaxiesml {input.galaxiesml:q} \
+            --desi {input.desi:q} \
+            --dataset {input.dataset:q} \
+            --summary {output.summary:q} \
+            2>&1 | tee {log:q}
+        """

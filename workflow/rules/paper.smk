@@ -1,0 +1,325 @@
+"""Sections 1, 3 and 5: the paper's figures and tables, each a notebook run by papermill.
+
+The executed notebooks stay under results/<survey>/paper/notebooks, also when they fail.
+"""
+
+
+def headline(view, name):
+    """A file of the run that the figures show, under one view of the test galaxies."""
+    run = f"{HEADLINE.model}/mask{HEADLINE.mask:.2f}/seed{HEADLINE.seed}"
+    return f"results/{SURVEY}/evaluation/{run}/{view}/{name}"
+
+
+def figure_3_run(wildcards):
+    """The predictions and metrics that Figure 3 shows: ours, or the authors' own."""
+    view = "image0.25-spectrum1.00"
+    ours = wildcards.survey == SURVEY
+    folder = headline(view, "").rstrip("/") if ours else f"{PUBLISHED}/{view}"
+    return {
+        "predictions": f"{folder}/predictions.csv",
+        "metrics": f"{folder}/metrics.json",
+    }
+
+
+def compared_runs(wildcards):
+    """Metrics of all runs, or of the authors' two prediction files."""
+    if wildcards.survey == SURVEY:
+        return runs("metrics.json")
+    views = ("image0.25-spectrum1.00", "image0.00-spectrum1.00")
+    return [f"{PUBLISHED}/{view}/metrics.json" for view in views]
+
+
+rule figure_1:
+    """Section 5.1: a low-redshift galaxy with 75% of both modalities hidden."""
+    input:
+        notebook="notebooks/figure_1.ipynb",
+        reconstructions=headline("image0.75-spectrum0.75", "reconstructions.npz"),
+    output:
+        pdf="results/{survey}/paper/figures/figure_1.pdf",
+        png=report(
+            "results/{survey}/paper/figures/figure_1.png",
+            caption="../report/figure_1.rst",
+            category="Figures",
+            labels={"figure": "Figure 1: low redshift, both masked"},
+        ),
+        lines=report(
+            "results/{survey}/paper/tables/figure_1_lines.csv",
+            caption="../report/figure_1_lines.rst",
+            category="Tables",
+            labels={"table": "Figure 1: measured lines"},
+        ),
+        lines_md="results/{survey}/paper/tables/figure_1_lines.md",
+        lines_tex="results/{survey}/paper/tables/figure_1_lines.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/figure_1.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/figure_1.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code("notebooks/figure_1.ipynb"),
+    shell:
+        """
+        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
+            -r reconstructions {input.reconstructions:q} \
+            -r figure {output.pdf:q} \
+            -r lines {output.lines:q}
+        """
+
+
+rule figure_2:
+    """Section 5.1: a quasar whose spectrum is hidden entirely."""
+    input:
+        notebook="notebooks/figure_2.ipynb",
+        reconstructions=headline("image0.00-spectrum1.00", "reconstructions.npz"),
+    output:
+        pdf="results/{survey}/paper/figures/figure_2.pdf",
+        png=report(
+            "results/{survey}/paper/figures/figure_2.png",
+            caption="../report/figure_2.rst",
+            category="Figures",
+            labels={"figure": "Figure 2: high redshift, spectrum hidden"},
+        ),
+        lines=report(
+            "results/{survey}/paper/tables/figure_2_lines.csv",
+            caption="../report/figure_2_lines.rst",
+            category="Tables",
+            labels={"table": "Figure 2: measured lines"},
+        ),
+        lines_md="results/{survey}/paper/tables/figure_2_lines.md",
+        lines_tex="results/{survey}/paper/tables/figure_2_lines.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/figure_2.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/figure_2.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code("notebooks/figure_2.ipynb"),
+    shell:
+        """
+        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
+            -r reconstructions {input.reconstructions:q} \
+            -r figure {output.pdf:q} \
+            -r lines {output.lines:q}
+        """
+
+
+rule figure_3:
+    """Section 5.2: redshift from images alone."""
+    input:
+        unpack(figure_3_run),
+        notebook="notebooks/figure_3.ipynb",
+    output:
+        pdf="results/{survey}/paper/figures/figure_3.pdf",
+        png=report(
+            "results/{survey}/paper/figures/figure_3.png",
+            caption="../report/figure_3.rst",
+            category="Figures",
+            labels={"figure": "Figure 3: redshift from images alone"},
+        ),
+    log:
+        notebook="results/{survey}/paper/notebooks/figure_3.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/figure_3.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        label=lambda wildcards: (
+            "MMAE, simulated galaxies"
+            if wildcards.survey != "published"
+            else "MMAE, real galaxies"
+        ),
+        code=code("notebooks/figure_3.ipynb"),
+    shell:
+        """
+        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
+            -r predictions {input.predictions:q} \
+            -r metrics {input.metrics:q} \
+            -r label {params.label:q} \
+            -r figure {output.pdf:q}
+        """
+
+
+rule masking:
+    """Section 4: redshift scatter against the mask ratio in training."""
+    input:
+        notebook="notebooks/masking.ipynb",
+        comparison="results/{survey}/paper/tables/comparison.csv",
+    output:
+        pdf="results/{survey}/paper/figures/masking.pdf",
+        png=report(
+            "results/{survey}/paper/figures/masking.png",
+            caption="../report/masking.rst",
+            category="Figures",
+            labels={"figure": "Scatter against mask ratio"},
+        ),
+    log:
+        notebook="results/{survey}/paper/notebooks/masking.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/masking.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        model=HEADLINE.model,
+        code=code("notebooks/masking.ipynb"),
+    shell:
+        """
+        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
+            -r comparison {input.comparison:q} \
+            -r model {params.model:q} \
+            -r figure {output.pdf:q}
+        """
+
+
+rule table_1:
+    """Section 1: what both surveys and the dataset hold."""
+    input:
+        notebook="notebooks/table_1.ipynb",
+        summary="results/{survey}/dataset/summary.csv",
+    output:
+        csv=report(
+            "results/{survey}/paper/tables/table_1.csv",
+            caption="../report/table_1.rst",
+            category="Tables",
+            labels={"table": "Table 1: data summary"},
+        ),
+        md="results/{survey}/paper/tables/table_1.md",
+        tex="results/{survey}/paper/tables/table_1.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/table_1.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/table_1.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code("notebooks/table_1.ipynb"),
+    shell:
+        """
+        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
+            -r summary {input.summary:q} \
+            -r table {output.csv:q}
+        """
+
+
+rule cleaning:
+    """Section 3: what each cut removed."""
+    input:
+        notebook="notebooks/cleaning.ipynb",
+        report="results/{survey}/dataset/cleaning.csv",
+    output:
+        csv=report(
+            "results/{survey}/paper/tables/cleaning.csv",
+            caption="../report/cleaning.rst",
+            category="Tables",
+            labels={"table": "Cleaning"},
+        ),
+        md="results/{survey}/paper/tables/cleaning.md",
+        tex="results/{survey}/paper/tables/cleaning.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/cleaning.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/cleaning.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code("notebooks/cleaning.ipynb"),
+    shell:
+        """
+        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
+            -r report {input.report:q} \
+            -r table {output.csv:q}
+        """
+
+
+rule comparison:
+    """Section 5.2: sigma_NMAD of every run beside published values."""
+    input:
+        notebook="notebooks/comparison.ipynb",
+        metrics=compared_runs,
+    output:
+        csv=report(
+            "results/{survey}/paper/tables/comparison.csv",
+            caption="../report/comparison.rst",
+            category="Tables",
+            labels={"table": "Comparison of redshift scatter"},
+        ),
+        md="results/{survey}/paper/tables/comparison.md",
+        tex="results/{survey}/paper/tables/comparison.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/comparison.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/comparison.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code("notebooks/comparison.ipynb"),
+    shell:
+        """
+        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
+            -r metrics "{input.metrics}" \
+            -r table {output.csv:q}
+        """
+
+
+rule fetch_published:
+    """Section 5.2: the authors' predictions for 20,181 real galaxies, copied or downloaded."""
+    output:
+        quartermask=f"{PUBLISHED}/image0.25-spectrum1.00/predictions.csv",
+        nomask=f"{PUBLISHED}/image0.00-spectrum1.00/predictions.csv",
+    log:
+        "results/published/logs/fetch_published.log",
+    benchmark:
+        "results/published/benchmarks/fetch_published.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        settings=lambda wildcards: settings("published"),
+        code=code("mmae.cli.paper:fetch_published"),
+    shell:
+        """
+        mmae fetch-published \
+            --config {params.settings:q} \
+            --quartermask {output.quartermask:q} \
+            --nomask {output.nomask:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule published:
+    """Figure 3 and the table of sigma_NMAD from the authors' predictions on real galaxies."""
+    input:
+        "results/published/paper/figures/figure_3.pdf",
+        "results/published/paper/tables/comparison.csv",
