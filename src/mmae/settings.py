@@ -167,6 +167,9 @@ class Training:
     patience: Count = key("stop after so many epochs without a better validation loss")
     batch_size: Count = key("galaxies a step")
     learning_rate: Positive = key("AdamW")
+    schedule: Literal["constant", "one-cycle"] = key(
+        "constant (the paper) or one-cycle: up to learning_rate and down to nothing"
+    )
     weight_decay: Annotated[float, Field(ge=0)] = key("AdamW")
     position_rate: Fraction = key("learning rate of positions and pooling queries, relative")
     gradient_clip: Positive = key("largest norm of the gradient")

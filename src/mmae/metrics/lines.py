@@ -12,8 +12,11 @@ from mmae.instruments import LINES
 WINDOW_ANGSTROM = 480.0
 """Half-width of the window of a fit, 20 pooled pixels of 24 Å."""
 
-MIN_HEIGHT = 1e-3
-"""Below this height, in units of the spectrum's rms, there is no line."""
+SHIFT_ANGSTROM = 120.0
+"""How far from its place a line is looked for, five pooled pixels."""
+
+MIN_SIGNIFICANCE = 3.0
+"""Height of a line in units of the scatter around the fit; below it there is no line."""
 
 
 class LineFit(NamedTuple):
@@ -42,7 +45,7 @@ def fit_line(wave: np.ndarray, flux: np.ndarray, line: str, redshift: float) -> 
     Returns
     -------
     LineFit or None
-        None if the line is outside the spectrum or no emission stands above the continuum.
+        None if the line is outside the spectrum or does not stand out from the scatter.
 
     Notes
     -----
@@ -55,14 +58,14 @@ def fit_line(wave: np.ndarray, flux: np.ndarray, line: str, redshift: float) -> 
     # wavelengths relative to the expected one, so that slope and level do not trade places
     x, y = wave[near] - expected, flux[near]
     step, level = float(np.median(np.diff(x))), float(np.median(y))
-    peak = int(np.argmax(np.where(np.abs(x) < WINDOW_ANGSTROM / 3, y, -np.inf)))
+    peak = int(np.argmax(np.where(np.abs(x) < SHIFT_ANGSTROM, y, -np.inf)))
     gaussian = models.Gaussian1D(
-        amplitude=max(y[peak] - level, MIN_HEIGHT),
+        amplitude=max(y[peak] - level, 0.0),
         mean=x[peak],
         stddev=2 * step,
         bounds={
             "amplitude": (0, None),
-            "mean": (-WINDOW_ANGSTROM / 2, WINDOW_ANGSTROM / 2),
+            "mean": (-SHIFT_ANGSTROM, SHIFT_ANGSTROM),
             "stddev": (step / 3, WINDOW_ANGSTROM),
         },
     )
@@ -71,7 +74,8 @@ def fit_line(wave: np.ndarray, flux: np.ndarray, line: str, redshift: float) -> 
         continuum = models.Linear1D(slope=0.0, intercept=level)
         fitted = fitting.TRFLSQFitter()(gaussian + continuum, x, y, maxiter=500)
     gaussian = fitted[0]
-    if gaussian.amplitude.value <= MIN_HEIGHT:
+    scatter = float(np.std(y - fitted(x)))
+    if gaussian.amplitude.value <= MIN_SIGNIFICANCE * scatter:
         return None
     return LineFit(
         float(gaussian.mean.value + expected),

@@ -39,35 +39,44 @@ def figure_3(
         Whose predictions these are.
     """
     with paper_style():
-        figure = plt.figure(figsize=(WIDTH_INCH, 4.3))
-        left, right = figure.subfigures(1, 2, width_ratios=[1, 1.5])
-        scatter, zoom = left.subplots(2, 1, height_ratios=[0.8, 1])
-        _draw_bars(scatter, bars, low_redshift)
-        _draw_density(zoom, z_pred, z_spec, low_redshift, 40)
-        zoom.set_title(f"$z\\leq{low_redshift:g}$")
-        axes = right.subplots()
+        figure, panels = plt.subplot_mosaic(
+            [["bars", "all"], ["low", "all"]],
+            figsize=(WIDTH_INCH, 3.9),
+            width_ratios=[1, 1.5],
+            height_ratios=[0.55, 1],
+        )
+        _draw_bars(panels["bars"], bars, low_redshift)
+        _draw_density(panels["low"], z_pred, z_spec, low_redshift, 40)
+        panels["low"].set_title(f"$z\\leq{low_redshift:g}$")
         highest = float(np.ceil(max(z_spec.max(), 1.0) * 5) / 5)
-        counts = _draw_density(axes, z_pred, z_spec, highest, 80)
-        axes.set_title(title)
-        right.colorbar(counts, ax=axes, label="galaxies", shrink=0.8)
+        counts = _draw_density(panels["all"], z_pred, z_spec, highest, 80)
+        panels["all"].set_title(title)
+        figure.colorbar(counts, ax=panels["all"], label="galaxies", shrink=0.8)
     return figure
 
 
 def _draw_bars(axes: Axes, bars: Sequence[Bar], low_redshift: float) -> None:
     """Scatter of each model; published values are hatched."""
     for place, bar in enumerate(bars):
-        drawn = axes.barh(
+        axes.barh(
             place,
             bar.sigma_nmad,
             color=PUBLISHED if bar.is_published else MODEL,
             hatch="//" if bar.is_published else None,
             edgecolor="white",
         )
-        axes.bar_label(drawn, fmt="%.3f", padding=2, fontsize="small")
-    axes.set_yticks(range(len(bars)), [bar.label for bar in bars], fontsize="small")
+        axes.annotate(
+            f"{bar.sigma_nmad:.3f}  {bar.label}",
+            (bar.sigma_nmad, place),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="x-small",
+        )
+    axes.set_yticks([])
     axes.invert_yaxis()
+    axes.set_xlim(0, 4.4 * max(bar.sigma_nmad for bar in bars))
     axes.set_xlabel(rf"$\sigma_\mathrm{{NMAD}}$ for $z\leq{low_redshift:g}$")
-    axes.margins(x=0.25)
 
 
 def _draw_density(axes: Axes, z_pred: np.ndarray, z_spec: np.ndarray, highest: float, bins: int):
@@ -101,5 +110,5 @@ def scatter_bars(measured: dict[str, float], published: Iterable[tuple]) -> list
     bars = [Bar(label, value, False) for label, value in measured.items()]
     for model, test_mask, value, _ in published:
         hidden = f", {float(test_mask):.0%} hidden" if test_mask else ""
-        bars.append(Bar(f"{model}{hidden}\n(published)", value, True))
+        bars.append(Bar(f"{model}{hidden} (published)", value, True))
     return bars

@@ -36,8 +36,8 @@ def reconstruction_figure(
         Measured lines, as from `mmae.evaluation.lines.line_table`.
     """
     with paper_style():
-        figure = plt.figure(figsize=(WIDTH_INCH, 4.6))
-        top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.15])
+        figure = plt.figure(figsize=(WIDTH_INCH, 5.0))
+        top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.3])
         panels = top.subplots(1, 3)
         visible = np.where(image_hidden, np.nan, image)
         titles = ("true", f"shown ({image_hidden.mean():.0%} hidden)", "reconstructed")
@@ -76,11 +76,12 @@ def _draw_spectrum(
     """True and reconstructed spectrum; the hidden part is shaded."""
     axes.plot(wave, spectrum, color=TRUE, lw=0.9, label="true")
     axes.plot(wave, reconstruction, color=MODEL, lw=1.3, label="reconstructed")
-    low, high = np.percentile(spectrum, [0.5, 100])
-    low = min(low, reconstruction.min()) - 0.3
-    high = max(high, reconstruction.max()) * 1.25 + 0.3
+    both = np.concatenate([spectrum, reconstruction])
+    margin = 0.08 * np.ptp(both)
+    # room below the spectrum for the names of lines
+    low, high = both.min() - 2.5 * margin, both.max() + margin
     axes.fill_between(
-        wave, low, high, where=hidden, color="0.93", step="mid", lw=0, zorder=0, label="hidden"
+        wave, low, high, where=hidden, color="0.9", step="mid", lw=0, zorder=0, label="hidden"
     )
     axes.set(
         xlim=(wave[0], wave[-1]),
@@ -88,7 +89,7 @@ def _draw_spectrum(
         xlabel=r"observed wavelength ($\mathrm{\AA}$)",
         ylabel="normalised flux",
     )
-    axes.legend(loc="upper right", ncols=3, frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize="small")
 
 
 def _label_lines(axes: Axes, wave: np.ndarray, redshift: float) -> None:
@@ -103,16 +104,23 @@ def _label_lines(axes: Axes, wave: np.ndarray, redshift: float) -> None:
                 xycoords=("data", "axes fraction"),
                 rotation=90,
                 fontsize="x-small",
-                ha="right",
+                ha="left",
                 va="bottom",
             )
 
 
 def _tell_lines(axes: Axes, lines: pd.DataFrame) -> None:
-    """Write the measured centres, heights and widths into the panel."""
-    words = [
-        f"{LINES[row.line].label} {row.spectrum}: {row.centre_angstrom:.0f} Å, "
-        f"height {row.height:.2f}, width {row.width_angstrom:.0f} Å"
-        for row in lines.dropna().itertuples()
-    ]
-    axes.text(0.01, 0.97, "\n".join(words), transform=axes.transAxes, va="top", fontsize="x-small")
+    """Write the measured centres, heights and widths above the panel."""
+    words = []
+    for line, fits in lines.groupby("line", sort=False):
+        told = []
+        for fit in fits.itertuples():
+            numbers = (
+                "no line found"
+                if np.isnan(fit.height)
+                else f"{fit.centre_angstrom:.0f} Å, height {fit.height:.2f}, "
+                f"width {fit.width_angstrom:.0f} Å"
+            )
+            told.append(f"{fit.spectrum} {numbers}")
+        words.append(f"{LINES[line].label}: " + "; ".join(told))
+    axes.set_title("\n".join(words), loc="left", fontsize="small", linespacing=1.4)

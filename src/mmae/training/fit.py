@@ -68,6 +68,8 @@ def fit(
     torch.manual_seed(seed)
     order, masks = generator_of(seed, ORDER), generator_of(seed, MASKS)
     network, optimizer = fabric.setup(model, make_optimizer(model, settings))
+    n_steps = -(-len(split["train"]) // settings.batch_size)
+    schedule = make_schedule(optimizer, settings, n_steps)
     best, best_loss, waited = {}, float("inf"), 0
     history = []
     for epoch in range(1, settings.epochs + 1):
@@ -75,7 +77,6 @@ def fit(
         network.train()
         sums, n_seen = np.zeros(3), 0
         steps = batches_of(split["train"], settings.batch_size, order)
-        n_steps = -(-len(split["train"]) // settings.batch_size)
         for rows in progress(steps, f"epoch {epoch}", n_steps):
             batch = load_batch(arrays, rows, model.settings.spectrum_length, fabric.device)
             losses = training_losses(network, model, batch, mask_ratio, settings, masks)
@@ -84,6 +85,7 @@ def fit(
             fabric.backward(loss)
             fabric.clip_gradients(network, optimizer, max_norm=settings.gradient_clip)
             optimizer.step()
+            schedule.step()
             sums += len(rows) * np.array([value.item() for value in losses])
             n_seen += len(rows)
         if not np.isfinite(sums).all():
@@ -143,6 +145,23 @@ def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
         {"params": [p for p in model.parameters() if id(p) not in slow_ids]},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer, settings: Training, n_steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Learning rate over the steps of a training: constant, or up and down once.
+
+    One cycle (Smith & Topin 2019, arXiv:1708.07120) gets further in few epochs.
+    """
+    if settings.schedule == "constant":
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=n_steps * settings.epochs,
+        cycle_momentum=False,
+    )
 
 
 def training_losses(
