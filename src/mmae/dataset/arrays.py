@@ -1,11 +1,13 @@
 """What training reads: spectra normalised and pooled once, all as memory-mapped arrays."""
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 
 from mmae.dataset import layout
 from mmae.dataset.spectra import normalise, pool
@@ -72,19 +74,29 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
         known = all(name in file for name in layout.MAGNITUDES)
         columns = [file[name][:] if known else np.full(n, np.nan) for name in layout.MAGNITUDES]
         np.save(part / "magnitudes.npy", np.stack(columns, axis=1).astype(np.float32))
-        images = open_memmap(part / "images.npy", "w+", np.float32, file[layout.IMAGE].shape)
-        spectra = open_memmap(part / "spectra.npy", "w+", np.float32, (n, n_wave // width))
-        for start in progress(range(0, n, chunk_size), "arrays"):
-            rows = slice(start, start + chunk_size)
-            image, flux, ivar = (
-                file[name][rows] for name in (layout.IMAGE, layout.FLUX, layout.IVAR)
-            )
-            _check_finite(dataset, layout.IMAGE, image)
-            _check_spectra(dataset, flux, ivar)
-            images[rows] = image
-            spectra[rows] = pool(normalise(flux, ivar), width)
-        images.flush(), spectra.flush()
+        with (
+            _npy_writer(part / "images.npy", file[layout.IMAGE].shape) as images,
+            _npy_writer(part / "spectra.npy", (n, n_wave // width)) as spectra,
+        ):
+            for start in progress(range(0, n, chunk_size), "arrays"):
+                rows = slice(start, start + chunk_size)
+                image, flux, ivar = (
+                    file[name][rows] for name in (layout.IMAGE, layout.FLUX, layout.IVAR)
+                )
+                _check_finite(dataset, layout.IMAGE, image)
+                _check_spectra(dataset, flux, ivar)
+                images(image)
+                spectra(pool(normalise(flux, ivar), width))
         write_json(part / MANIFEST, _manifest(part))
+
+
+@contextmanager
+def _npy_writer(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], object]]:
+    """Write a float32 .npy file chunk by chunk, with no more than a chunk in memory."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as stream:
+        write_array_header_1_0(stream, header)
+        yield lambda chunk: stream.write(np.ascontiguousarray(chunk, dtype="<f4").data)
 
 
 def _check_finite(path: Path | str, key: str, values: np.ndarray) -> None:
