@@ -16,6 +16,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 WORDS = {"help", "description"}
 """Keyword arguments that tell and do not compute."""
+WORDS_AT = {"key": 0, "path_option": 1}
+"""Functions whose argument at this place does the same."""
 
 
 def code_digest(entry: str, *more: str) -> str:
@@ -157,6 +159,8 @@ def _without_words(tree: ast.Module) -> ast.Module:
             ]
         if isinstance(node, ast.Call):
             node.keywords = [k for k in node.keywords if k.arg not in WORDS]
+            if isinstance(node.func, ast.Name) and node.func.id in WORDS_AT:
+                del node.args[WORDS_AT[node.func.id]]
     return tree
 
 

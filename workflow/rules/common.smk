@@ -1,4 +1,4 @@
-"""What all rules share: the checked config, and four helpers."""
+"""What all rules share: the checked config, and the functions that name their inputs and params."""
 
 import json
 import os
@@ -22,7 +22,9 @@ VIEWS = [f"image{view.image:.2f}-spectrum{view.spectrum:.2f}" for view in GRID.v
 PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
 
 # commands of this environment, also where it was not activated
-os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+os.environ |= {
+    "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()])
+}
 
 
 wildcard_constraints:
@@ -36,6 +38,14 @@ wildcard_constraints:
 def paper(name):
     """Path of a figure or table of the configured survey."""
     return f"results/{SURVEY}/paper/{name}"
+
+
+def catalog(name):
+    """A survey's file or tree: simulated, or where the config says."""
+    simulated = {"galaxiesml": "galaxiesml.hdf5", "desi": "desi"}[name]
+    if SETTINGS.survey.source == "simulate":
+        return f"results/{SURVEY}/catalog/{simulated}"
+    return getattr(SETTINGS.survey.files, name)
 
 
 def runs(name):
@@ -52,6 +62,29 @@ def runs(name):
         for baseline in GRID.baselines
     ]
     return [f"results/{SURVEY}/evaluation/{folder}/{name}" for folder in folders]
+
+
+def headline(view, name):
+    """Path of a file of the run that the figures show, under one view of the test galaxies."""
+    run = f"{HEADLINE.model}/mask{HEADLINE.mask:.2f}/seed{HEADLINE.seed}"
+    return f"results/{SURVEY}/evaluation/{run}/{view}/{name}"
+
+
+def figure_3_run(wildcards):
+    """The predictions and metrics that Figure 3 shows: ours, or the authors' own."""
+    view = "image0.25-spectrum1.00"
+    names = {"predictions": "predictions.csv", "metrics": "metrics.json"}
+    if wildcards.survey == SURVEY:
+        return {key: headline(view, name) for key, name in names.items()}
+    return {key: f"{PUBLISHED}/{view}/{name}" for key, name in names.items()}
+
+
+def compared_runs(wildcards):
+    """Metrics of all runs, or of the authors' two prediction files."""
+    if wildcards.survey == SURVEY:
+        return runs("metrics.json")
+    views = ("image0.25-spectrum1.00", "image0.00-spectrum1.00")
+    return [f"{PUBLISHED}/{view}/metrics.json" for view in views]
 
 
 def settings(*sections):

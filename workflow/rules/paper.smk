@@ -4,31 +4,6 @@ The executed notebooks stay under results/<survey>/paper/notebooks, also when th
 """
 
 
-def headline(view, name):
-    """A file of the run that the figures show, under one view of the test galaxies."""
-    run = f"{HEADLINE.model}/mask{HEADLINE.mask:.2f}/seed{HEADLINE.seed}"
-    return f"results/{SURVEY}/evaluation/{run}/{view}/{name}"
-
-
-def figure_3_run(wildcards):
-    """The predictions and metrics that Figure 3 shows: ours, or the authors' own."""
-    view = "image0.25-spectrum1.00"
-    ours = wildcards.survey == SURVEY
-    folder = headline(view, "").rstrip("/") if ours else f"{PUBLISHED}/{view}"
-    return {
-        "predictions": f"{folder}/predictions.csv",
-        "metrics": f"{folder}/metrics.json",
-    }
-
-
-def compared_runs(wildcards):
-    """Metrics of all runs, or of the authors' two prediction files."""
-    if wildcards.survey == SURVEY:
-        return runs("metrics.json")
-    views = ("image0.25-spectrum1.00", "image0.00-spectrum1.00")
-    return [f"{PUBLISHED}/{view}/metrics.json" for view in views]
-
-
 rule figure_1:
     """Section 5.1: a low-redshift galaxy with 75% of both modalities hidden."""
     input:

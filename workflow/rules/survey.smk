@@ -1,14 +1,6 @@
 """Section 3: images of HSC, redshifts and spectra of DESI, matched by position."""
 
 
-def catalog(name):
-    """A survey's file or tree: simulated, or where the config says."""
-    simulated = {"galaxiesml": "galaxiesml.hdf5", "desi": "desi"}[name]
-    if SETTINGS.survey.source == "simulate":
-        return f"results/{SURVEY}/catalog/{simulated}"
-    return getattr(SETTINGS.survey.files, name)
-
-
 rule simulate_survey:
     """Section 3: simulate the embedded survey in the formats of the real ones."""
     output:
