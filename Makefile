@@ -1,0 +1,56 @@
+# Set-up and the main jobs. `make reproduce` and `make test` need Python 3.11 or newer, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+REPORT := results/demo/report.html
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: reproduce test toy lint schema lock bench clean help
+
+help:
+	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
+	@echo "make test       set up and run the tests"
+	@echo "make toy        the whole workflow in a minute or two, for a look"
+	@echo "make lint       formatting, style, the workflow's own lint, import rules"
+	@echo "make schema     write config/schema.yaml from src/mmae/settings.py"
+	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
+	@echo "make bench      speed and memory of the data steps"
+
+reproduce: $(READY)
+	snakemake --cores all
+	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/demo/paper -newer $(REPORT) -print -quit)" ]; then \
+	    snakemake --report $(REPORT); \
+	fi
+	@echo "Figures and tables: results/demo/paper; all in one page: $(REPORT)"
+
+test: $(READY)
+	pytest
+
+toy: $(READY)
+	snakemake --configfile config/toy.yaml --cores all
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	lint-imports
+
+schema: $(READY)
+	mmae schema > config/schema.yaml.part
+	mv config/schema.yaml.part config/schema.yaml
+
+lock:
+	envs/update
+
+bench: $(READY)
+	python benchmarks/survey.py
+
+$(READY): envs/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"error: Python 3.11 or newer is needed, found {v[0]}.{v[1]}; name another with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@

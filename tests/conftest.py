@@ -1,0 +1,118 @@
+"""A small embedded survey, taken once through every data step, for all tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from astropy.io import fits
+
+PROJECT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("MMAE_SHARED", PROJECT.parent / "shared"))
+
+
+def shared(name: str) -> Path:
+    """A file of the shared folder; the test is skipped where it is absent."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"{name} is not in {SHARED} (set MMAE_SHARED)")
+    return path
+
+
+def run_mmae(*arguments: object, **options) -> subprocess.CompletedProcess:
+    """Run the command as a user does."""
+    command = [sys.executable, "-m", "mmae", *map(str, arguments)]
+    options = {"cwd": PROJECT, "capture_output": True, "text": True} | options
+    return subprocess.run(command, **options)
+
+
+def assert_one_sentence(result: subprocess.CompletedProcess, *words: str) -> None:
+    """Exit code 1, one line that has all the words, no traceback."""
+    last = result.stderr.strip().splitlines()[-1] if result.stderr.strip() else ""
+    assert result.returncode == 1, (result.returncode, result.stderr)
+    assert "Traceback" not in result.stderr
+    assert last.startswith("mmae: error: "), result.stderr
+    for word in words:
+        assert word in last, last
+
+
+@pytest.fixture(scope="session")
+def config() -> dict:
+    """The default config, as plain content."""
+    return yaml.safe_load((PROJECT / "config/config.yaml").read_text())
+
+
+class SmallSurvey(NamedTuple):
+    """Paths of a survey of 150 good galaxies after every data step, and its truth."""
+
+    galaxiesml: Path
+    desi: Path
+    matches: Path
+    contested: Path
+    counts: Path
+    spectra: Path
+    dataset: Path
+    report: Path
+    removed: Path
+    split: Path
+    arrays: Path
+    truth: Path
+
+    def truth_table(self, hdu: str) -> pd.DataFrame:
+        """One table of the truth."""
+        with fits.open(self.truth) as hdus:
+            data = hdus[hdu].data
+            return pd.DataFrame({n: np.array(data[n]).astype(_plain(data[n])) for n in data.names})
+
+
+def _plain(column: np.ndarray) -> object:
+    """Native type of a FITS column."""
+    return str if column.dtype.kind in "SU" else column.dtype.newbyteorder("=")
+
+
+N_GOOD = 150
+FAULTS = {
+    **{"star": 0.03, "zwarn": 0.03, "duplicate": 0.03, "inconsistent": 0.05, "missing": 0.03},
+    **{"artefact": 0.3, "repeat": 0.05, "neighbour": 0.05},
+    **{"hsc_only": 0.05, "desi_only": 0.05, "sky_fibre": 0.05},
+}
+
+
+@pytest.fixture(scope="session")
+def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> SmallSurvey:
+    """Run all data steps of the command line on a survey with many faults."""
+    home = tmp_path_factory.mktemp("survey")
+    names = {name: home / f"{name}" for name in ("desi", "arrays")}
+    names |= {n: home / f"{n}.hdf5" for n in ("galaxiesml", "spectra", "dataset")}
+    names |= {n: home / f"{n}.csv" for n in ("matches", "contested", "counts", "report", "removed")}
+    survey = SmallSurvey(**names, split=home / "split.npz", truth=home / "truth.fits")
+    config["survey"]["simulate"] |= {"n_galaxies": N_GOOD, "faults": FAULTS}
+    (home / "config.yaml").write_text(yaml.safe_dump(config))
+    for step, paths in {
+        "simulate-survey": ("galaxiesml", "desi", "truth"),
+        "crossmatch": ("galaxiesml", "desi", "matches", "contested", "counts"),
+        "collect-spectra": ("matches", "desi", "spectra"),
+        "clean": ("matches", "galaxiesml", "spectra", "dataset", "report", "removed"),
+        "split": ("dataset", "split"),
+        "training-arrays": ("dataset", "arrays"),
+    }.items():
+        words = [word for name in paths for word in (f"--{name}", getattr(survey, name))]
+        if step != "collect-spectra":
+            words += ["--config", home / "config.yaml"]
+        result = run_mmae(step, *words)
+        assert result.returncode == 0, (step, result.stderr)
+    return survey
+
+
+@pytest.fixture
+def scratch_survey(small_survey: SmallSurvey, tmp_path: Path) -> SmallSurvey:
+    """A copy of the small survey that a test may damage."""
+    home = tmp_path / "survey"
+    shutil.copytree(small_survey.truth.parent, home)
+    return SmallSurvey(*(home / path.name for path in small_survey))

@@ -1,0 +1,137 @@
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmae.errors import InputError
+from mmae.files import (
+    atomic,
+    open_fits,
+    open_hdf5,
+    read_json,
+    read_npz,
+    read_table,
+    write_json,
+    write_table_formats,
+)
+
+
+def test_error_is_one_sentence_with_all_its_parts():
+    error = InputError("a.hdf5", key="dataset 'image'", found="shape (3,)", expected="(N, 5)")
+    assert str(error) == "a.hdf5: dataset 'image': found shape (3,), expected (N, 5)"
+    assert "\n" not in str(InputError("a", "several\nlines", found="x\ny"))
+
+
+def test_atomic_file_appears_only_when_whole(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with atomic(path) as part:
+        part.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+
+
+def test_atomic_failure_leaves_what_was_there(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def fail_halfway():
+        with atomic(path) as part:
+            part.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_atomic_replaces_a_folder(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+    with atomic(path) as part:
+        part.mkdir()
+        (part / "new").touch()
+    assert [p.name for p in path.iterdir()] == ["new"]
+
+
+def test_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError, match=r"file/x.csv: cannot be written"),
+        atomic(tmp_path / "file" / "x.csv") as part,
+    ):
+        part.touch()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda f: None, "only \\[\\]"),
+        (
+            lambda f: f.create_dataset("image", (3, 4), "f4"),
+            "shape \\(3, 4\\), expected shape \\(N, 5\\)",
+        ),
+    ],
+)
+def test_hdf5_datasets_are_checked(tmp_path, make, message):
+    with h5py.File(tmp_path / "x.hdf5", "w") as file:
+        make(file)
+    with (
+        pytest.raises(InputError, match=message),
+        open_hdf5(tmp_path / "x.hdf5", {"image": (None, 5)}),
+    ):
+        pass
+
+
+def test_hdf5_datasets_of_different_lengths(tmp_path):
+    with h5py.File(tmp_path / "x.hdf5", "w") as file:
+        file["a"], file["b"] = np.zeros(3), np.zeros(4)
+    with (
+        pytest.raises(InputError, match="different lengths"),
+        open_hdf5(tmp_path / "x.hdf5", {"a": (None,), "b": (None,)}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("opener", [open_hdf5, open_fits])
+def test_missing_and_damaged_files(tmp_path, opener):
+    with pytest.raises(InputError, match="no such file"), opener(tmp_path / "none"):
+        pass
+    (tmp_path / "junk").write_bytes(b"not what it should be")
+    with (
+        pytest.raises(InputError, match=r"junk: found a damaged or truncated"),
+        opener(tmp_path / "junk"),
+    ):
+        pass
+
+
+def test_tables_json_and_archives_that_are_none(tmp_path):
+    (tmp_path / "x").write_bytes(b"\xff\xfe\x00not text")
+    for reader in (read_table, read_json, read_npz):
+        with pytest.raises(InputError, match="x: found"):
+            reader(tmp_path / "x")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"column c: found only \['a', 'b'\]"):
+        read_table(tmp_path / "t.csv", ["c"])
+
+
+def test_pickles_are_refused(tmp_path):
+    np.savez(tmp_path / "p.npz", a=np.array([{"an": "object"}], dtype=object))
+    with pytest.raises(InputError, match="damaged"):
+        read_npz(tmp_path / "p.npz")
+
+
+def test_json_is_sorted(tmp_path):
+    write_json(tmp_path / "x.json", {"b": 1, "a": 2})
+    assert list(json.loads((tmp_path / "x.json").read_text())) == ["a", "b"]
+
+
+def test_table_in_three_formats(tmp_path):
+    table = pd.DataFrame({"model": ["mmae", "BCNN"], "n": [3, None], "sigma": [0.123456, 0.012]})
+    write_table_formats(table.astype({"n": "Int64"}), tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == "model,n,sigma\nmmae,3,0.1235\nBCNN,,0.012\n"
+    assert "| mmae" in (tmp_path / "t.md").read_text()
+    assert r"\begin{tabular}" in (tmp_path / "t.tex").read_text()

@@ -1,0 +1,72 @@
+import shutil
+
+import pytest
+
+from conftest import PROJECT
+from mmae import provenance
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that a test may edit."""
+    copy = tmp_path / "mmae"
+    shutil.copytree(provenance.PACKAGE, copy)
+    monkeypatch.setattr(provenance, "PACKAGE", copy)
+    return copy
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+CROSSMATCH = "mmae.cli.survey:crossmatch"
+TRAIN = ("mmae.cli.training:train", "mmae.models.paper")
+
+
+@pytest.mark.parametrize(
+    ("entry", "file", "old", "new", "changes"),
+    [
+        # what a command uses, near and far
+        ((CROSSMATCH,), "survey/crossmatch.py", "<= radius_arcsec", "< radius_arcsec", True),
+        ((CROSSMATCH,), "survey/desi.py", '"TARGET_RA", ', '"TARGET_RA2", ', True),
+        ((CROSSMATCH,), "cli/survey.py", "settings.radius_arcsec)", "2.0)", True),
+        (TRAIN, "models/paper.py", "torch.cat([self.image_pool", "torch.cat([-self.image_pool", 1),
+        (TRAIN, "metrics/redshift.py", "mad_std(scaled", "2 * mad_std(scaled", True),
+        (("mmae.cli.survey:simulate_survey",), "instruments.py", "27.0\n", "27.5\n", True),
+        # what it does not use
+        ((CROSSMATCH,), "cli/survey.py", "simulated %d HSC", "made %d HSC", False),
+        ((CROSSMATCH,), "survey/desi.py", "shape != shape:", "shape == shape:", False),
+        ((CROSSMATCH,), "dataset/clean.py", "!= 0", "!= 1", False),
+        ((CROSSMATCH,), "settings.py", '"paper: 0.70")', '"paper: 0.70", lt=0.9)', False),
+        (TRAIN, "metrics/redshift.py", "> CATASTROPHIC_LIMIT", "> 2", False),
+        (TRAIN, "cli/__init__.py", '"clean": "dataset",', '"clean": "data",', False),
+        # words
+        (TRAIN, "models/paper.py", '"""One learnable query reads all tokens."""', '"""Pool."""', 0),
+        (TRAIN, "models/paper.py", '# "four layers of', '# "three layers of', False),
+        (TRAIN, "cli/training.py", 'help="Mask ratio."', 'help="Ratio."', False),
+        (TRAIN, "cli/training.py", '"NPZ of the split."', '"Split."', False),
+        (TRAIN, "settings.py", '"passes over the training galaxies"', '"epochs"', False),
+    ],
+)
+def test_digest_follows_what_is_used(package, entry, file, old, new, changes):
+    before = provenance.code_digest(*entry)
+    edit(package / file, old, new)
+    assert (provenance.code_digest(*entry) != before) is bool(changes)
+
+
+def test_data_files_count(package):
+    entry = "mmae.cli.survey:simulate_survey"
+    before = provenance.code_digest(entry)
+    (package / "survey/data/hsc_specz_sample.npz").write_bytes(b"another sample")
+    assert provenance.code_digest(entry) != before
+
+
+def test_notebooks_follow_their_imports(package):
+    notebook = str(PROJECT / "notebooks/masking.ipynb")
+    before = provenance.code_digest(notebook)
+    edit(package / "plots/figure_3.py", "aspect=", "adjustable='box', aspect=")
+    assert provenance.code_digest(notebook) == before
+    edit(package / "plots/masking.py", "capsize=2", "capsize=3")
+    assert provenance.code_digest(notebook) != before

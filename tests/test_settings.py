@@ -1,0 +1,104 @@
+import copy
+import json
+
+import jsonschema
+import pytest
+import yaml
+
+from conftest import PROJECT
+from mmae.errors import InputError
+from mmae.settings import Scoring, Settings, Training, json_schema, read_config, read_section
+
+CONFIGS = sorted(path.name for path in (PROJECT / "config").glob("*.yaml"))
+CONFIGS.remove("schema.yaml")
+
+
+def changed(config: dict, dotted: str, value: object) -> dict:
+    """A copy of the config with one key set."""
+    config = copy.deepcopy(config)
+    *parents, last = dotted.split(".")
+    section = config
+    for parent in parents:
+        section = section[parent]
+    section[last] = value
+    return config
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_is_valid(name):
+    merged = read_config(str(PROJECT / "config/config.yaml"), str(PROJECT / "config" / name))
+    settings = read_section(Settings, merged, name)
+    jsonschema.validate(merged, json_schema())
+    assert settings.headline.mask == 0.75
+
+
+def test_paper_config_has_the_papers_sizes():
+    merged = read_config(str(PROJECT / "config/config.yaml"), str(PROJECT / "config/paper.yaml"))
+    settings = read_section(Settings, merged, "paper.yaml")
+    model, training = settings.models["mmae"], settings.training
+    assert (model.dim, model.depth, model.heads, model.cross_layers) == (256, 4, 8, 4)
+    assert (model.dropout, training.batch_size, training.epochs) == (0.1, 256, 100)
+    assert (training.learning_rate, training.schedule) == (1e-4, "constant")
+
+
+def test_schema_file_is_what_the_dataclasses_say():
+    assert yaml.safe_load((PROJECT / "config/schema.yaml").read_text()) == json.loads(
+        json.dumps(json_schema())
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("training.learning_rat", 1e-3, ["training.learning_rat", "unknown key", "learning_rate"]),
+        ("training.learning_rate", "1e-4", ["found '1e-4'", "number", "1.0e-4"]),
+        (
+            "training.learning_rate",
+            -1.0,
+            ["training.learning_rate", "found -1.0", "greater than 0"],
+        ),
+        ("training.epochs", 2.5, ["training.epochs", "found 2.5", "integer"]),
+        ("training.device", "gpu", ["training.device", "found 'gpu'", "'cuda'"]),
+        ("crossmatch", {}, ["crossmatch.radius_arcsec", "no such key"]),
+        ("models.mmae.heads", 5, ["models.mmae", "64", "heads 5"]),
+        ("models.mmae.sizes", 5, ["models.mmae.sizes", "unknown key", "dim"]),
+        ("grid.masks", [0.5, 1.5], ["grid.masks.1", "found 1.5", "less than or equal to 1"]),
+        ("grid.models", ["bcnn"], ["'bcnn'", "mmae"]),
+        ("headline.mask", 0.33, ["headline.mask"]),
+        ("split.train_fraction", 0.9, ["split", "below 1"]),
+        ("survey.source", "files", ["survey", "files.galaxiesml"]),
+        ("survey.name", "My Survey", ["survey.name", "My Survey"]),
+        ("scoring.bin_edges", [0.0, 0.4, 0.2], ["scoring", "do not increase"]),
+        ("published.nomask.url", "http://a", ["published.nomask.url", "https"]),
+    ],
+)
+def test_bad_config_is_named_in_one_line(config, key, value, words):
+    with pytest.raises(InputError) as caught:
+        read_section(Settings, changed(config, key, value), "config")
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_scoring_defaults_are_those_of_the_config(config):
+    assert read_section(Scoring, config["scoring"], "config") == Scoring()
+
+
+def test_later_configs_override_and_json_is_a_config(tmp_path):
+    (tmp_path / "a.yaml").write_text("training: {epochs: 3, threads: 1}\n")
+    merged = read_config(str(tmp_path / "a.yaml"), '{"training": {"epochs": 4}}')
+    assert merged == {"training": {"epochs": 4, "threads": 1}}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("none.yaml", "no such file"), ("{a: [}", "no YAML"), ("{", "no YAML")],
+)
+def test_unreadable_configs(source, words):
+    with pytest.raises(InputError, match=words):
+        read_config(source)
+
+
+def test_a_section_alone_is_read(config):
+    assert read_section(Training, config["training"], "x").batch_size == 32
