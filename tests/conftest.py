@@ -1,5 +1,6 @@
 """A small embedded survey, taken once through every data step, for all tests."""
 
+import copy
 import os
 import shutil
 import subprocess
@@ -92,6 +93,7 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
     names |= {n: home / f"{n}.hdf5" for n in ("galaxiesml", "spectra", "dataset")}
     names |= {n: home / f"{n}.csv" for n in ("matches", "contested", "counts", "report", "removed")}
     survey = SmallSurvey(**names, split=home / "split.npz", truth=home / "truth.fits")
+    config = copy.deepcopy(config)
     config["survey"]["simulate"] |= {"n_galaxies": N_GOOD, "faults": FAULTS}
     (home / "config.yaml").write_text(yaml.safe_dump(config))
     for step, paths in {
@@ -116,3 +118,25 @@ def scratch_survey(small_survey: SmallSurvey, tmp_path: Path) -> SmallSurvey:
     home = tmp_path / "survey"
     shutil.copytree(small_survey.truth.parent, home)
     return SmallSurvey(*(home / path.name for path in small_survey))
+
+
+@pytest.fixture(scope="session")
+def toy_config() -> list[str]:
+    """Options that make a command use the toy's sizes."""
+    names = ("config.yaml", "toy.yaml")
+    return [word for name in names for word in ("--config", f"config/{name}")]
+
+
+@pytest.fixture(scope="session")
+def trained_model(
+    small_survey: SmallSurvey, toy_config: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Folder of a model trained by the command on the small survey."""
+    folder = tmp_path_factory.mktemp("models") / "mask0.75"
+    options = ["--arrays", small_survey.arrays, "--split", small_survey.split, *toy_config]
+    result = run_mmae(
+        *("train", "--model", "mmae", "--mask", "0.75", "--seed", "0"),
+        *("--output", folder, *options),
+    )
+    assert result.returncode == 0, result.stderr
+    return folder

@@ -24,7 +24,8 @@ def find_artefacts(flux: np.ndarray, ivar: np.ndarray, sigma: float) -> np.ndarr
     -------
     ndarray of bool, shape (B, L)
     """
-    level = median_filter(flux, size=(1, 11), mode="nearest")
+    # mirrored ends: repeating the last pixel would make a spike there its own level
+    level = median_filter(flux, size=(1, 11), mode="mirror")
     height = (flux - level) * np.sqrt(ivar)
     found = np.zeros(flux.shape, dtype=bool)
     for sign in (1.0, -1.0):

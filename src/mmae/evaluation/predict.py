@@ -71,23 +71,25 @@ def reconstruct(
     dict of str to ndarray
         targetid, z_spec, z_pred (B,); image, image_reconstruction (B, C, H, W); image_hidden
         (B, H, W) bool; spectrum, spectrum_reconstruction (B, L); spectrum_hidden (B, L) bool;
-        wave (L,), Å.
+        wave (L,), Å. Spectrum pixels beyond the last whole patch, which no loss trains, are left
+        out.
     """
     ((batch, image_mask, spectrum_mask),) = _batches(model, arrays, rows, view, seed, len(rows))
     output = model(batch.image, batch.spectrum, image_mask, spectrum_mask)
+    covered = model.spectrum_pixels(torch.ones_like(spectrum_mask))[0]  # (L,)
     tensors = {
         "image": batch.image,
         "image_hidden": model.image_pixels(image_mask)[:, 0],
         "image_reconstruction": output.image,
-        "spectrum": batch.spectrum,
-        "spectrum_hidden": model.spectrum_pixels(spectrum_mask),
-        "spectrum_reconstruction": output.spectrum,
+        "spectrum": batch.spectrum[:, covered],
+        "spectrum_hidden": model.spectrum_pixels(spectrum_mask)[:, covered],
+        "spectrum_reconstruction": output.spectrum[:, covered],
         "z_pred": output.z_pred,
     }
     return {name: value.cpu().numpy() for name, value in tensors.items()} | {
         "targetid": arrays.targetid[rows],
         "z_spec": arrays.redshift[rows],
-        "wave": arrays.wave[: batch.spectrum.shape[1]],
+        "wave": arrays.wave[: len(covered)][covered.cpu().numpy()],
     }
 
 

@@ -80,20 +80,19 @@ def fit(
         for rows in progress(steps, f"epoch {epoch}", n_steps):
             batch = load_batch(arrays, rows, model.settings.spectrum_length, fabric.device)
             losses = training_losses(network, model, batch, mask_ratio, settings, masks)
-            loss = total_loss(losses, settings)
+            sums += len(rows) * np.array([value.item() for value in losses])
+            if not np.isfinite(sums).all():
+                raise InputError(
+                    "training",
+                    found=f"a loss that is not finite in epoch {epoch}",
+                    expected="numbers; a lower training.learning_rate may help",
+                )
             optimizer.zero_grad()
-            fabric.backward(loss)
+            fabric.backward(total_loss(losses, settings))
             fabric.clip_gradients(network, optimizer, max_norm=settings.gradient_clip)
             optimizer.step()
             schedule.step()
-            sums += len(rows) * np.array([value.item() for value in losses])
             n_seen += len(rows)
-        if not np.isfinite(sums).all():
-            raise InputError(
-                "training",
-                found=f"a loss that is not finite in epoch {epoch}",
-                expected="numbers; a lower training.learning_rate may help",
-            )
         row = dict(zip(("image", "spectrum", "redshift"), sums / n_seen, strict=True))
         row = {"epoch": epoch} | {f"train_{name}": value for name, value in row.items()}
         row |= validate(network, model, arrays, split["validation"], mask_ratio, seed, settings)

@@ -43,8 +43,9 @@ def _is_quasar(i_mag: np.ndarray, g_minus_z: np.ndarray, redshift: np.ndarray) -
 def desi_weight(population: Population) -> np.ndarray:
     """Relative chance that DESI has observed each galaxy, shape (N,).
 
-    The bright and luminous-red samples fade out near i = 20.5, quasars near i = 22.4. The weights
-    give the redshift distribution of the authors' test set: a median of 0.34, a tenth above 1.6.
+    The bright and luminous-red samples fade out near i = 20.5, quasars near i = 22.4. The result
+    is close to the authors' test set: a median redshift of 0.40 (theirs: 0.34), a 90th percentile
+    of 1.70 (theirs: 1.65), and i = 20.65 (theirs: 20.635).
     """
     i_mag, z = population.i_mag, population.redshift
     # luminous red galaxies reach fainter than the bright sample

@@ -1,0 +1,140 @@
+"""The paper's model against the authors' arrays: every .npz in $MMAE_GOLDEN."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import SHARED
+from mmae.dataset.spectra import normalise, pool
+from mmae.models.authors import our_name
+from mmae.models.batch import to_batch
+from mmae.models.paper import PaperMMAE
+from mmae.settings import PaperModel
+
+GOLDEN = Path(os.environ.get("MMAE_GOLDEN", SHARED / "golden"))
+FILES = sorted(GOLDEN.glob("*.npz"))
+TOLERANCE = 1e-5
+"""Relative to the scale of each array: its largest absolute value."""
+
+LOSS_WEIGHTS = {"image": 0.1, "spectrum": 0.01, "redshift": 1.0}
+MODEL_KEYS = (
+    *("image_size", "image_patch", "spectrum_length", "spectrum_patch"),
+    *("dim", "depth", "heads", "cross_layers"),
+)
+
+pytestmark = pytest.mark.golden
+
+
+@pytest.fixture(
+    scope="module",
+    params=FILES or [pytest.param(None, marks=pytest.mark.skip(f"no .npz files in {GOLDEN}"))],
+    ids=lambda path: path.stem if path else "none",
+)
+def golden(request) -> dict[str, np.ndarray]:
+    with np.load(request.param, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+@pytest.fixture(scope="module")
+def model(golden) -> PaperMMAE:
+    """Our model with the authors' parameters."""
+    sizes = json.loads(str(golden["config"]))
+    settings = PaperModel(kind="paper", dropout=0.0, **{key: sizes[key] for key in MODEL_KEYS})
+    model = PaperMMAE(settings).eval()
+    model.load_state_dict(
+        {our_name(name): torch.from_numpy(v) for name, v in part(golden, "param/").items()}
+    )
+    return model
+
+
+@pytest.fixture(scope="module")
+def results(golden, model):
+    """Outputs and losses of one forward pass, and the gradient norms of one backward pass."""
+    batch = to_batch(
+        golden["image"],
+        golden["spectrum"],
+        golden["redshift"],
+        model.settings.spectrum_length,
+        "cpu",
+    )
+    image_mask, spectrum_mask = (
+        torch.from_numpy(golden[f"{modality}_mask"]) for modality in ("image", "spectrum")
+    )
+    output = model(batch.image, batch.spectrum, image_mask, spectrum_mask)
+    losses = model.losses(
+        output, batch.image, batch.spectrum, batch.redshift, image_mask, spectrum_mask
+    )
+    total = sum(LOSS_WEIGHTS[name] * loss for name, loss in losses._asdict().items())
+    model.zero_grad()
+    total.backward()
+    return output, losses, total
+
+
+def part(golden: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)}
+
+
+def assert_agrees(ours: object, theirs: np.ndarray, name: str) -> None:
+    ours = ours.detach().numpy() if isinstance(ours, torch.Tensor) else np.asarray(ours)
+    assert ours.shape == theirs.shape, name
+    scale = np.abs(theirs).max()
+    worst = np.abs(ours.astype(float) - theirs).max()
+    assert worst <= TOLERANCE * scale, f"{name}: off by {worst / scale:.1e} of its scale"
+
+
+def test_golden_spectra_are_normalised_and_pooled(golden):
+    width = json.loads(str(golden["config"]))["pool"]
+    normalised = normalise(golden["flux"], golden["ivar"])
+    assert_agrees(normalised, golden["normalized_flux"], "normalized_flux")
+    pooled = pool(normalised, width)
+    assert_agrees(pooled, golden["pooled_flux"], "pooled_flux")
+    length = golden["spectrum"].shape[1]
+    batch = to_batch(golden["image"], pooled, golden["redshift"], length, "cpu")
+    assert_agrees(batch.spectrum, golden["spectrum"], "spectrum")
+
+
+def test_golden_parameters_are_all_ours(golden, model):
+    ours = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    theirs = {our_name(name): v.shape for name, v in part(golden, "param/").items()}
+    assert ours == theirs
+
+
+def test_golden_outputs(golden, results):
+    output, *_ = results
+    for ours, name in (
+        (output.image, "image_reconstruction"),
+        (output.spectrum, "spectrum_reconstruction"),
+        (output.embedding, "joint_embedding"),
+        (output.z_pred, "redshift_prediction"),
+    ):
+        assert_agrees(ours, golden[name], name)
+
+
+def test_golden_losses(golden, results):
+    _, losses, total = results
+    for name, loss in losses._asdict().items():
+        assert_agrees(loss, golden[f"{name}_loss"], f"{name}_loss")
+    assert_agrees(total, golden["total_loss"], "total_loss")
+
+
+def test_golden_gradient_norms(golden, model, results):
+    gradients = {name: p.grad for name, p in model.named_parameters()}
+    norms = part(golden, "gradnorm/")
+    assert norms
+    scale = max(norms.values())
+    for name, norm in norms.items():
+        ours = gradients[our_name(name)].norm().item()
+        # a single number: relative to itself, and to the largest where it is next to nothing
+        assert abs(ours - norm) <= TOLERANCE * max(norm, 1e-4 * scale), name
+
+
+def test_golden_masks_have_the_stated_ratio(golden):
+    sizes = json.loads(str(golden["config"]))
+    for modality in ("image", "spectrum"):
+        mask = golden[f"{modality}_mask"]
+        hidden = int(sizes[f"{modality}_mask_ratio"] * mask.shape[1])
+        assert (mask.sum(axis=1) == hidden).all()

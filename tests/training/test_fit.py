@@ -1,0 +1,206 @@
+"""The training loop on a few made-up galaxies."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mmae.dataset.arrays import TrainingArrays
+from mmae.errors import InputError
+from mmae.models import build_model
+from mmae.models.batch import to_batch
+from mmae.models.losses import Losses
+from mmae.settings import Training, read_section
+from mmae.training.batches import batches_of
+from mmae.training.fit import (
+    fit,
+    make_optimizer,
+    make_schedule,
+    total_loss,
+    training_losses,
+    validate,
+)
+
+N = 64
+SIZES = {
+    **{"kind": "paper", "image_size": 16, "image_patch": 8, "spectrum_length": 32},
+    **{"spectrum_patch": 8, "dim": 16, "depth": 1, "heads": 2, "cross_layers": 1, "dropout": 0.0},
+}
+SPLIT = {"train": np.arange(48), "validation": np.arange(48, 64)}
+
+
+@pytest.fixture(scope="module")
+def arrays() -> TrainingArrays:
+    """Galaxies that are the redder the further they are."""
+    rng = np.random.default_rng(0)
+    redshift = rng.uniform(0.1, 1.5, N).astype("f4")
+    images = rng.normal(0, 0.1, (N, 5, 16, 16))
+    images[:, 4] += redshift[:, None, None]
+    images[:, 0] += 1.6 - redshift[:, None, None]
+    return TrainingArrays(
+        images=images.astype("f4"),
+        spectra=rng.normal(0, 1, (N, 32)).astype("f4"),
+        wave=np.arange(32.0),
+        redshift=redshift,
+        targetid=np.arange(N),
+        magnitudes=np.full((N, 5), np.nan, "f4"),
+    )
+
+
+@pytest.fixture
+def settings(config):
+    """Training settings with some keys changed."""
+
+    def change(**keys) -> Training:
+        return read_section(Training, config["training"] | {"batch_size": 8} | keys, "training")
+
+    return change
+
+
+def model_of(seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return build_model(SIZES)
+
+
+def test_it_learns(arrays, settings):
+    settings = settings(epochs=30, patience=30, learning_rate=3.0e-3)
+    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, settings)
+    history = fitted.history
+    assert list(history["epoch"]) == [*range(1, 31)]
+    assert history["train_redshift"].iloc[-1] < 0.1 * history["train_redshift"].iloc[0]
+    assert history["validation_sigma_nmad"].iloc[-1] < 0.05
+
+
+def test_the_best_epoch_is_kept(arrays, settings):
+    bumpy = settings(epochs=8, learning_rate=3.0e-2, schedule="constant")
+    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, bumpy)
+    best = fitted.history["validation_total"].idxmin()
+    assert best < len(fitted.history) - 1, "a later epoch must be worse, or this test shows nothing"
+    model = model_of()
+    model.load_state_dict(fitted.best)
+    values = validate(model, model, arrays, SPLIT["validation"], 0.25, 0, settings())
+    expected = fitted.history["validation_total"][best]
+    assert values["validation_total"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_same_seed_gives_the_same_history(arrays, settings):
+    histories = [
+        fit(model_of(seed), arrays, SPLIT, 0.5, seed, settings(epochs=2)).history
+        for seed in (0, 0, 1)
+    ]
+    pd.testing.assert_frame_equal(histories[0], histories[1], check_exact=True)
+    assert not histories[0].equals(histories[2])
+
+
+def test_it_stops_early(arrays, settings):
+    settings = settings(epochs=50, patience=2, learning_rate=1.0, gradient_clip=1000.0)
+    history = fit(model_of(), arrays, SPLIT, 0.5, 0, settings).history
+    best = history["validation_total"].idxmin()
+    assert len(history) == best + 1 + 2 < 50
+
+
+def test_optimiser_groups_are_the_papers(settings):
+    model = model_of()
+    slow, rest = make_optimizer(model, settings(learning_rate=1.0e-4)).param_groups
+    assert (slow["lr"], slow["weight_decay"]) == (pytest.approx(1e-5), 0.0)
+    assert (rest["lr"], rest["weight_decay"]) == (1e-4, 0.01)
+    assert {id(p) for p in slow["params"]} == {id(p) for p in model.slow_parameters()}
+    assert len(slow["params"]) + len(rest["params"]) == len([*model.parameters()])
+
+
+@pytest.mark.parametrize(("schedule", "varies"), [("constant", False), ("one-cycle", True)])
+def test_schedules(settings, schedule, varies):
+    settings = settings(schedule=schedule, epochs=2, learning_rate=1.0e-3)
+    optimizer = make_optimizer(model_of(), settings)
+    steps = make_schedule(optimizer, settings, n_steps=10)
+    rates = []
+    for _ in range(20):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        steps.step()
+    slow, rest = np.array(rates).T
+    assert np.allclose(slow, 0.1 * rest)
+    assert rest.max() == pytest.approx(1e-3)
+    assert (rest.min() < 1e-4) == varies
+
+
+def test_total_loss_has_the_papers_weights(settings):
+    losses = Losses(*(torch.tensor(value) for value in (1.0, 10.0, 0.5)))
+    assert total_loss(losses, settings()) == pytest.approx(0.1 + 0.1 + 0.5)
+
+
+def losses_with(arrays, settings, zeroed: float, **keys) -> tuple[Losses, list]:
+    """Losses of one batch, and what the network was given."""
+    model = model_of()
+    seen = []
+    model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    batch = to_batch(arrays.images, arrays.spectra, arrays.redshift, 32, "cpu")
+    settings = settings(modality_dropout=zeroed, **keys)
+    generator = torch.Generator().manual_seed(0)
+    losses = training_losses(model, model, batch, 0.5, settings, generator)
+    return losses, seen[0]
+
+
+def test_half_of_the_spectra_are_zeroed(arrays, settings):
+    _, (_, spectrum, image_mask, spectrum_mask) = losses_with(arrays, settings, 0.5)
+    zeroed = (spectrum == 0).all(dim=1)
+    assert 15 < zeroed.sum() < 49
+    assert torch.equal(spectrum[~zeroed], torch.from_numpy(arrays.spectra)[~zeroed])
+    assert (image_mask.sum(dim=1) == 2).all()
+    assert (spectrum_mask.sum(dim=1) == 2).all()
+
+
+def test_zeroed_spectra_are_not_reconstructed(arrays, settings):
+    losses, _ = losses_with(arrays, settings, 1.0)
+    assert losses.spectrum == 0
+    losses, _ = losses_with(arrays, settings, 0.0)
+    assert losses.spectrum > 0.5
+
+
+def test_ratios_of_image_and_spectrum_apart(arrays, settings):
+    _, (*_, image_mask, spectrum_mask) = losses_with(arrays, settings, 0.0, spectrum_mask=0.25)
+    assert (image_mask.sum(dim=1) == 2).all()
+    assert (spectrum_mask.sum(dim=1) == 1).all()
+
+
+def test_batches_hold_every_row_once():
+    rows = np.arange(100, 123)
+    batches = [*batches_of(rows, 8, torch.Generator().manual_seed(0))]
+    assert [len(batch) for batch in batches] == [8, 8, 7]
+    assert sorted(np.concatenate(batches)) == rows.tolist()
+    assert all((np.diff(batch) > 0).all() for batch in batches)
+    assert np.concatenate([*batches_of(rows, 8)]).tolist() == rows.tolist()
+    assert not np.array_equal(batches[0], rows[:8])
+
+
+def test_a_loss_that_is_not_finite_is_told(arrays, settings):
+    broken = arrays._replace(images=np.full_like(arrays.images, 1e38))
+    with pytest.raises(InputError, match=r"not finite in epoch 1, .* training\.learning_rate"):
+        fit(model_of(), broken, SPLIT, 0.5, 0, settings(epochs=1))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_told(arrays, settings):
+    with pytest.raises(InputError, match=r"training\.device: found no CUDA device"):
+        fit(model_of(), arrays, SPLIT, 0.5, 0, settings(device="cuda"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_it_trains_on_a_gpu(arrays, settings):
+    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, settings(epochs=2, device="cuda"))
+    assert np.isfinite(fitted.history["validation_total"]).all()
+
+
+def test_the_command_writes_all_that_rebuilds_the_model(trained_model):
+    description = json.loads((trained_model / "model.json").read_text())
+    assert description["model"]["dim"] == 16
+    assert (description["mask"], description["seed"]) == (0.75, 0)
+    assert description["training"]["epochs"] == 2
+    history = pd.read_csv(trained_model / "history.csv")
+    assert list(history["epoch"]) == [1, 2]
+    assert (trained_model / "weights.safetensors").is_file()
+    assert {path.name for path in trained_model.iterdir()} == {
+        *("weights.safetensors", "model.json", "history.csv")
+    }
