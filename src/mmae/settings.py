@@ -11,14 +11,31 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from mmae.errors import InputError
 
 settings = dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 
+
+def _two_decimals(value: float) -> float:
+    """Folders are named by these numbers, as in mask0.75."""
+    if round(value, 2) != value:
+        raise ValueError(f"{value} has more than two decimals")
+    return value
+
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[Fraction, AfterValidator(_two_decimals)]
+"""A hidden fraction that folders are named by."""
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -76,6 +93,12 @@ class Survey:
     source: Literal["simulate", "files"] = key("simulate: the embedded survey; files: below")
     simulate: Simulation = key("for source: simulate")
     files: CatalogFiles = key("for source: files")
+
+    @model_validator(mode="after")
+    def _name_is_free(self) -> "Survey":
+        if self.name == "published":
+            raise ValueError("name 'published' is that of the authors' predictions")
+        return self
 
     @model_validator(mode="after")
     def _files_named(self) -> "Survey":
@@ -199,8 +222,8 @@ class Baseline:
 class View:
     """What a model is shown at test time, as hidden fractions."""
 
-    image: Fraction = key("fraction of image patches hidden")
-    spectrum: Fraction = key("fraction of spectrum patches hidden")
+    image: Ratio = key("fraction of image patches hidden")
+    spectrum: Ratio = key("fraction of spectrum patches hidden")
 
 
 @settings
@@ -208,7 +231,7 @@ class Grid:
     """Which runs exist. Adding one reruns nothing that is finished."""
 
     models: tuple[str, ...] = key("entries of models")
-    masks: tuple[Fraction, ...] = key("mask ratios in training", min_length=1)
+    masks: tuple[Ratio, ...] = key("mask ratios in training", min_length=1)
     seeds: tuple[Seed, ...] = key("seeds of the training", min_length=1)
     views: tuple[View, ...] = key("what the model is shown at test time", min_length=1)
     baselines: tuple[str, ...] = key("entries of baselines")
@@ -219,7 +242,7 @@ class Headline:
     """The run that the paper's figures show."""
 
     model: str = key("an entry of grid.models")
-    mask: Fraction = key("one of grid.masks (paper: 0.75)")
+    mask: Ratio = key("one of grid.masks (paper: 0.75)")
     seed: Seed = key("one of grid.seeds")
 
 

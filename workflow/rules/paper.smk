@@ -36,13 +36,15 @@ rule figure_1:
         mem_mb=2000,
         runtime=15,
     params:
+        seed=HEADLINE.seed,
         code=code("notebooks/figure_1.ipynb"),
     shell:
         """
         papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
             -r reconstructions {input.reconstructions:q} \
             -r figure {output.pdf:q} \
-            -r lines {output.lines:q}
+            -r lines {output.lines:q} \
+            -r seed {params.seed:q}
         """
 
 
@@ -78,13 +80,15 @@ rule figure_2:
         mem_mb=2000,
         runtime=15,
     params:
+        seed=HEADLINE.seed,
         code=code("notebooks/figure_2.ipynb"),
     shell:
         """
         papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
             -r reconstructions {input.reconstructions:q} \
             -r figure {output.pdf:q} \
-            -r lines {output.lines:q}
+            -r lines {output.lines:q} \
+            -r seed {params.seed:q}
         """
 
 
@@ -153,12 +157,14 @@ rule masking:
         runtime=15,
     params:
         model=HEADLINE.model,
+        seed=HEADLINE.seed,
         code=code("notebooks/masking.ipynb"),
     shell:
         """
         papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
             -r comparison {input.comparison:q} \
             -r model {params.model:q} \
+            -r seed {params.seed:q} \
             -r figure {output.pdf:q}
         """
 

@@ -123,15 +123,28 @@ def cleaning_table(report: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([report.assign(source="measured here"), published], ignore_index=True)
 
 
-def mask_study(comparison: pd.DataFrame, model: str) -> pd.DataFrame:
-    """sigma_NMAD over all redshifts against the training mask ratio, from the comparison table."""
-    rows = comparison[(comparison["model"] == model) & comparison["n"].notna()]
+def mask_study(comparison: pd.DataFrame, model: str, seed: str) -> pd.DataFrame:
+    """sigma_NMAD over all redshifts against the training mask ratio, from the comparison table.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        COMPARISON_COLUMNS.
+    model, seed : str
+        Whose runs.
+    """
+    ours = (comparison["model"] == model) & comparison["source"].str.endswith(f", seed {seed}")
+    rows = comparison[ours]
     # the first range of each run is the full one
     full = rows["z_range"] == rows["z_range"].iloc[0]
     return rows[full].sort_values(["test_mask", "mask"]).reset_index(drop=True)
 
 
 def baseline_scatter(comparison: pd.DataFrame, model: str) -> dict[str, float]:
-    """sigma_NMAD over all redshifts of the measured models other than `model`, by name."""
-    others = comparison[(comparison["model"] != model) & comparison["n"].notna()]
+    """sigma_NMAD over all redshifts of the measured models that hide nothing, by name.
+
+    `model` is left out, also where it was trained without a mask.
+    """
+    unmasked = comparison["mask"].astype(float) == 0
+    others = comparison[unmasked & (comparison["model"] != model)]
     return others.groupby("model", sort=False)["sigma_nmad"].first().to_dict()

@@ -18,6 +18,9 @@ SHIFT_ANGSTROM = 120.0
 MIN_SIGNIFICANCE = 3.0
 """Height of a line in units of the scatter around the fit; below it there is no line."""
 
+MIN_HEIGHT = 0.05
+"""Height in normalised flux, whose rms is 1; below it there is no line, however smooth the flux."""
+
 
 class LineFit(NamedTuple):
     """A Gaussian on a straight continuum."""
@@ -75,7 +78,7 @@ def fit_line(wave: np.ndarray, flux: np.ndarray, line: str, redshift: float) -> 
         fitted = fitting.TRFLSQFitter()(gaussian + continuum, x, y, maxiter=500)
     gaussian = fitted[0]
     scatter = float(np.std(y - fitted(x)))
-    if gaussian.amplitude.value <= MIN_SIGNIFICANCE * scatter:
+    if gaussian.amplitude.value <= max(MIN_SIGNIFICANCE * scatter, MIN_HEIGHT):
         return None
     return LineFit(
         float(gaussian.mean.value + expected),

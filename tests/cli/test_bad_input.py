@@ -1,0 +1,281 @@
+"""Bad input: one sentence that names file, key, found and expected; exit code 1; nothing half."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+
+from conftest import SmallSurvey, assert_one_sentence, run_mmae
+from mmae.survey.desi import ZCATALOG_PATH
+
+OUTPUTS = {
+    "crossmatch": ("matches", "contested", "counts"),
+    "collect-spectra": ("spectra",),
+    "clean": ("dataset", "report", "removed"),
+    "split": ("split",),
+    "training-arrays": ("arrays",),
+    "train": ("output",),
+}
+INPUTS = {
+    "crossmatch": ("galaxiesml", "desi"),
+    "collect-spectra": ("matches", "desi"),
+    "clean": ("matches", "galaxiesml", "spectra"),
+    "split": ("dataset",),
+    "training-arrays": ("dataset",),
+    "train": ("arrays", "split"),
+}
+
+
+def run_step(step: str, survey: SmallSurvey, new: Path, *options: object):
+    """Run a step on a survey; its outputs go to a new folder."""
+    words: list[object] = [step]
+    for name in INPUTS[step]:
+        words += [f"--{name}", getattr(survey, name)]
+    for name in OUTPUTS[step]:
+        words += [f"--{name}", new / name]
+    if step == "train":
+        words += ["--model", "mmae", "--mask", "0.75", "--seed", "0"]
+    return run_mmae(*words, *options)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def one_coadd(survey: SmallSurvey) -> Path:
+    """A coadd file that some match needs."""
+    first = pd.read_csv(survey.matches).iloc[0]
+    return next(
+        survey.desi.glob(
+            f"healpix/{first['survey']}/{first['program']}/*/{first['healpix']}/*.fits"
+        )
+    )
+
+
+def edit_hdf5(path: Path, change) -> None:
+    with h5py.File(path, "r+") as file:
+        change(file)
+
+
+def replace(file: h5py.File, name: str, values: np.ndarray) -> None:
+    del file[name]
+    file[name] = values
+
+
+def edit_coadd(survey: SmallSurvey, hdu: str, change) -> None:
+    with fits.open(one_coadd(survey), mode="update", memmap=False) as hdus:
+        change(hdus[hdu].data)
+
+
+def without_column(survey: SmallSurvey) -> None:
+    path = survey.desi / ZCATALOG_PATH
+    with fits.open(path, memmap=False) as hdus:
+        names = [name for name in hdus[1].columns.names if name != "ZWARN"]
+        table = fits.BinTableHDU.from_columns([hdus[1].columns[n] for n in names], name="ZCATALOG")
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
+
+
+def move_sky(survey: SmallSurvey) -> None:
+    edit_hdf5(survey.galaxiesml, lambda f: replace(f, "dec", f["dec"][:] - 30))
+
+
+def no_stars_but_stars(survey: SmallSurvey) -> None:
+    table = pd.read_csv(survey.matches)
+    table.assign(spectype="STAR").to_csv(survey.matches, index=False)
+
+
+def set_pixel(name: str, value: float):
+    return lambda s: edit_hdf5(s.dataset, lambda f: f[name].__setitem__((5, 100), value))
+
+
+CASES = {
+    "HDF5 missing": (
+        "crossmatch",
+        lambda s: s.galaxiesml.unlink(),
+        ["galaxiesml.hdf5", "found no such file", "expected"],
+    ),
+    "HDF5 truncated": (
+        "crossmatch",
+        lambda s: truncate(s.galaxiesml),
+        ["galaxiesml.hdf5", "truncated", "expected an HDF5 file"],
+    ),
+    "HDF5 dataset missing": (
+        "crossmatch",
+        lambda s: edit_hdf5(s.galaxiesml, lambda f: f.__delitem__("specz_redshift")),
+        ["galaxiesml.hdf5", "dataset 'specz_redshift'", "found only", "expected"],
+    ),
+    "HDF5 dataset of wrong shape": (
+        "crossmatch",
+        lambda s: edit_hdf5(s.galaxiesml, lambda f: replace(f, "image", np.zeros((3, 5, 32, 32)))),
+        ["'image'", "found shape (3, 5, 32, 32)", "expected shape (N, 5, 64, 64)"],
+    ),
+    "HDF5 datasets of unequal length": (
+        "crossmatch",
+        lambda s: edit_hdf5(s.galaxiesml, lambda f: replace(f, "ra", f["ra"][:-1])),
+        ["galaxiesml.hdf5", "different lengths", "expected one row a galaxy"],
+    ),
+    "position not finite": (
+        "crossmatch",
+        lambda s: edit_hdf5(s.galaxiesml, lambda f: f["ra"].__setitem__(0, np.nan)),
+        ["dataset 'ra'", "found 1 values not finite", "expected numbers"],
+    ),
+    "FITS missing": (
+        "crossmatch",
+        lambda s: (s.desi / ZCATALOG_PATH).unlink(),
+        ["zall-pix-iron.fits", "found no such file"],
+    ),
+    "FITS truncated": (
+        "crossmatch",
+        lambda s: truncate(s.desi / ZCATALOG_PATH),
+        ["zall-pix-iron.fits", "truncated", "expected a FITS file"],
+    ),
+    "FITS column missing": (
+        "crossmatch",
+        without_column,
+        ["zall-pix-iron.fits", "column ZWARN", "found only", "expected the columns"],
+    ),
+    "no match": ("crossmatch", move_sky, ["no pair within 1.0 arcsec", "expected"]),
+    "coadd missing": (
+        "collect-spectra",
+        lambda s: one_coadd(s).unlink(),
+        ["coadd-", "found no such file"],
+    ),
+    "coadd truncated": (
+        "collect-spectra",
+        lambda s: truncate(one_coadd(s)),
+        ["coadd-", "truncated", "expected a FITS file"],
+    ),
+    "coadd with negative ivar": (
+        "collect-spectra",
+        lambda s: edit_coadd(s, "B_IVAR", lambda data: data.__setitem__((0, 9), -1)),
+        ["coadd-", "HDU B_IVAR", "found 1 pixels negative", "expected"],
+    ),
+    "coadd with NaN in ivar": (
+        "collect-spectra",
+        lambda s: edit_coadd(s, "R_IVAR", lambda data: data.__setitem__((0, 9), np.nan)),
+        ["coadd-", "HDU R_IVAR", "found 1 pixels negative or not finite"],
+    ),
+    "table without a column": (
+        "collect-spectra",
+        lambda s: pd.read_csv(s.matches).drop(columns="healpix").to_csv(s.matches, index=False),
+        ["matches.csv", "column healpix", "found only"],
+    ),
+    "spectra of other matches": (
+        "clean",
+        lambda s: pd.read_csv(s.matches)[1:].to_csv(s.matches, index=False),
+        ["spectra.hdf5", "targets of another table", "expected"],
+    ),
+    "nothing passes the cuts": ("clean", no_stars_but_stars, ["found no pair left", "expected"]),
+    "image with NaN": (
+        "clean",
+        lambda s: edit_hdf5(s.galaxiesml, lambda f: f["image"].__setitem__(..., np.nan)),
+        ["galaxiesml.hdf5", "dataset 'image'", "not finite"],
+    ),
+    "dataset truncated": (
+        "split",
+        lambda s: truncate(s.dataset),
+        ["dataset.hdf5", "truncated", "expected an HDF5 file"],
+    ),
+    "targetid that is no number": (
+        "split",
+        lambda s: edit_hdf5(s.dataset, lambda f: f["targetid"].__setitem__(0, b"abc")),
+        ["dataset.hdf5", "dataset 'targetid'", "abc", "expected byte strings of integers"],
+    ),
+    "negative ivar": (
+        "training-arrays",
+        set_pixel("spectrum/ivar", -1.0),
+        ["dataset.hdf5", "'spectrum/ivar'", "found 1 negative", "expected"],
+    ),
+    "NaN in ivar": (
+        "training-arrays",
+        set_pixel("spectrum/ivar", np.nan),
+        ["dataset.hdf5", "'spectrum/ivar'", "found 1 values not finite"],
+    ),
+    "flux and ivar of different shapes": (
+        "training-arrays",
+        lambda s: edit_hdf5(
+            s.dataset, lambda f: replace(f, "spectrum/ivar", f["spectrum/ivar"][:, :100])
+        ),
+        ["dataset.hdf5", "'spectrum/ivar'", "found shape (150, 100)", "(150, 7781)"],
+    ),
+    "arrays missing": (
+        "train",
+        lambda s: shutil.rmtree(s.arrays),
+        ["arrays", "found no such file"],
+    ),
+    "split of another dataset": (
+        "train",
+        lambda s: np.savez(s.split, **{k: v + 1 for k, v in np.load(s.split).items()}),
+        ["split.npz", "another dataset"],
+    ),
+    "split truncated": ("train", lambda s: truncate(s.split), ["split.npz", "expected a .npz"]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_files(scratch_survey, tmp_path, case):
+    step, damage, words = CASES[case]
+    damage(scratch_survey)
+    new = tmp_path / "new"
+    result = run_step(step, scratch_survey, new)
+    assert_one_sentence(result, *words)
+    assert not new.exists() or list(new.iterdir()) == []
+
+
+def test_the_traceback_is_there_for_who_asks(tmp_path):
+    assert "Traceback" in run_mmae("--traceback", "metrics", tmp_path / "none.csv").stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"training": {"epoch": 3}}, ["training.epoch", "unknown key", "epochs"]),
+        ({"training": {"epochs": 0}}, ["training.epochs", "found 0", "greater than or equal to 1"]),
+        ({"training": {"epochs": "many"}}, ["training.epochs", "found 'many'", "integer"]),
+        ({"models": {"mmae": {"dim": 65}}}, ["models.mmae", "dim 65 is not a multiple of heads 4"]),
+    ],
+)
+def test_bad_config(small_survey, tmp_path, wrong, words):
+    options = ["--config", "config/config.yaml", "--config", json.dumps(wrong)]
+    result = run_step("train", small_survey, tmp_path / "new", *options)
+    assert_one_sentence(result, "config: ", *words)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_unknown_model_is_named(small_survey, tmp_path):
+    words = ["train", "--arrays", small_survey.arrays, "--split", small_survey.split]
+    words += ["--mask", "0.5", "--seed", "0", "--output", tmp_path / "m", "--model", "vit"]
+    assert_one_sentence(run_mmae(*words), "config: models", "no 'vit'", "expected ['mmae']")
+
+
+@pytest.mark.parametrize("step", ["crossmatch", "split", "training-arrays"])
+def test_a_folder_that_cannot_be_written_is_named(small_survey, tmp_path, step):
+    blocked = tmp_path / "results"
+    blocked.write_text("a file where a folder should be")
+    result = run_step(step, small_survey, blocked)
+    assert_one_sentence(result, str(blocked), "cannot be written")
+    assert blocked.read_text() == "a file where a folder should be"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_named(small_survey, tmp_path):
+    blocked = tmp_path / "results"
+    blocked.mkdir(mode=0o500)
+    result = run_step("split", small_survey, blocked)
+    assert_one_sentence(result, str(blocked), "cannot be written", "Permission denied")
+
+
+def test_what_stood_there_before_survives_a_failure(scratch_survey, tmp_path):
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "split").write_text("old")
+    truncate(scratch_survey.dataset)
+    assert_one_sentence(run_step("split", scratch_survey, new), "truncated")
+    assert [path.name for path in new.iterdir()] == ["split"]
+    assert (new / "split").read_text() == "old"

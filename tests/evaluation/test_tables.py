@@ -1,0 +1,142 @@
+"""The paper's tables from made-up runs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmae.errors import InputError
+from mmae.evaluation.lines import LINE_COLUMNS, line_table
+from mmae.evaluation.scoring import metrics_text, read_predictions
+from mmae.evaluation.tables import (
+    COMPARISON_COLUMNS,
+    baseline_scatter,
+    cleaning_table,
+    comparison_table,
+    data_summary,
+    mask_study,
+    summary_row,
+)
+from mmae.instruments import LINES
+from mmae.metrics.report import redshift_report
+from mmae.settings import Scoring
+
+RNG = np.random.default_rng(0)
+
+
+def run_of(model: str, mask: str, view: str, scatter: float, seed: str = "0") -> dict:
+    """A scored run."""
+    z_spec = RNG.uniform(0.01, 3, 400)
+    z_pred = z_spec + RNG.normal(0, scatter, 400) * (1 + z_spec)
+    report = redshift_report(z_pred, z_spec, Scoring(bootstrap_samples=10))
+    labels = {"survey": "demo", "model": model, "mask": mask, "seed": seed, "view": view}
+    return labels | {"metrics": report}
+
+
+@pytest.fixture(scope="module")
+def comparison() -> pd.DataFrame:
+    return comparison_table(
+        [
+            run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04),
+            run_of("mmae", "0.25", "image0.25-spectrum1.00", 0.08),
+            run_of("mmae", "0.25", "image0.25-spectrum1.00", 0.30, seed="1"),
+            run_of("mmae", "0.25", "image0.00-spectrum1.00", 0.02),
+            run_of("gbdt", "0.00", "image0.00-spectrum1.00", 0.05),
+        ]
+    )
+
+
+def test_comparison_has_the_agreed_columns(comparison):
+    assert (
+        tuple(comparison)
+        == COMPARISON_COLUMNS
+        == (
+            *("model", "mask", "test_mask", "z_range", "n", "bias", "sigma_nmad"),
+            *("sigma_nmad_low", "sigma_nmad_high", "outlier_fraction", "source"),
+        )
+    )
+    assert len(comparison) == 2 * 5 + 4
+
+
+def test_comparison_tells_measured_from_published(comparison):
+    published = comparison[comparison["source"].str.startswith("published")]
+    assert published.set_index(["model", "test_mask"])["sigma_nmad"].to_dict() == {
+        **{("MMAE", "0.25"): 0.016, ("MMAE", "0.00"): 0.026},
+        **{("AstroCLIP", ""): 0.020, ("BCNN", ""): 0.012},
+    }
+    assert published["n"].isna().all()
+    assert (published["z_range"] == "0 < z <= 0.4").all()
+    measured = comparison.drop(published.index)
+    assert measured["source"].str.startswith("measured: demo survey").all()
+    first = measured.iloc[0]
+    assert (first["mask"], first["test_mask"], first["z_range"]) == ("0.75", "0.25", "0 < z <= 4.2")
+    assert first["sigma_nmad_low"] < first["sigma_nmad"] < first["sigma_nmad_high"]
+    assert first["sigma_nmad"] == pytest.approx(0.04, rel=0.2)
+
+
+def test_an_empty_range_has_no_numbers():
+    run = run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04)
+    run["metrics"]["low_redshift"] = {"z_range": [0.0, 0.4], "n": 0}
+    row = comparison_table([run]).iloc[1]
+    assert row["n"] == 0
+    assert pd.isna(row["sigma_nmad"])
+
+
+def test_mask_study_is_of_one_model_and_seed_over_all_redshifts(comparison):
+    study = mask_study(comparison, "mmae", "0")
+    assert study[["test_mask", "mask"]].to_numpy().tolist() == [
+        *(["0.00", "0.25"], ["0.25", "0.25"], ["0.25", "0.75"])
+    ]
+    assert (study["z_range"] == "0 < z <= 4.2").all()
+    assert study["sigma_nmad"].max() < 0.1
+    assert baseline_scatter(comparison, "mmae") == {"gbdt": pytest.approx(0.05, rel=0.2)}
+
+
+def test_table_1_by_eye():
+    row = summary_row("x", np.array([0.1, 0.2, 0.3, 4.0]), np.array([18.0, 19.0, np.nan, 20.0]))
+    assert (row["count"], row["z_max"]) == (4, 4.0)
+    assert row["i_mag_90th_percentile"] == pytest.approx(19.8)
+    table = data_summary(pd.DataFrame([row, summary_row("y", np.array([1.0]), None)]))
+    assert table["source"].str.startswith("published").sum() == 3
+    assert table["count"].tolist() == [4, 1, 20_283_824, 286_401, 134_533]
+
+
+def test_cleaning_table_ends_with_the_papers_counts():
+    table = cleaning_table(pd.DataFrame({"cut": ["a"], "removed": [1], "remaining": [9]}))
+    assert table["remaining"].tolist() == [9, 136_939, 134_533]
+    assert table["removed"].tolist() == [1, 0, 2_406]
+
+
+def test_line_tables_tell_true_from_reconstructed():
+    wave = 3611.6 + 24.0 * np.arange(256)
+    centre = LINES["H-alpha"].wave * 1.07
+    noise = np.random.default_rng(0).normal(0, 0.01, wave.shape)
+    line = np.exp(-0.5 * ((wave - centre) / 40) ** 2)
+    table = line_table(wave, 3 * line + noise, noise, 0.07, ["H-alpha", "H-beta", "Ly-alpha"])
+    assert tuple(table) == LINE_COLUMNS
+    assert table["spectrum"].tolist() == ["true", "reconstructed"]
+    assert table["line"].tolist() == ["H-alpha"] * 2
+    assert table["height"][0] == pytest.approx(3, rel=0.05)
+    assert np.isnan(table["height"][1])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("z_spec,z\n0.1,0.2\n", "column z_pred: found only"),
+        ("z_spec,z_pred\n0.1,abc\n", "column z_pred: found values that are no numbers"),
+        ("z_spec,z_pred\n0.1,0.1\n0.2,\n", "column z_pred, row 2: found nan"),
+        ("", "found no table"),
+    ],
+)
+def test_bad_predictions_are_named(tmp_path, text, words):
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_predictions(tmp_path / "p.csv")
+
+
+def test_text_names_every_range():
+    report = run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04)["metrics"]
+    text = metrics_text(report)
+    assert "all: 0 < z_spec <= 4.2, 400 galaxies" in text
+    assert "low: 0 < z_spec <= 0.4" in text
+    assert text.count("bin: ") == 20

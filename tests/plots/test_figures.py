@@ -1,0 +1,112 @@
+"""Figures of made-up galaxies: the right axes with their units, and files that do not change."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmae.evaluation.lines import line_table
+from mmae.evaluation.published import PUBLISHED
+from mmae.files import save_figure
+from mmae.plots.figure_3 import figure_3, scatter_bars
+from mmae.plots.masking import masking_figure
+from mmae.plots.reconstruction import reconstruction_figure
+from mmae.plots.style import false_colour
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def labels_of(figure) -> set[str]:
+    axes = [ax for part in (figure, *figure.subfigs) for ax in part.axes]
+    return {label for ax in axes for label in (ax.get_xlabel(), ax.get_ylabel()) if label}
+
+
+def texts_of(figure) -> str:
+    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
+
+
+@pytest.fixture
+def regression():
+    rng = np.random.default_rng(0)
+    z_spec = rng.uniform(0.01, 3, 300)
+    return z_spec + rng.normal(0, 0.05, 300), z_spec
+
+
+def test_figure_3_has_a_histogram_an_inset_and_bars(regression):
+    bars = scatter_bars({"ours": 0.03}, PUBLISHED)
+    figure = figure_3(*regression, bars, 0.4, "ours")
+    assert {r"$z_\mathrm{spec}$", r"$z_\mathrm{pred}$", "galaxies"} <= labels_of(figure)
+    words = texts_of(figure)
+    for published in ("0.016  MMAE", "0.026  MMAE", "0.020  AstroCLIP", "0.012  BCNN"):
+        assert published in words
+    assert "0.030  ours" in words
+    hatched = [p.get_hatch() for p in figure.axes[0].patches]
+    assert hatched == [None] + ["//"] * 4
+
+
+def test_reconstructions_show_three_images_and_two_spectra():
+    rng = np.random.default_rng(0)
+    wave = 3611.6 + 24 * np.arange(256)
+    image, spectrum = rng.normal(0, 1, (5, 64, 64)), rng.normal(0, 1, 256)
+    spectrum[np.argmin(np.abs(wave - 7043))] += 30
+    hidden = np.arange(64 * 64).reshape(64, 64) % 4 > 0
+    lines = line_table(wave, spectrum, spectrum * 0, 0.073, ["H-alpha"])
+    figure = reconstruction_figure(
+        image,
+        hidden,
+        image * 0.5,
+        wave,
+        spectrum,
+        wave > 5000,
+        spectrum * 0.5,
+        0.073,
+        0.080,
+        lines,
+    )
+    assert {"x (arcsec)", "y (arcsec)", "normalised flux"} <= labels_of(figure)
+    assert any("wavelength" in label and "AA" in label for label in labels_of(figure))
+    words = texts_of(figure)
+    for word in ("shown (75% hidden)", r"H$\alpha$: true 70", "reconstructed no line found"):
+        assert word in words
+    assert "alpha$" not in words.replace(r"H$\alpha$", ""), "Lyman-alpha is outside"
+
+
+def test_hidden_pixels_are_grey_and_colours_are_colours():
+    image = np.full((5, 4, 4), 0.1)
+    image[2, 0, 0] = 5.0
+    colours = false_colour(image, 1.0, 0.0)
+    assert colours.shape == (4, 4, 3)
+    assert colours.dtype == np.uint8
+    assert colours[0, 0, 0] > colours[0, 0, 2]
+
+
+def test_masking_has_a_line_a_view_and_one_a_baseline():
+    study = pd.DataFrame(
+        {
+            "mask": [0.25, 0.75, 0.25, 0.75],
+            "test_mask": ["0.00", "0.00", "0.25", "0.25"],
+            "sigma_nmad": [0.05, 0.06, 0.04, 0.05],
+        }
+    )
+    study = study.assign(
+        sigma_nmad_low=study["sigma_nmad"] - 0.01, sigma_nmad_high=study["sigma_nmad"] + 0.01
+    )
+    figure = masking_figure(study, {"gbdt": 0.04, "median": 0.2})
+    assert labels_of(figure) == {
+        "mask ratio in training",
+        r"$\sigma_\mathrm{NMAD}$, all redshifts",
+    }
+    legend = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
+    assert legend == {"gbdt", "median"} | {f"image {h} hidden in the test" for h in ("0%", "25%")}
+
+
+def test_figures_are_written_twice_and_always_the_same(tmp_path, regression):
+    for name in ("a", "b"):
+        figure = figure_3(*regression, scatter_bars({"ours": 0.03}, PUBLISHED), 0.4, "ours")
+        save_figure(figure, tmp_path / f"{name}.pdf")
+    for suffix in (".pdf", ".png"):
+        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
