@@ -1,80 +1,19 @@
-"""A small embedded survey, taken once through every data step, for all tests."""
+"""A small embedded survey, taken once through every data step, and a model trained on it."""
 
 import copy
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
-from astropy.io import fits
 
-PROJECT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("MMAE_SHARED", PROJECT.parent / "shared"))
-
-
-def shared(name: str) -> Path:
-    """A file of the shared folder; the test is skipped where it is absent."""
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"{name} is not in {SHARED} (set MMAE_SHARED)")
-    return path
-
-
-def run_mmae(*arguments: object, **options) -> subprocess.CompletedProcess:
-    """Run the command as a user does."""
-    command = [sys.executable, "-m", "mmae", *map(str, arguments)]
-    options = {"cwd": PROJECT, "capture_output": True, "text": True} | options
-    return subprocess.run(command, **options)
-
-
-def assert_one_sentence(result: subprocess.CompletedProcess, *words: str) -> None:
-    """Exit code 1, one line that has all the words, no traceback."""
-    last = result.stderr.strip().splitlines()[-1] if result.stderr.strip() else ""
-    assert result.returncode == 1, (result.returncode, result.stderr)
-    assert "Traceback" not in result.stderr
-    assert last.startswith("mmae: error: "), result.stderr
-    for word in words:
-        assert word in last, last
+from helpers import PROJECT, SmallSurvey, run_mmae
 
 
 @pytest.fixture(scope="session")
 def config() -> dict:
     """The default config, as plain content."""
     return yaml.safe_load((PROJECT / "config/config.yaml").read_text())
-
-
-class SmallSurvey(NamedTuple):
-    """Paths of a survey of 150 good galaxies after every data step, and its truth."""
-
-    galaxiesml: Path
-    desi: Path
-    matches: Path
-    contested: Path
-    counts: Path
-    spectra: Path
-    dataset: Path
-    report: Path
-    removed: Path
-    split: Path
-    arrays: Path
-    truth: Path
-
-    def truth_table(self, hdu: str) -> pd.DataFrame:
-        """One table of the truth."""
-        with fits.open(self.truth) as hdus:
-            data = hdus[hdu].data
-            return pd.DataFrame({n: np.array(data[n]).astype(_plain(data[n])) for n in data.names})
-
-
-def _plain(column: np.ndarray) -> object:
-    """Native type of a FITS column."""
-    return str if column.dtype.kind in "SU" else column.dtype.newbyteorder("=")
 
 
 N_GOOD = 150

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from conftest import PROJECT
+from helpers import PROJECT
 from mmae import provenance
 
 

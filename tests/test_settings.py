@@ -5,9 +5,17 @@ import jsonschema
 import pytest
 import yaml
 
-from conftest import PROJECT
+from helpers import PROJECT
 from mmae.errors import InputError
-from mmae.settings import Scoring, Settings, Training, json_schema, read_config, read_section
+from mmae.settings import (
+    Scoring,
+    Settings,
+    Training,
+    from_text,
+    json_schema,
+    read_config,
+    read_section,
+)
 
 CONFIGS = sorted(path.name for path in (PROJECT / "config").glob("*.yaml"))
 CONFIGS.remove("schema.yaml")
@@ -100,6 +108,13 @@ def test_later_configs_override_and_json_is_a_config(tmp_path):
 def test_unreadable_configs(source, words):
     with pytest.raises(InputError, match=words):
         read_config(source)
+
+
+def test_text_becomes_what_yaml_makes_of_it():
+    content = {"epochs": "3", "rate": ["1.0e-4", 2], "device": "cuda", "mask": "null", "n": 5}
+    assert from_text(content) == {
+        **{"epochs": 3, "rate": [1e-4, 2], "device": "cuda", "mask": None, "n": 5}
+    }
 
 
 def test_a_section_alone_is_read(config):

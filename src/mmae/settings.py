@@ -350,7 +350,7 @@ class Settings:
 Section = TypeVar("Section")
 
 
-def read_section(kind: type[Section], content: Any, where: str) -> Section:
+def read_section(kind: type[Section], content: Any, where: str, name: str = "") -> Section:
     """Make a settings dataclass from plain content.
 
     Parameters
@@ -359,7 +359,9 @@ def read_section(kind: type[Section], content: Any, where: str) -> Section:
     content : mapping
         As read from YAML or JSON.
     where : str
-        File or key, for the error message.
+        File, for the error message.
+    name : str
+        Dotted name of the section in that file.
 
     Raises
     ------
@@ -369,15 +371,17 @@ def read_section(kind: type[Section], content: Any, where: str) -> Section:
     try:
         return TypeAdapter(kind).validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
-        raise _one_sentence(error, kind, where) from None
+        raise _one_sentence(error, kind, where, name) from None
     except TypeError as error:
-        raise InputError(where, found=f"content that is no plain data ({error})") from None
+        raise InputError(
+            where, key=name, found="content that is no plain data", expected=str(error)
+        ) from None
 
 
-def _one_sentence(error: ValidationError, kind: type, where: str) -> InputError:
+def _one_sentence(error: ValidationError, kind: type, where: str, section: str) -> InputError:
     """The first problem of a validation, in the words of all our errors."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    name = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
     problem = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match first["type"]:
         case "value_error":
@@ -438,6 +442,15 @@ def _merge(into: dict, other: Mapping) -> None:
             _merge(into[name], value)
         else:
             into[name] = value
+
+
+def from_text(content: Any) -> Any:
+    """Content whose numbers, booleans and nulls are still text, as inside Snakemake's --config."""
+    if isinstance(content, Mapping):
+        return {name: from_text(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [from_text(value) for value in content]
+    return yaml.safe_load(content) if isinstance(content, str) else content
 
 
 def json_schema() -> dict:

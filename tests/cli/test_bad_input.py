@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
-from conftest import SmallSurvey, assert_one_sentence, run_mmae
+from helpers import SmallSurvey, assert_one_sentence, run_mmae
 from mmae.survey.desi import ZCATALOG_PATH
 
 OUTPUTS = {

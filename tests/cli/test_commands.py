@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import mmae
-from conftest import PROJECT, run_mmae
+from helpers import PROJECT, run_mmae
 from mmae.cli import COMMANDS
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import run_mmae
+from helpers import run_mmae
 from mmae.dataset.arrays import open_arrays
 from mmae.dataset.split import read_split
 from mmae.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.stats import mad_std
 
-from conftest import SHARED, run_mmae, shared
+from helpers import SHARED, run_mmae, shared
 from mmae.errors import InputError
 from mmae.evaluation.scoring import read_predictions
 from mmae.metrics.bootstrap import bootstrap_interval

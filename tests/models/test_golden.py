@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import SHARED
+from helpers import SHARED
 from mmae.dataset.spectra import normalise, pool
 from mmae.models.authors import our_name
 from mmae.models.batch import to_batch

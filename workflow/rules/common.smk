@@ -6,10 +6,14 @@ import sys
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 from mmae.errors import InputError
 from mmae.provenance import code_digest
-from mmae.settings import Settings, read_section
+from mmae.settings import Settings, from_text, read_section
+
+# what stands inside a mapping of --config reaches us as text
+update_config(config, from_text(workflow.config_settings.config))
 
 try:
     SETTINGS = read_section(Settings, config, "config")

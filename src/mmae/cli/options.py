@@ -72,4 +72,4 @@ def section(config: dict[str, Any], name: str, kind: type[Section]) -> Section:
         if not isinstance(content, dict) or part not in content:
             raise InputError("config", key=name, found="no such section", expected="its keys")
         content = content[part]
-    return read_section(kind, content, f"config: {name}")
+    return read_section(kind, content, "config", name)

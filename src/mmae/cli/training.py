@@ -47,7 +47,7 @@ def train(
     galaxies = open_arrays(arrays)
     rows = read_split(split, galaxies.targetid)
     torch.manual_seed(seed)
-    network = build_model(entries[model], f"config: models.{model}")
+    network = build_model(entries[model], "config", f"models.{model}")
     fitted = fit(network, galaxies, rows, mask, seed, settings)
     network.load_state_dict(fitted.best)
     description = {

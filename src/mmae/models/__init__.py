@@ -14,15 +14,15 @@ from mmae.errors import InputError
 from mmae.settings import read_section
 
 
-def build_model(entry: dict[str, Any], where: str = "models") -> nn.Module:
+def build_model(entry: dict[str, Any], where: str = "config", name: str = "model") -> nn.Module:
     """Make the model of a config entry, with random weights from torch's global generator.
 
     Parameters
     ----------
     entry : dict
         A config entry; `kind` names the file.
-    where : str
-        File or key of the entry, for the error message.
+    where, name : str
+        File and dotted name of the entry, for the error message.
 
     Raises
     ------
@@ -32,10 +32,13 @@ def build_model(entry: dict[str, Any], where: str = "models") -> nn.Module:
     kinds = [path.stem for path in Path(__file__).parent.glob("*.py") if _is_model(path)]
     if entry.get("kind") not in kinds:
         raise InputError(
-            where, key="kind", found=repr(entry.get("kind")), expected=f"one of {sorted(kinds)}"
+            where,
+            key=f"{name}.kind",
+            found=repr(entry.get("kind")),
+            expected=f"one of {sorted(kinds)}",
         )
     module = import_module(f"mmae.models.{entry['kind']}")
-    return module.build(read_section(module.SETTINGS, entry, where))
+    return module.build(read_section(module.SETTINGS, entry, where, name))
 
 
 def _is_model(path: Path) -> bool:

@@ -1,0 +1,103 @@
+"""How this project is built: thin notebooks, complete rules, small files, no pickles."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers import PROJECT
+from mmae.cli import COMMANDS
+
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+RULE_FILES = sorted((PROJECT / "workflow/rules").glob("*.smk"))
+RULES = {
+    name: body
+    for path in RULE_FILES
+    for name, body in re.findall(
+        r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE
+    )
+}
+WORK = {name: body for name, body in RULES.items() if "shell:" in body}
+
+
+def cells_of(path: Path, kind: str) -> list[dict]:
+    return [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == kind]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_load_call_and_tell(path):
+    cells = cells_of(path, "code")
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells)
+    assert sum("parameters" in cell["metadata"].get("tags", []) for cell in cells) == 1
+    assert cells_of(path, "markdown")[0]["source"][0].startswith("# ")
+    for cell in cells:
+        assert len(cell["source"]) <= 16
+        for node in ast.walk(ast.parse("".join(cell["source"]))):
+            assert not isinstance(
+                node, ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.Lambda
+            )
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_rules_name_what_they_use(name):
+    body = WORK[name]
+    assert re.match(r'    """Sections? [0-9]', body), "the docstring names the paper's section"
+    for word in ("threads:", "mem_mb=", "runtime=", "log:", "benchmark:", "conda:", "code="):
+        assert word in body, word
+    assert "run:" not in body
+    assert "message:" not in body
+
+
+def test_rules_and_commands_have_the_same_names():
+    called = set(re.findall(r"^ +mmae ([a-z-]+) ", "".join(WORK.values()), re.MULTILINE))
+    assert called == set(COMMANDS) - {"metrics", "schema"}
+    for command in called:
+        assert command.replace("-", "_") in WORK
+
+
+def test_figures_and_tables_are_in_the_report_with_a_caption():
+    for name, body in WORK.items():
+        captions = re.findall(r'caption="\.\./report/(\w+)\.rst"', body)
+        shown = re.findall(r"\.(?:png|csv)\",\n +caption", body)
+        assert len(captions) == len(shown)
+        if "papermill" in body:
+            assert captions, name
+        for caption in captions:
+            text = (PROJECT / f"workflow/report/{caption}.rst").read_text()
+            assert len(text.split()) > 12
+            assert text.rstrip().endswith(".")
+
+
+def test_the_snakefile_is_a_table_of_contents():
+    text = (PROJECT / "Snakefile").read_text()
+    places = [text.index(f"rules/{p}.smk") for p in ("survey", "dataset", "training", "evaluation")]
+    assert places == sorted(places)
+    assert not re.search(r"^(def|for|if|import) ", text, re.MULTILINE)
+    assert len(text.splitlines()) <= 60
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*(PROJECT / "src").rglob("*.py")],
+    ids=lambda path: path.relative_to(PROJECT / "src").as_posix(),
+)
+def test_files_and_functions_are_small(path):
+    text = path.read_text()
+    # every config key stands in settings.py, with its meaning
+    assert len(text.splitlines()) <= (500 if path.name == "settings.py" else 350)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            n_lines = node.end_lineno - body[0].lineno + 1 if body else 0
+            assert n_lines <= 60, f"{node.name}: {n_lines} lines"
+
+
+def test_nothing_is_unpickled():
+    for path in (PROJECT / "src").rglob("*.py"):
+        text = path.read_text()
+        assert "allow_pickle=True" not in text
+        assert "import pickle" not in text
+        assert not re.search(r"torch\.load\((?!.*weights_only=True)", text)
+        assert "shell=True" not in text

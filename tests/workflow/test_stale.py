@@ -1,0 +1,116 @@
+"""Nothing stale: an edit makes exactly the rules that use it, and what follows, run again."""
+
+import json
+import os
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+TOY = ("--configfile", "config/toy.yaml")
+TABLE = {"comparison", "masking"}
+SCORED = {"score", "figure_3", *TABLE}
+EVALUATED = {"evaluate", "figure_1", "figure_2", *SCORED}
+TRAINED = {"train", *EVALUATED}
+CLEANED = {
+    *("clean", "split", "training_arrays", "summarise", "baseline", "table_1", "cleaning"),
+    *TRAINED,
+}
+EVERYTHING = {"simulate_survey", "crossmatch", "collect_spectra", *CLEANED}
+
+
+@contextmanager
+def edited(path, old: str, new: str):
+    """Change a file and put it back, its time included."""
+    before, times = path.read_text(), path.stat()
+    assert old in before, f"{path} has no {old!r}"
+    path.write_text(before.replace(old, new, 1))
+    try:
+        yield
+    finally:
+        path.write_text(before)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_to_do_before_and_after(finished):
+    assert finished.planned(*TOY) == {}
+    yield
+    assert finished.planned(*TOY) == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rules"),
+    [
+        # code
+        ("src/mmae/plots/figure_3.py", "lw=0.8, ls=", "lw=0.9, ls=", {"figure_3"}),
+        ("src/mmae/plots/style.py", "font_scale=0.95", "font_scale=1.0", {
+            *("figure_1", "figure_2", "figure_3", "masking"),
+        }),
+        ("src/mmae/evaluation/tables.py", '"measured here"', '"here"', {"table_1"}),
+        ("src/mmae/metrics/redshift.py", "> CATASTROPHIC_LIMIT", "> 2", SCORED),
+        ("src/mmae/evaluation/baselines.py", "np.log1p(z_train)", "z_train", {
+            *("baseline", "score", *TABLE),
+        }),
+        ("src/mmae/models/paper.py", "torch.cat([self.image_pool", "torch.cat([-self.image_pool",
+         TRAINED),
+        ("src/mmae/training/fit.py", "network.train()", "network.eval()", TRAINED),
+        ("src/mmae/dataset/clean.py", "!= 0", "> 0", CLEANED),
+        ("src/mmae/survey/simulated/quasars.py", "** -1.5", "** -1.4", EVERYTHING),
+        ("workflow/rules/paper.smk", '"MMAE, simulated galaxies"', '"MMAE"', {"figure_3"}),
+        # notebooks
+        ("notebooks/table_1.ipynb", "# Table 1", "# Table one", {"table_1"}),
+        # config
+        ("config/toy.yaml", "epochs: 2", "epochs: 3", TRAINED),
+        ("config/toy.yaml", "bootstrap_samples: 20", "bootstrap_samples: 30", SCORED),
+        ("config/config.yaml", "radius_arcsec: 1.0", "radius_arcsec: 0.9",
+         EVERYTHING - {"simulate_survey"}),
+        ("config/config.yaml", "seed: 0                   # of the test masks", "seed: 1",
+         EVALUATED),
+        # what nothing here uses
+        ("src/mmae/plots/figure_3.py", "def _draw_bars", "# a comment\ndef _draw_bars", set()),
+        ("src/mmae/cli/training.py", 'help="Mask ratio."', 'help="Ratio."', set()),
+        ("src/mmae/survey/published.py", "sha256(", "md5(", set()),
+        ("config/config.yaml", "epochs: 7", "epochs: 8", set()),
+        ("config/config.yaml", "url: https://raw", "url: https://new", set()),
+        ("README.md", "# ", "# The ", set()),
+    ],
+)  # fmt: skip
+def test_an_edit_reruns_what_uses_it(finished, file, old, new, rules):
+    with edited(finished.folder / file, old, new):
+        assert set(finished.planned(*TOY)) == rules
+
+
+def test_a_new_ratio_reruns_nothing_that_is_finished(finished):
+    with edited(finished.folder / "config/toy.yaml", "[0.25, 0.75]", "[0.25, 0.50, 0.75]"):
+        jobs = finished.planned(*TOY)
+    assert jobs == {"train": 1, "evaluate": 2, "score": 2, "comparison": 1, "masking": 1}
+
+
+def test_a_new_model_is_an_entry_of_the_config(finished):
+    entry = "  mmae:\n    dim: 16\n    depth: 1\n    heads: 2\n    cross_layers: 1\n"
+    text = (finished.folder / "config/toy.yaml").read_text()
+    assert entry in text
+    narrow = {
+        **{"kind": "paper", "image_size": 64, "image_patch": 8, "spectrum_length": 259},
+        **{"spectrum_patch": 8, "dim": 8, "depth": 1, "heads": 2, "cross_layers": 1},
+    }
+    added = f"{entry}  narrow: {json.dumps(narrow | {'dropout': 0.0})}\n"
+    with (
+        edited(finished.folder / "config/toy.yaml", entry, added),
+        edited(finished.folder / "config/config.yaml", "models: [mmae]", "models: [mmae, narrow]"),
+    ):
+        jobs = finished.planned(*TOY)
+    assert jobs == {"train": 2, "evaluate": 4, "score": 4, "comparison": 1, "masking": 1}
+
+
+def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):
+    figure = finished.folder / "results/toy/paper/figures/masking.pdf"
+    content, times = figure.read_bytes(), figure.stat()
+    figure.unlink()
+    try:
+        assert finished.planned(*TOY) == {"masking": 1}
+    finally:
+        figure.write_bytes(content)
+        os.utime(figure, ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -1,0 +1,191 @@
+"""The whole workflow: what it plans, what it makes, what it says of mistakes."""
+
+import json
+import re
+
+import nbformat
+import pandas as pd
+import pytest
+
+from helpers import shared
+from mmae.evaluation.tables import COMPARISON_COLUMNS
+
+pytestmark = pytest.mark.workflow
+
+TOY = ("--configfile", "config/toy.yaml")
+FIGURES = ("figure_1", "figure_2", "figure_3", "masking")
+TABLES = ("table_1", "cleaning", "comparison", "figure_1_lines", "figure_2_lines")
+NOTEBOOKS = (*FIGURES, "table_1", "cleaning", "comparison")
+DATA = {
+    *("simulate_survey", "crossmatch", "collect_spectra", "clean", "split", "training_arrays"),
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "n_train"), [("config.yaml", 5), ("toy.yaml", 2), ("paper.yaml", 5)]
+)
+def test_every_config_plans_the_whole_paper(project, config, n_train):
+    jobs = project.planned("--configfile", f"config/{config}")
+    assert jobs["train"] == n_train
+    assert jobs["evaluate"] == 2 * n_train + 1  # both views, and that of Figure 1
+    assert jobs["score"] == 2 * n_train + 2
+    assert set(jobs) >= DATA | {*NOTEBOOKS}
+
+
+def test_real_catalogues_leave_out_the_simulation(project):
+    files = '{"source": "files", "files": {"galaxiesml": "config/toy.yaml", "desi": "config"}}'
+    jobs = project.planned("--config", f"survey={files}")
+    assert "simulate_survey" not in jobs
+    assert set(jobs) >= DATA - {"simulate_survey"}
+
+
+def test_one_figure_needs_one_training(project):
+    jobs = project.planned("results/toy/paper/figures/figure_3.pdf", *TOY)
+    assert jobs == dict.fromkeys(DATA | {"train", "evaluate", "score", "figure_3"}, 1)
+
+
+def test_one_training_needs_the_data_alone(project):
+    jobs = project.planned("results/toy/models/mmae/mask0.75/seed0", *TOY)
+    assert jobs == dict.fromkeys(DATA | {"train"}, 1)
+
+
+def test_a_misspelt_ratio_is_no_run(project):
+    result = project.snakemake("results/toy/models/mmae/mask0.5/seed0", "-n", *TOY)
+    assert result.returncode == 1
+    assert "No rule to produce" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("device", "n_gpus"), [("cpu", 0), ("cuda", 1), ("auto", 1)])
+def test_trainings_ask_for_a_gpu_when_the_config_does(project, device, n_gpus):
+    result = project.snakemake("-n", *TOY, "--config", f'training={{"device": "{device}"}}')
+    trainings = re.findall(r"rule train:.*?resources: (.*?)\n", result.stdout, re.DOTALL)
+    assert len(trainings) == 2
+    for resources in trainings:
+        assert f"gpu={n_gpus}" in resources
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ('training={"epoch": 3}', "config: training.epoch: found an unknown key"),
+        ('training={"epochs": "x"}', "config: training.epochs: found 'x', expected a valid int"),
+        ('survey={"name": "Two Words"}', "config: survey.name: found 'Two Words'"),
+        ('grid={"masks": [0.5]}', "headline.mask and headline.seed must be among"),
+    ],
+)
+def test_a_wrong_config_is_told_in_one_line(project, config, words):
+    result = project.snakemake("-n", *TOY, "--config", config)
+    text = result.stdout + result.stderr
+    assert result.returncode == 1
+    assert "Traceback" not in text
+    (line,) = [line for line in text.splitlines() if words in line]
+    assert line.startswith("config: ")
+
+
+def test_numbers_inside_a_mapping_are_numbers(project):
+    changes = ('grid={"masks": [0.5]}', 'headline={"mask": 0.5}', 'training={"epochs": 3}')
+    jobs = project.planned(*TOY, "--config", *changes)
+    assert jobs["train"] == 1
+
+
+def test_figures_tables_and_executed_notebooks_are_there(finished):
+    paper = finished.folder / "results/toy/paper"
+    for name in FIGURES:
+        assert (paper / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (paper / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+    for name in TABLES:
+        assert len(pd.read_csv(paper / f"tables/{name}.csv").columns) > 2
+        assert (paper / f"tables/{name}.md").read_text().startswith("|")
+        assert r"\begin{tabular}" in (paper / f"tables/{name}.tex").read_text()
+    for name in NOTEBOOKS:
+        cells = nbformat.read(paper / f"notebooks/{name}.ipynb", as_version=4).cells
+        assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+
+
+def test_the_comparison_has_every_run(finished):
+    table = pd.read_csv(finished.folder / "results/toy/paper/tables/comparison.csv")
+    assert tuple(table) == COMPARISON_COLUMNS
+    measured = table[table["source"].str.startswith("measured")]
+    runs = measured.groupby(["model", "mask", "test_mask"]).size().to_dict()
+    assert runs == dict.fromkeys(
+        [
+            *(("mmae", mask, test_mask) for mask in (0.25, 0.75) for test_mask in (0.0, 0.25)),
+            *(("gbdt", 0.0, 0.0), ("median", 0.0, 0.0)),
+        ],
+        2,
+    )
+    assert measured["n"].max() == 36
+
+
+def test_every_job_left_a_log_and_a_benchmark(finished):
+    results = finished.folder / "results/toy"
+    assert "epoch 2 of 2" in (results / "logs/train/mmae/mask0.75/seed0.log").read_text()
+    benchmark = pd.read_csv(results / "benchmarks/train/mmae/mask0.75/seed0.tsv", sep="\t")
+    assert benchmark["s"][0] > 0
+
+
+def test_cleaning_is_told_from_the_crossmatch_on(finished):
+    table = pd.read_csv(finished.folder / "results/toy/paper/tables/cleaning.csv")
+    measured = table[table["source"] == "measured here"]
+    assert measured["cut"].iloc[0] == "cross-matched"
+    assert measured["remaining"].iloc[-1] == 240
+    assert measured["remaining"].iloc[0] == 240 + measured["removed"].sum()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(finished):
+    view = "image0.25-spectrum1.00/metrics.json"
+    run = "results/toy/evaluation/mmae/mask0.25"
+    first = (finished.folder / f"{run}/seed0/{view}").read_bytes()
+    finished.toy("--forcerun", "train", "--", f"{run}/seed0/{view}")
+    assert (finished.folder / f"{run}/seed0/{view}").read_bytes() == first
+    finished.toy(f"{run}/seed1/{view}")
+    other = json.loads((finished.folder / f"{run}/seed1/{view}").read_text())
+    assert other["metrics"] != json.loads(first)["metrics"]
+
+
+def test_the_report_is_one_page_that_asks_nothing_of_the_network(finished):
+    result = finished.snakemake(*TOY, "--report", "results/toy/report.html")
+    assert result.returncode == 0, result.stderr
+    page = (finished.folder / "results/toy/report.html").read_text()
+    assert not re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']https?:""", page)
+    for words in (
+        "Redshifts predicted from images alone",
+        "A quasar near z = 2.2",
+        "Sources that each quality cut removed",
+        "All galaxies of this survey are",
+        *(f"{name}.png" for name in FIGURES),
+        *(f"{name}.csv" for name in TABLES),
+    ):
+        assert words in page, words
+
+
+def test_published_predictions_are_drawn_and_scored(finished):
+    shared("himes2025")
+    folder = shared("himes2025").as_posix()
+    finished.toy("published", "--config", f'published={{"folder": "{folder}"}}')
+    paper = finished.folder / "results/published/paper"
+    assert (paper / "figures/figure_3.pdf").is_file()
+    table = pd.read_csv(paper / "tables/comparison.csv")
+    low = table[(table["model"] == "himes2025") & (table["z_range"] == "0 < z <= 0.4")]
+    assert low.set_index("test_mask")["sigma_nmad"].to_dict() == {0.25: 0.0163, 0.0: 0.025}
+    assert low["n"].tolist() == [11_148, 11_148]
+
+
+def test_a_failed_notebook_says_where_and_leaves_no_figure(finished):
+    """Bad input inside a notebook: the sentence is in the output of the run."""
+    metrics = finished.folder / (
+        "results/toy/evaluation/mmae/mask0.75/seed0/image0.25-spectrum1.00/metrics.json"
+    )
+    figure = finished.folder / "results/toy/paper/figures/figure_3.pdf"
+    whole = metrics.read_text()
+    try:
+        metrics.write_text(whole[:100])
+        result = finished.snakemake(*TOY, "--cores", "1", "results/toy/paper/figures/figure_3.pdf")
+        assert result.returncode == 1
+        assert "InputError" in result.stderr
+        assert "metrics.json: found no JSON" in result.stderr
+        assert not figure.exists()
+    finally:
+        metrics.write_text(whole)
+    finished.toy("results/toy/paper/figures/figure_3.pdf")
+    assert figure.exists()
