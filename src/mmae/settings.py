@@ -251,7 +251,8 @@ class Example:
     """A test galaxy that a figure shows."""
 
     redshift: Positive = key("about this redshift")
-    line: str = key("of the galaxies near it, the one in which this line stands highest")
+    line: str = key("of the galaxies near it, one with this line")
+    height: Positive = key("the one whose line is nearest to this height, normalised flux")
     targetid: int | None = key("this target instead, if given")
 
 

@@ -11,6 +11,7 @@ from mmae.errors import InputError
 from mmae.evaluation.baselines import baseline_predictions
 from mmae.evaluation.examples import choose_example, example_of
 from mmae.evaluation.predict import predict, reconstruct
+from mmae.instruments import LINES
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models.weights import load_model
 from mmae.settings import Baseline, Example, View
@@ -86,19 +87,32 @@ def test_the_command_writes_predictions_and_examples(
     assert example["targetid"] in table["targetid"].to_numpy()
 
 
+def example(**keys) -> Example:
+    return Example(**{"redshift": 0.1, "line": "H-alpha", "height": 3.0, "targetid": None} | keys)
+
+
 def test_examples_are_chosen_by_redshift_and_line(arrays, split):
     rows = split["test"]
-    chosen = choose_example(arrays, rows, Example(redshift=0.1, line="H-alpha", targetid=None))
-    assert chosen in rows
-    assert arrays.redshift[chosen] < 0.5
+    wave, redshift = np.asarray(arrays.wave), np.full(150, 0.1, "f4")
+    spectra = np.zeros((150, 259), "f4")
+    at = int(np.argmin(np.abs(wave - LINES["H-alpha"].wave * 1.1)))
+    spectra[rows, at] = np.arange(len(rows))
+    galaxies = arrays._replace(spectra=spectra, redshift=redshift)
+    for height in (2, 7):
+        chosen = choose_example(galaxies, rows, example(height=float(height)))
+        assert spectra[chosen, at] == height
+    redshift[rows[:3]] = 0.5
+    assert choose_example(galaxies, rows, example(redshift=0.5, height=99.0)) not in rows[:3]
+
+
+def test_an_example_may_be_named(arrays, split):
+    rows = split["test"]
     wanted = int(arrays.targetid[rows[3]])
-    assert (
-        choose_example(arrays, rows, Example(redshift=2.0, line="C IV", targetid=wanted)) == rows[3]
-    )
+    assert choose_example(arrays, rows, example(targetid=wanted)) == rows[3]
     with pytest.raises(InputError, match="targetid 7, which is not a test galaxy"):
-        choose_example(arrays, rows, Example(redshift=2.0, line="C IV", targetid=7))
+        choose_example(arrays, rows, example(targetid=7))
     with pytest.raises(InputError, match="line 'Q', expected one of"):
-        choose_example(arrays, rows, Example(redshift=2.0, line="Q", targetid=None))
+        choose_example(arrays, rows, example(line="Q"))
     with pytest.raises(InputError, match="only \\['a'\\], expected 'b'"):
         example_of({"name": np.array(["a"])}, "b")
 

@@ -9,14 +9,14 @@ from mmae.metrics.lines import line_height
 from mmae.settings import Example
 
 N_NEAREST = 20
-"""Galaxies nearest in redshift among which the strongest line is looked for."""
+"""Galaxies nearest in redshift among which the line is looked for."""
 
 
 def choose_example(arrays: TrainingArrays, rows: np.ndarray, example: Example) -> int:
     """Row of the galaxy that a figure shows.
 
     Chosen by its true spectrum alone, never by what a model says of it: among the test galaxies
-    nearest to a redshift, the one in which a line stands highest.
+    nearest to a redshift, the one in which a line stands as high as asked for.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def choose_example(arrays: TrainingArrays, rows: np.ndarray, example: Example) -
     heights = line_height(
         np.asarray(arrays.wave), arrays.spectra[nearest], example.line, arrays.redshift[nearest]
     )
-    return int(nearest[np.argmax(heights)])
+    return int(nearest[np.argmin(np.abs(heights - example.height))])
 
 
 def example_of(reconstructions: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
