@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import mmae
-from helpers import PROJECT, run_mmae
+from helpers import PROJECT, assert_one_sentence, run_mmae
 from mmae.cli import COMMANDS
 
 
@@ -67,3 +67,26 @@ def test_a_step_that_needs_a_config_says_so(tmp_path):
     assert result.stderr.strip() == (
         "mmae: error: config: crossmatch: found no such section, expected its keys"
     )
+
+
+def test_notebooks_run_alone_and_know_their_parameters(tmp_path):
+    (tmp_path / "report.csv").write_text("cut,removed,remaining\ncross-matched,0,9\n")
+    options = ["--set", "report", tmp_path / "report.csv", "--set", "table", tmp_path / "t.csv"]
+    source, executed = "notebooks/cleaning.ipynb", tmp_path / "new" / "cleaning.ipynb"
+    result = run_mmae("notebook", source, executed, *options)
+    assert result.returncode == 0, result.stderr
+    assert "cross-matched,0,9,measured here" in (tmp_path / "t.csv").read_text()
+    assert executed.is_file()
+    result = run_mmae("notebook", source, executed, "--set", "tables", "t.csv")
+    assert_one_sentence(result, "cleaning.ipynb", "no 'tables'", "['report', 'table']")
+
+
+def test_a_notebook_that_fails_says_where(tmp_path):
+    executed = tmp_path / "cleaning.ipynb"
+    options = ["--set", "report", tmp_path / "none.csv", "--set", "table", tmp_path / "t.csv"]
+    result = run_mmae("notebook", "notebooks/cleaning.ipynb", executed, *options)
+    assert_one_sentence(
+        result, "cleaning.ipynb: cell", "none.csv: found no such file", str(executed)
+    )
+    assert executed.is_file()
+    assert not (tmp_path / "t.csv").exists()

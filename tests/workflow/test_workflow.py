@@ -182,8 +182,10 @@ def test_a_failed_notebook_says_where_and_leaves_no_figure(finished):
         metrics.write_text(whole[:100])
         result = finished.snakemake(*TOY, "--cores", "1", "results/toy/paper/figures/figure_3.pdf")
         assert result.returncode == 1
-        assert "InputError" in result.stderr
-        assert "metrics.json: found no JSON" in result.stderr
+        text = result.stdout + result.stderr
+        assert "Traceback" not in text
+        assert "mmae: error: notebooks/figure_3.ipynb: cell 4: InputError: results/" in text
+        assert "metrics.json: found no JSON" in text
         assert not figure.exists()
     finally:
         metrics.write_text(whole)

@@ -1,4 +1,4 @@
-"""Sections 1, 3 and 5: the paper's figures and tables, each a notebook run by papermill.
+"""Sections 1, 3 and 5: the paper's figures and tables, each a notebook that papermill runs.
 
 The executed notebooks stay under results/<survey>/paper/notebooks, also when they fail.
 """
@@ -37,14 +37,14 @@ rule figure_1:
         runtime=15,
     params:
         seed=HEADLINE.seed,
-        code=code("notebooks/figure_1.ipynb"),
+        code=code("mmae.cli.paper:notebook", "notebooks/figure_1.ipynb"),
     shell:
         """
-        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
-            -r reconstructions {input.reconstructions:q} \
-            -r figure {output.pdf:q} \
-            -r lines {output.lines:q} \
-            -r seed {params.seed:q}
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set reconstructions {input.reconstructions:q} \
+            --set figure {output.pdf:q} \
+            --set lines {output.lines:q} \
+            --set seed {params.seed:q}
         """
 
 
@@ -81,14 +81,14 @@ rule figure_2:
         runtime=15,
     params:
         seed=HEADLINE.seed,
-        code=code("notebooks/figure_2.ipynb"),
+        code=code("mmae.cli.paper:notebook", "notebooks/figure_2.ipynb"),
     shell:
         """
-        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
-            -r reconstructions {input.reconstructions:q} \
-            -r figure {output.pdf:q} \
-            -r lines {output.lines:q} \
-            -r seed {params.seed:q}
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set reconstructions {input.reconstructions:q} \
+            --set figure {output.pdf:q} \
+            --set lines {output.lines:q} \
+            --set seed {params.seed:q}
         """
 
 
@@ -118,17 +118,17 @@ rule figure_3:
     params:
         label=lambda wildcards: (
             "MMAE, simulated galaxies"
-            if wildcards.survey != "published"
+            if wildcards.survey == SURVEY and SETTINGS.survey.source == "simulate"
             else "MMAE, real galaxies"
         ),
-        code=code("notebooks/figure_3.ipynb"),
+        code=code("mmae.cli.paper:notebook", "notebooks/figure_3.ipynb"),
     shell:
         """
-        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
-            -r predictions {input.predictions:q} \
-            -r metrics {input.metrics:q} \
-            -r label {params.label:q} \
-            -r figure {output.pdf:q}
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set predictions {input.predictions:q} \
+            --set metrics {input.metrics:q} \
+            --set label {params.label:q} \
+            --set figure {output.pdf:q}
         """
 
 
@@ -158,14 +158,14 @@ rule masking:
     params:
         model=HEADLINE.model,
         seed=HEADLINE.seed,
-        code=code("notebooks/masking.ipynb"),
+        code=code("mmae.cli.paper:notebook", "notebooks/masking.ipynb"),
     shell:
         """
-        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
-            -r comparison {input.comparison:q} \
-            -r model {params.model:q} \
-            -r seed {params.seed:q} \
-            -r figure {output.pdf:q}
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set comparison {input.comparison:q} \
+            --set model {params.model:q} \
+            --set seed {params.seed:q} \
+            --set figure {output.pdf:q}
         """
 
 
@@ -194,12 +194,12 @@ rule table_1:
         mem_mb=2000,
         runtime=15,
     params:
-        code=code("notebooks/table_1.ipynb"),
+        code=code("mmae.cli.paper:notebook", "notebooks/table_1.ipynb"),
     shell:
         """
-        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
-            -r summary {input.summary:q} \
-            -r table {output.csv:q}
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set summary {input.summary:q} \
+            --set table {output.csv:q}
         """
 
 
@@ -228,12 +228,12 @@ rule cleaning:
         mem_mb=2000,
         runtime=15,
     params:
-        code=code("notebooks/cleaning.ipynb"),
+        code=code("mmae.cli.paper:notebook", "notebooks/cleaning.ipynb"),
     shell:
         """
-        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
-            -r report {input.report:q} \
-            -r table {output.csv:q}
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set report {input.report:q} \
+            --set table {output.csv:q}
         """
 
 
@@ -262,12 +262,12 @@ rule comparison:
         mem_mb=2000,
         runtime=15,
     params:
-        code=code("notebooks/comparison.ipynb"),
+        code=code("mmae.cli.paper:notebook", "notebooks/comparison.ipynb"),
     shell:
         """
-        papermill {input.notebook:q} {log.notebook:q} --cwd . --no-progress-bar --log-level WARNING \
-            -r metrics "{input.metrics}" \
-            -r table {output.csv:q}
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set metrics "{input.metrics}" \
+            --set table {output.csv:q}
         """
 
 

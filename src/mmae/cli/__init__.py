@@ -23,6 +23,7 @@ COMMANDS = {
     "score": "evaluation",
     "metrics": "evaluation",
     "fetch-published": "paper",
+    "notebook": "paper",
     "schema": "paper",
 }
 """Module of each command; a module is imported only when one of its commands runs."""

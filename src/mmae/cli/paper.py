@@ -23,6 +23,45 @@ def fetch_published(config: dict[str, Any], quartermask: Path, nomask: Path) -> 
 
 
 @click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("executed", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebook; values are text.",
+)
+def notebook(source: Path, executed: Path, parameters: tuple[tuple[str, str], ...]) -> None:
+    """Execute a notebook with papermill.
+
+    SOURCE is the notebook. EXECUTED is where it is kept with its results, also where it fails.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    from mmae.errors import InputError
+    from mmae.files import existing
+
+    known = papermill.inspect_notebook(existing(source))
+    for name, _ in parameters:
+        if name not in known:
+            raise InputError(
+                source, key="parameters", found=f"no {name!r}", expected=f"{list(known)}"
+            )
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            source, executed, parameters=dict(parameters), progress_bar=False, cwd=Path.cwd()
+        )
+    except PapermillExecutionError as error:
+        raise InputError(
+            source, f"{error.ename}: {error.evalue}; see {executed}", key=f"cell {error.exec_count}"
+        ) from error
+
+
+@click.command()
 def schema() -> None:
     """Print the JSON schema of the config, as YAML: config/schema.yaml."""
     import yaml
