@@ -18,7 +18,7 @@ SHIFT_ANGSTROM = 120.0
 MIN_SIGNIFICANCE = 3.0
 """Height of a line in units of the scatter around the fit; below it there is no line."""
 
-MIN_HEIGHT = 0.05
+MIN_HEIGHT = 0.2
 """Height in normalised flux, whose rms is 1; below it there is no line, however smooth the flux."""
 
 
