@@ -75,7 +75,7 @@ def _draw_bars(axes: Axes, bars: Sequence[Bar], low_redshift: float) -> None:
         )
     axes.set_yticks([])
     axes.invert_yaxis()
-    axes.set_xlim(0, 4.4 * max(bar.sigma_nmad for bar in bars))
+    axes.set_xlim(0, 5.5 * max(bar.sigma_nmad for bar in bars))
     axes.set_xlabel(rf"$\sigma_\mathrm{{NMAD}}$ for $z\leq{low_redshift:g}$")
 
 
