@@ -15,12 +15,11 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from tabulate import tabulate
 
+from mmae.checks import Shape, check_datasets
 from mmae.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Shape = tuple[int | None, ...]
 
 
 @contextmanager
@@ -102,52 +101,6 @@ def open_hdf5(path: Path | str, required: Mapping[str, Shape] | None = None) -> 
         yield file
 
 
-def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
-    """Raise InputError unless `file` has every dataset of `required`, in its shape."""
-    rows: dict[str, int] = {}
-    for name, shape in required.items():
-        if name not in file:
-            raise InputError(
-                file.filename,
-                key=f"dataset '{name}'",
-                found=f"only {sorted(_dataset_names(file))}",
-                expected=f"a dataset of shape {_shape_words(shape)}",
-            )
-        found = file[name].shape
-        agrees = len(found) == len(shape) and all(
-            want is None or want == have for want, have in zip(shape, found, strict=True)
-        )
-        if not agrees:
-            raise InputError(
-                file.filename,
-                key=f"dataset '{name}'",
-                found=f"shape {found}",
-                expected=f"shape {_shape_words(shape)}",
-            )
-        if shape[0] is None:
-            rows[name] = found[0]
-    if len(set(rows.values())) > 1:
-        raise InputError(
-            file.filename,
-            found=f"datasets of different lengths {rows}",
-            expected="one row a galaxy in each",
-        )
-
-
-def _dataset_names(file: h5py.File) -> list[str]:
-    """Names of all datasets of a file, groups included in the path."""
-    names: list[str] = []
-    file.visititems(
-        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-    )
-    return names
-
-
-def _shape_words(shape: Shape) -> str:
-    """(None, 5) as '(N, 5)'."""
-    return "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
-
-
 @contextmanager
 def open_fits(path: Path | str) -> Iterator[fits.HDUList]:
     """Open a FITS file for reading; a truncated one is an error, not a warning.
@@ -181,6 +134,10 @@ def fits_columns(path: Path | str, hdu: str, columns: Sequence[str]) -> pd.DataF
     """
     with open_fits(path) as hdus:
         table = fits_hdu(hdus, path, hdu)
+        if not isinstance(table, fits.BinTableHDU):
+            raise InputError(
+                path, key=f"HDU {hdu}", found=type(table).__name__, expected="a binary table"
+            )
         missing = [name for name in columns if name not in table.columns.names]
         if missing:
             raise InputError(
@@ -190,7 +147,7 @@ def fits_columns(path: Path | str, hdu: str, columns: Sequence[str]) -> pd.DataF
                 expected=f"the columns {list(columns)}",
             )
         try:
-            return pd.DataFrame({name: _native(table.data[name]) for name in columns})
+            return pd.DataFrame({name: native(table.data[name]) for name in columns})
         except (TypeError, ValueError, OSError) as error:
             raise InputError(
                 path, key=f"HDU {hdu}", found=f"unreadable data ({error})", expected="a whole table"
@@ -206,8 +163,8 @@ def fits_hdu(hdus: fits.HDUList, path: Path | str, name: str) -> fits.hdu.base.E
     return hdus[name]
 
 
-def _native(column: np.ndarray) -> np.ndarray:
-    """FITS is big-endian and pads strings; pandas wants neither."""
+def native(column: np.ndarray) -> np.ndarray:
+    """A column for pandas, which wants neither FITS's byte order nor its padded strings."""
     column = np.asarray(column)
     if column.dtype.kind in "SU":
         return np.char.strip(column.astype(str))

@@ -219,21 +219,15 @@ class Baseline:
 
 
 @settings
-class View:
-    """What a model is shown at test time, as hidden fractions."""
-
-    image: Ratio = key("fraction of image patches hidden")
-    spectrum: Ratio = key("fraction of spectrum patches hidden")
-
-
-@settings
 class Grid:
     """Which runs exist. Adding one reruns nothing that is finished."""
 
-    models: tuple[str, ...] = key("entries of models")
+    models: tuple[str, ...] = key("entries of models", min_length=1)
     masks: tuple[Ratio, ...] = key("mask ratios in training", min_length=1)
     seeds: tuple[Seed, ...] = key("seeds of the training", min_length=1)
-    views: tuple[View, ...] = key("what the model is shown at test time", min_length=1)
+    test_masks: tuple[Ratio, ...] = key(
+        "fractions of the image hidden at test time, the spectrum hidden whole", min_length=1
+    )
     baselines: tuple[str, ...] = key("entries of baselines")
 
 
@@ -288,7 +282,7 @@ class Scoring:
 
     @model_validator(mode="after")
     def _edges_increase(self) -> "Scoring":
-        for edges in (self.full_range, self.bin_edges):
+        for edges in (self.full_range, (self.full_range[0], self.low_redshift), self.bin_edges):
             if any(high <= low for low, high in pairwise(edges)):
                 raise ValueError(f"redshifts {list(edges)} do not increase")
         return self
@@ -332,7 +326,7 @@ class Settings:
 
     @model_validator(mode="after")
     def _grid_names_exist(self) -> "Settings":
-        for model in (*self.grid.models, self.headline.model):
+        for model in self.grid.models:
             if model not in self.models:
                 raise ValueError(f"model '{model}' is not among models: {list(self.models)}")
         for baseline in self.grid.baselines:
@@ -340,9 +334,21 @@ class Settings:
                 raise ValueError(
                     f"baseline '{baseline}' is not among baselines: {list(self.baselines)}"
                 )
-        head = self.headline
-        if head.mask not in self.grid.masks or head.seed not in self.grid.seeds:
-            raise ValueError("headline.mask and headline.seed must be among grid.masks and seeds")
+        return self
+
+    @model_validator(mode="after")
+    def _headline_is_in_the_grid(self) -> "Settings":
+        for name in ("model", "mask", "seed"):
+            value, known = getattr(self.headline, name), getattr(self.grid, f"{name}s")
+            if value not in known:
+                raise ValueError(f"headline.{name} {value} is not among grid.{name}s {list(known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> "Settings":
+        for name in self.models:
+            if name in self.baselines or name == "himes2025":
+                raise ValueError(f"model '{name}' has the name of a baseline or published model")
         return self
 
 

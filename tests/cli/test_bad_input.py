@@ -81,6 +81,17 @@ def without_column(survey: SmallSurvey) -> None:
         fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
 
 
+def edit_catalog(survey: SmallSurvey, column: str, value: float) -> None:
+    with fits.open(survey.desi / ZCATALOG_PATH, mode="update", memmap=False) as hdus:
+        hdus[1].data[column][hdus[1].data["OBJTYPE"] == "TGT"] = value
+
+
+def image_for_catalog(survey: SmallSurvey) -> None:
+    image = fits.ImageHDU(np.zeros((3, 3)), name="ZCATALOG")
+    path = survey.desi / ZCATALOG_PATH
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(path, overwrite=True)
+
+
 def move_sky(survey: SmallSurvey) -> None:
     edit_hdf5(survey.galaxiesml, lambda f: replace(f, "dec", f["dec"][:] - 30))
 
@@ -123,7 +134,39 @@ CASES = {
     "position not finite": (
         "crossmatch",
         lambda s: edit_hdf5(s.galaxiesml, lambda f: f["ra"].__setitem__(0, np.nan)),
-        ["dataset 'ra'", "found 1 values not finite", "expected numbers"],
+        ["galaxiesml.hdf5", "column ra", "found 1 values such as nan", "expected numbers from"],
+    ),
+    "declination beyond the pole": (
+        "crossmatch",
+        lambda s: edit_hdf5(s.galaxiesml, lambda f: f["dec"].__setitem__(0, 91.0)),
+        ["column dec", "found 1 values such as 91.0", "expected numbers from -90 to 90"],
+    ),
+    "redshifts that are text": (
+        "crossmatch",
+        lambda s: edit_hdf5(
+            s.galaxiesml, lambda f: replace(f, "specz_redshift", f["ra"][:].astype("S"))
+        ),
+        ["column specz_redshift", "found values such as '1", "expected numbers"],
+    ),
+    "a group for a dataset": (
+        "crossmatch",
+        lambda s: edit_hdf5(s.galaxiesml, lambda f: (f.__delitem__("ra"), f.create_group("ra"))),
+        ["dataset 'ra'", "found a group", "expected a dataset"],
+    ),
+    "target without a position": (
+        "crossmatch",
+        lambda s: edit_catalog(s, "TARGET_RA", np.nan),
+        ["zall-pix-iron.fits", "column TARGET_RA", "values such as nan"],
+    ),
+    "target without a redshift": (
+        "crossmatch",
+        lambda s: edit_catalog(s, "Z", np.nan),
+        ["zall-pix-iron.fits", "column Z", "values such as nan"],
+    ),
+    "an image for the catalogue": (
+        "crossmatch",
+        image_for_catalog,
+        ["HDU ZCATALOG", "found ImageHDU", "expected a binary table"],
     ),
     "FITS missing": (
         "crossmatch",
@@ -155,6 +198,11 @@ CASES = {
         "collect-spectra",
         lambda s: edit_coadd(s, "B_IVAR", lambda data: data.__setitem__((0, 9), -1)),
         ["coadd-", "HDU B_IVAR", "found 1 pixels negative", "expected"],
+    ),
+    "coadd with NaN in flux": (
+        "collect-spectra",
+        lambda s: edit_coadd(s, "B_FLUX", lambda data: data.fill(np.nan)),
+        ["coadd-", "HDU B_FLUX", "pixels negative or not finite", "where the ivar is above 0"],
     ),
     "coadd with NaN in ivar": (
         "collect-spectra",
@@ -238,13 +286,17 @@ def test_the_traceback_is_there_for_who_asks(tmp_path):
         ({"training": {"epoch": 3}}, ["training.epoch", "unknown key", "epochs"]),
         ({"training": {"epochs": 0}}, ["training.epochs", "found 0", "greater than or equal to 1"]),
         ({"training": {"epochs": "many"}}, ["training.epochs", "found 'many'", "integer"]),
+        ({"models": None}, ["models: found no 'mmae'", "expected []"]),
+        ({"models": {"mmae": None}}, ["models.mmae.kind: found None", "expected one of"]),
+        ({"models": {"mmae": {"spectrum_length": 264}}}, ["spectra: found 259", "264"]),
+        ({"models": {"mmae": {"image_size": 32}}}, ["images: found shape (150, 5, 64, 64)"]),
         ({"models": {"mmae": {"dim": 65}}}, ["models.mmae", "dim 65 is not a multiple of heads 4"]),
     ],
 )
 def test_bad_config(small_survey, tmp_path, wrong, words):
     options = ["--config", "config/config.yaml", "--config", json.dumps(wrong)]
     result = run_step("train", small_survey, tmp_path / "new", *options)
-    assert_one_sentence(result, "config: ", *words)
+    assert_one_sentence(result, *words)
     assert not (tmp_path / "new").exists()
 
 
@@ -254,12 +306,13 @@ def test_an_unknown_model_is_named(small_survey, tmp_path):
     assert_one_sentence(run_mmae(*words), "config: models", "no 'vit'", "expected ['mmae']")
 
 
-@pytest.mark.parametrize("step", ["crossmatch", "split", "training-arrays"])
+@pytest.mark.parametrize("step", INPUTS)
 def test_a_folder_that_cannot_be_written_is_named(small_survey, tmp_path, step):
     blocked = tmp_path / "results"
     blocked.write_text("a file where a folder should be")
     result = run_step(step, small_survey, blocked)
     assert_one_sentence(result, str(blocked), "cannot be written")
+    assert "epoch" not in result.stderr, "told before the training, not after"
     assert blocked.read_text() == "a file where a folder should be"
 
 

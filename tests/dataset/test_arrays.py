@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmae.dataset.arrays import open_arrays, write_arrays
-from mmae.dataset.layout import REQUIRED
+from mmae.dataset.assemble import _rows
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE
@@ -18,9 +18,6 @@ def test_the_dataset_is_what_the_authors_loader_reads(small_survey):
     """The names, and what is done with them, of the authors' galaxy_loader.py."""
     with h5py.File(small_survey.dataset) as file:
         image, spectrum, redshifts = file["image"], file["spectrum"], file["DESI_fibermap"]
-        assert set(REQUIRED) <= {"image", "spectrum/flux", "spectrum/ivar", "targetid"} | {
-            "DESI_fibermap/DESI_redshift"
-        }
         assert image.shape == (150, 5, 64, 64)
         assert spectrum["flux"].shape == spectrum["ivar"].shape == (150, N_WAVE)
         assert spectrum["wave"].shape == (1, N_WAVE)
@@ -100,6 +97,18 @@ def test_bad_numbers_in_a_dataset_are_named(scratch_survey, tmp_path, name, valu
     with pytest.raises(InputError, match=words):
         write_arrays(tmp_path / "arrays", scratch_survey.dataset, 30, 64)
     assert list(tmp_path.glob("*arrays*")) == []
+
+
+def test_pooling_wider_than_the_spectrum_is_refused(small_survey, tmp_path):
+    with pytest.raises(InputError, match=r"arrays\.pool: found 9000, expected at most the 7781"):
+        write_arrays(tmp_path / "arrays", small_survey.dataset, 9000, 64)
+
+
+def test_rows_far_apart_are_read_one_by_one(small_survey):
+    with h5py.File(small_survey.dataset) as file:
+        every = file["targetid"][:]
+        for rows in ([0, 1, 2, 5], [3, 149], [7]):
+            assert np.array_equal(_rows(file["targetid"], np.array(rows)), every[rows])
 
 
 def test_a_dataset_without_magnitudes_still_trains(scratch_survey, tmp_path):

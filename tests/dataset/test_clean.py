@@ -12,6 +12,7 @@ from mmae.dataset.clean import (
     mostly_missing,
     not_galaxy_or_quasar,
     redshift_warning,
+    with_replaced,
 )
 from mmae.errors import InputError
 from mmae.settings import Cleaning, read_section
@@ -57,6 +58,11 @@ def test_redshifts_may_differ_by_a_limit_that_grows_with_redshift(settings):
     assert inconsistent_redshift(pairs, settings).tolist() == [False, True, False, True]
 
 
+def test_redshifts_that_are_no_numbers_do_not_stay(settings):
+    pairs = pairs_of(desi_redshift=[np.nan, 0.5, 0.5, 0.5], hsc_redshift=[0.5, np.nan, 0.5, 0.5])
+    assert inconsistent_redshift(pairs, settings).tolist() == [True, True, False, False]
+
+
 def test_the_limit_keeps_the_pair_of_table_1(settings):
     """The paper's highest redshift is 4.000 in HSC and 4.119 in DESI."""
     pairs = pairs_of(1, hsc_redshift=4.000, desi_redshift=4.119)
@@ -75,6 +81,11 @@ def test_the_report_counts_each_cut_once(settings):
     assert cleaned.report["removed"].tolist() == [0, 2, 1, 0, 0, 0]
     assert cleaned.report["remaining"].tolist() == [5, 3, 2, 2, 2, 2]
     assert cleaned.removed["cut"].tolist() == ["not a galaxy or quasar"] * 2 + ["redshift warning"]
+
+
+def test_replaced_pixels_stand_below_the_cuts(settings):
+    report = with_replaced(apply_cuts(pairs_of(), settings).report, 17)
+    assert report.iloc[-1].tolist() == ["17 artefact pixels replaced", 0, 4]
 
 
 def test_nothing_left_is_an_error(settings):

@@ -36,6 +36,30 @@ def test_lines_as_wide_as_the_resolution_are_no_artefacts():
         assert not find_artefacts(flux + line, ivar, sigma=12).any(), sigma
 
 
+@pytest.mark.parametrize("missing", [[199], [201], [199, 201], [198, 202], [200]])
+@pytest.mark.parametrize("sigma", [0.95, 1.2, 2.0])
+def test_lines_beside_missing_pixels_are_no_artefacts(missing, sigma):
+    flux, ivar = spectrum()
+    flux += 500 * np.exp(-0.5 * ((np.arange(400) - 200.2) / sigma) ** 2)
+    flux[:, missing], ivar[:, missing] = 0, 0
+    assert not find_artefacts(flux, ivar, sigma=12).any()
+
+
+def test_a_bright_continuum_between_gaps_is_no_artefact():
+    flux, ivar = spectrum()
+    flux += 90
+    gaps = [*range(100, 110), 112, *range(114, 120), *range(123, 140)]
+    flux[:, gaps], ivar[:, gaps] = 0, 0
+    assert not find_artefacts(flux, ivar, sigma=12).any()
+
+
+def test_a_spike_beside_a_missing_pixel_is_found():
+    flux, ivar = spectrum()
+    flux[0, 150] += 80
+    flux[0, 151], ivar[0, 151] = 0, 0
+    assert np.argwhere(find_artefacts(flux, ivar, sigma=12)).tolist() == [[0, 150]]
+
+
 def test_pixels_without_data_are_no_artefacts():
     flux, ivar = spectrum()
     flux[0, 50], ivar[0, 50] = 1e6, 0

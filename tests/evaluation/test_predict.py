@@ -11,10 +11,11 @@ from mmae.errors import InputError
 from mmae.evaluation.baselines import baseline_predictions
 from mmae.evaluation.examples import choose_example, example_of
 from mmae.evaluation.predict import predict, reconstruct
+from mmae.evaluation.views import View, parse_view
 from mmae.instruments import LINES
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models.weights import load_model
-from mmae.settings import Baseline, Example, View
+from mmae.settings import Baseline, Example
 
 HEADLINE_VIEW = View(image=0.25, spectrum=1.0)
 
@@ -101,8 +102,16 @@ def test_examples_are_chosen_by_redshift_and_line(arrays, split):
     for height in (2, 7):
         chosen = choose_example(galaxies, rows, example(height=float(height)))
         assert spectra[chosen, at] == height
-    redshift[rows[:3]] = 0.5
+    redshift[rows[:3]] = 0.5  # H-alpha is outside the spectrum
     assert choose_example(galaxies, rows, example(redshift=0.5, height=99.0)) not in rows[:3]
+
+
+def test_without_the_line_in_range_the_nearest_galaxy_is_shown(arrays, split, caplog):
+    rows = split["test"]
+    redshift = np.linspace(0.8, 1.2, 150, dtype="f4")
+    chosen = choose_example(arrays._replace(redshift=redshift), rows, example(redshift=1.0))
+    assert chosen == rows[np.argmin(np.abs(redshift[rows] - 1.0))]
+    assert "no test galaxy near z = 1 has H-alpha in range" in caplog.text
 
 
 def test_an_example_may_be_named(arrays, split):
@@ -135,3 +144,10 @@ def test_trees_need_magnitudes(arrays, split):
     blind = arrays._replace(magnitudes=np.full_like(arrays.magnitudes, np.nan))
     with pytest.raises(InputError, match="without magnitudes"):
         baseline_predictions(Baseline(kind="gbdt"), blind, split, 0)
+
+
+def test_views_by_name():
+    assert parse_view("image0.25-spectrum1.00") == (0.25, 1.0)
+    for name in ("image1.25-spectrum1.00", "image0.5-spectrum1.00", "whole"):
+        with pytest.raises(InputError, match=f"view: found '{name}', expected hidden fractions"):
+            parse_view(name)

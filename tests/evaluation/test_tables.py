@@ -6,7 +6,8 @@ import pytest
 
 from mmae.errors import InputError
 from mmae.evaluation.lines import LINE_COLUMNS, line_table
-from mmae.evaluation.scoring import metrics_text, read_predictions
+from mmae.evaluation.published import PUBLISHED, published_values
+from mmae.evaluation.scoring import metrics_text, read_predictions, scatter_sentence
 from mmae.evaluation.tables import (
     COMPARISON_COLUMNS,
     baseline_scatter,
@@ -33,16 +34,21 @@ def run_of(model: str, mask: str, view: str, scatter: float, seed: str = "0") ->
 
 
 @pytest.fixture(scope="module")
-def comparison() -> pd.DataFrame:
-    return comparison_table(
-        [
-            run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04),
-            run_of("mmae", "0.25", "image0.25-spectrum1.00", 0.08),
-            run_of("mmae", "0.25", "image0.25-spectrum1.00", 0.30, seed="1"),
-            run_of("mmae", "0.25", "image0.00-spectrum1.00", 0.02),
-            run_of("gbdt", "0.00", "image0.00-spectrum1.00", 0.05),
-        ]
-    )
+def runs() -> list[dict]:
+    return [
+        run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04),
+        run_of("mmae", "0.25", "image0.25-spectrum1.00", 0.08),
+        run_of("mmae", "0.25", "image0.25-spectrum1.00", 0.30, seed="1"),
+        run_of("mmae", "0.25", "image0.00-spectrum1.00", 0.02),
+        run_of("mmae", "0.00", "image0.00-spectrum1.00", 0.03),
+        run_of("other", "0.25", "image0.00-spectrum1.00", 0.50),
+        run_of("gbdt", "0.00", "image0.00-spectrum1.00", 0.05),
+    ]
+
+
+@pytest.fixture(scope="module")
+def comparison(runs) -> pd.DataFrame:
+    return comparison_table(runs)
 
 
 def test_comparison_has_the_agreed_columns(comparison):
@@ -54,7 +60,7 @@ def test_comparison_has_the_agreed_columns(comparison):
             *("sigma_nmad_low", "sigma_nmad_high", "outlier_fraction", "source"),
         )
     )
-    assert len(comparison) == 2 * 5 + 4
+    assert len(comparison) == 2 * 7 + 4
 
 
 def test_comparison_tells_measured_from_published(comparison):
@@ -81,14 +87,14 @@ def test_an_empty_range_has_no_numbers():
     assert pd.isna(row["sigma_nmad"])
 
 
-def test_mask_study_is_of_one_model_and_seed_over_all_redshifts(comparison):
-    study = mask_study(comparison, "mmae", "0")
+def test_mask_study_is_of_one_model_and_seed_over_all_redshifts(runs):
+    study = mask_study(runs, "mmae", "0")
     assert study[["test_mask", "mask"]].to_numpy().tolist() == [
-        *(["0.00", "0.25"], ["0.25", "0.25"], ["0.25", "0.75"])
+        *([0.0, 0.0], [0.0, 0.25], [0.25, 0.25], [0.25, 0.75])
     ]
-    assert (study["z_range"] == "0 < z <= 4.2").all()
-    assert study["sigma_nmad"].max() < 0.1
-    assert baseline_scatter(comparison, "mmae") == {"gbdt": pytest.approx(0.05, rel=0.2)}
+    assert study["sigma_nmad"].to_numpy() == pytest.approx([0.03, 0.02, 0.08, 0.04], rel=0.2)
+    assert study["sigma_nmad"][3] == runs[0]["metrics"]["all"]["sigma_nmad"]
+    assert baseline_scatter(runs, "mmae") == {"gbdt": pytest.approx(0.05, rel=0.2)}
 
 
 def test_table_1_by_eye():
@@ -132,6 +138,26 @@ def test_bad_predictions_are_named(tmp_path, text, words):
     (tmp_path / "p.csv").write_text(text)
     with pytest.raises(InputError, match=words):
         read_predictions(tmp_path / "p.csv")
+
+
+def test_published_values_stand_beside_their_own_range_only():
+    assert published_values([0.0, 0.4]) == PUBLISHED
+    assert published_values([0.0, 0.5]) == ()
+
+
+def test_authors_columns_do_not_hide_ours(tmp_path):
+    (tmp_path / "p.csv").write_text("y_test,z_spec,z_pred\n9,0.1,0.2\n")
+    z_pred, z_spec = read_predictions(tmp_path / "p.csv")
+    assert (z_pred.tolist(), z_spec.tolist()) == ([0.2], [0.1])
+
+
+def test_scatter_in_a_sentence():
+    report = run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04)["metrics"]
+    text = scatter_sentence("ours", report)
+    assert f"ours: sigma_NMAD {report['all']['sigma_nmad']:.4f} (95%: " in text
+    assert "for the 400 galaxies with 0 < z <= 4.2; sigma_NMAD" in text
+    empty = report | {"low_redshift": {"z_range": [0.0, 0.4], "n": 0}}
+    assert scatter_sentence("ours", empty).endswith("for the 0 galaxies with 0 < z <= 0.4.")
 
 
 def test_text_names_every_range():

@@ -7,7 +7,7 @@ import torch
 
 from mmae.errors import InputError
 from mmae.models import build_model
-from mmae.models.batch import to_batch
+from mmae.models.batch import check_sizes, to_batch
 from mmae.models.masking import random_mask
 from mmae.models.paper import PaperMMAE
 from mmae.models.weights import load_model, save_model
@@ -80,6 +80,27 @@ def test_visible_values_of_both_modalities_reach_the_redshift(model, batch, mask
     z_pred = model(batch.image, batch.spectrum, *masks).z_pred
     assert not torch.equal(z_pred, model(batch.image + 1, batch.spectrum, *masks).z_pred)
     assert not torch.equal(z_pred, model(batch.image, batch.spectrum + 1, *masks).z_pred)
+
+
+def test_both_directions_of_the_fusion_read_the_same_previous_state(model, batch):
+    """One block's weights serve both directions: swapping the modalities swaps the results."""
+    image, spectrum = model.embed_image(batch.image), model.embed_spectrum(batch.spectrum)
+    fused = model.fuse(image, spectrum)
+    swapped = model.fuse(spectrum, image)
+    for ours, theirs in zip(fused, reversed(swapped), strict=True):
+        assert torch.equal(ours, theirs)
+    assert not torch.equal(fused[0], image)
+
+
+def test_weights_start_as_the_authors(model):
+    """Glorot for linear layers with zero biases, He for the convolution; the head as torch's."""
+    for layer in (model.spectrum_projection, model.image_decoder[0], model.spectrum_decoder[6]):
+        bound = (6 / sum(layer.weight.shape)) ** 0.5
+        assert (layer.bias == 0).all()
+        assert 0.8 * bound < layer.weight.abs().max() <= bound
+    convolution = model.image_projection.weight  # fan out: D x 8 x 8
+    assert convolution.std().item() == pytest.approx((2 / (16 * 64)) ** 0.5, rel=0.1)
+    assert (model.redshift_head[0].bias != 0).any()
 
 
 def test_patches_come_back_where_they_were(model, batch):
@@ -157,7 +178,7 @@ def test_damaged_models_are_named(model, tmp_path):
 
 
 def test_unknown_kinds_and_wrong_sizes_are_named():
-    with pytest.raises(InputError, match=r"kind: found 'vit', expected one of \['paper'\]"):
+    with pytest.raises(InputError, match=r"model\.kind: found 'vit', expected one of \['paper'\]"):
         build_model(SMALL | {"kind": "vit"})
     with pytest.raises(InputError, match="not a multiple of image_patch"):
         build_model(SMALL | {"image_size": 20})
@@ -170,6 +191,25 @@ def test_spectra_are_cut_or_padded_to_the_models_length(batch):
     longer = to_batch(images, spectrum, redshift, 50, "cpu").spectrum
     assert longer.shape == (3, 50)
     assert (longer[:, 43:] == 0).all()
+
+
+@pytest.mark.parametrize("entry", [None, "paper", {}])
+def test_entries_that_are_none_are_named(entry):
+    with pytest.raises(InputError, match=r"config: models\.m\.kind: found None, expected one of"):
+        build_model(entry, "config", "models.m")
+
+
+def test_arrays_of_other_sizes_are_refused(model):
+    check_sizes(model.settings, (9, 5, 24, 24), (9, 43), "arrays")
+    check_sizes(model.settings, (9, 5, 24, 24), (9, 259), "arrays")
+    with pytest.raises(
+        InputError, match=r"images: found shape \(9, 5, 64, 64\), expected \(N, 5, 24"
+    ):
+        check_sizes(model.settings, (9, 5, 64, 64), (9, 43), "arrays")
+    with pytest.raises(
+        InputError, match=r"spectra: found 42 pooled pixels, expected at least .* 43"
+    ):
+        check_sizes(model.settings, (9, 5, 24, 24), (9, 42), "arrays")
 
 
 def test_settings_are_those_of_the_paper_model():

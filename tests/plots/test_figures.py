@@ -48,6 +48,17 @@ def test_figure_3_has_a_histogram_an_inset_and_bars(regression):
     assert hatched == [None] + ["//"] * 4
 
 
+def test_figure_3_has_z_spec_to_the_right_and_z_pred_upwards():
+    z_spec, z_pred = np.full(50, 0.3), np.full(50, 0.1)
+    figure = figure_3(z_pred, z_spec, scatter_bars({"ours": None}, ()), 0.4, "ours")
+    low = next(ax for ax in figure.axes if ax.get_title().endswith("0.4$"))
+    counts = low.collections[0].get_array().filled(0).reshape(40, 40)
+    row, column = np.unravel_index(np.argmax(counts), counts.shape)
+    assert (row + 0.5) * 0.01 == pytest.approx(0.1, abs=0.011)
+    assert (column + 0.5) * 0.01 == pytest.approx(0.3, abs=0.011)
+    assert low.get_xlabel() == r"$z_\mathrm{spec}$"
+
+
 def test_reconstructions_show_three_images_and_two_spectra():
     rng = np.random.default_rng(0)
     wave = 3611.6 + 24 * np.arange(256)
@@ -73,9 +84,16 @@ def test_reconstructions_show_three_images_and_two_spectra():
     for word in ("shown (75% hidden)", r"H$\alpha$: true 70", "reconstructed no line found"):
         assert word in words
     assert "alpha$" not in words.replace(r"H$\alpha$", ""), "Lyman-alpha is outside"
+    true, shown, reconstructed = (ax.images[0].get_array() for ax in figure.subfigs[0].axes)
+    assert (shown[hidden] == 128).all()
+    assert np.array_equal(shown[~hidden], true[~hidden])
+    assert not np.array_equal(reconstructed, true)
+    (shade,) = figure.subfigs[1].axes[0].collections
+    left, right = shade.get_paths()[0].get_extents().intervalx
+    assert (left, right) == pytest.approx((5000, wave[-1]), abs=30)
 
 
-def test_hidden_pixels_are_grey_and_colours_are_colours():
+def test_colours_are_colours():
     image = np.full((5, 4, 4), 0.1)
     image[2, 0, 0] = 5.0
     colours = false_colour(image, 1.0, 0.0)
@@ -87,21 +105,29 @@ def test_hidden_pixels_are_grey_and_colours_are_colours():
 def test_masking_has_a_line_a_view_and_one_a_baseline():
     study = pd.DataFrame(
         {
-            "mask": [0.25, 0.75, 0.25, 0.75],
-            "test_mask": ["0.00", "0.00", "0.25", "0.25"],
-            "sigma_nmad": [0.05, 0.06, 0.04, 0.05],
+            "mask": [0.25, 0.75] * 5,
+            "test_mask": np.repeat([0.0, 0.25, 0.5, 0.75, 0.9], 2),
+            "sigma_nmad": [0.05, 0.06, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.10, 0.11],
         }
     )
     study = study.assign(
         sigma_nmad_low=study["sigma_nmad"] - 0.01, sigma_nmad_high=study["sigma_nmad"] + 0.01
     )
-    figure = masking_figure(study, {"gbdt": 0.04, "median": 0.2})
+    baselines = {"gbdt": 0.04, "median": 0.2, "cnn": 0.03, "knn": 0.05}
+    figure = masking_figure(study, baselines)
     assert labels_of(figure) == {
         "mask ratio in training",
         r"$\sigma_\mathrm{NMAD}$, all redshifts",
     }
     legend = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
-    assert legend == {"gbdt", "median"} | {f"image {h} hidden in the test" for h in ("0%", "25%")}
+    hidden = ("0%", "25%", "50%", "75%", "90%")
+    assert legend == {*baselines} | {f"image {h} hidden in the test" for h in hidden}
+    curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    drawn = [[*line.get_ydata()] for line in curves]
+    for first in range(0, 10, 2):
+        assert [*study["sigma_nmad"][first : first + 2]] in drawn
+    for value in baselines.values():
+        assert [value, value] in drawn
 
 
 def test_figures_are_written_twice_and_always_the_same(tmp_path, regression):

@@ -11,6 +11,7 @@ from mmae.survey.collect import combine_arms, matched_spectra
 from mmae.survey.desi import (
     ZCATALOG_COLUMNS,
     ZCATALOG_PATH,
+    ZCATALOG_READ,
     Coadd,
     coadd_path,
     read_coadd,
@@ -147,7 +148,8 @@ def test_a_target_that_its_coadd_lacks_is_named(tmp_path):
 
 def test_the_catalogue_is_in_desis_layout(small_survey):
     catalog = read_zcatalog(small_survey.desi)
-    assert tuple(catalog) == ZCATALOG_COLUMNS
+    assert tuple(catalog) == ZCATALOG_READ
     assert set(catalog["SPECTYPE"]) == {"GALAXY", "QSO", "STAR"}
     with fits.open(small_survey.desi / ZCATALOG_PATH) as hdus:
         assert hdus[1].name == "ZCATALOG"
+        assert tuple(hdus[1].columns.names) == ZCATALOG_COLUMNS

@@ -10,11 +10,13 @@ import torch
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.models import build_model
-from mmae.models.batch import to_batch
+from mmae.models.batch import generator_of, to_batch
 from mmae.models.losses import Losses
 from mmae.settings import Training, read_section
 from mmae.training.batches import batches_of
 from mmae.training.fit import (
+    MASKS,
+    ORDER,
     fit,
     make_optimizer,
     make_schedule,
@@ -59,9 +61,9 @@ def settings(config):
     return change
 
 
-def model_of(seed: int = 0) -> torch.nn.Module:
+def model_of(seed: int = 0, dropout: float = 0.0) -> torch.nn.Module:
     torch.manual_seed(seed)
-    return build_model(SIZES)
+    return build_model(SIZES | {"dropout": dropout})
 
 
 def test_it_learns(arrays, settings):
@@ -71,6 +73,64 @@ def test_it_learns(arrays, settings):
     assert list(history["epoch"]) == [*range(1, 31)]
     assert history["train_redshift"].iloc[-1] < 0.1 * history["train_redshift"].iloc[0]
     assert history["validation_sigma_nmad"].iloc[-1] < 0.05
+
+
+def test_two_epochs_are_those_of_a_plain_loop(arrays, settings):
+    """Every step by hand: zeroed gradients, clipping, dropout on, losses weighted, AdamW."""
+    settings = settings(epochs=2, schedule="constant", gradient_clip=0.1)
+    fitted = fit(model_of(dropout=0.2), arrays, SPLIT, 0.5, 3, settings)
+    model = model_of(dropout=0.2).train()
+    slow = [p for name, p in model.named_parameters() if "position" in name or "query" in name]
+    rest = [p for name, p in model.named_parameters() if "position" not in name]
+    rest = [p for p in rest if not any(p is other for other in slow)]
+    optimizer = torch.optim.AdamW(
+        [{"params": slow, "lr": 1e-4, "weight_decay": 0.0}, {"params": rest}],
+        lr=1e-3,
+        weight_decay=0.01,
+    )
+    torch.manual_seed(3)
+    order, masks = generator_of(3, ORDER), generator_of(3, MASKS)
+    states = []
+    for _ in range(2):
+        model.train()
+        for rows in batches_of(SPLIT["train"], 8, order):
+            parts = (arrays.images[rows], arrays.spectra[rows], arrays.redshift[rows])
+            batch = to_batch(*parts, 32, "cpu")
+            losses = training_losses(model, model, batch, 0.5, settings, masks)
+            loss = 0.1 * losses.image + 0.01 * losses.spectrum + losses.redshift
+            optimizer.zero_grad()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            assert norm > 0.1, "or clipping is not tested"
+            optimizer.step()
+        states.append({name: value.clone() for name, value in model.state_dict().items()})
+    best = states[fitted.history["validation_total"].idxmin()]
+    for name, value in fitted.best.items():
+        assert torch.allclose(value, best[name], rtol=1e-5, atol=1e-7), name
+
+
+def test_the_best_epoch_is_that_of_the_total_loss(arrays, settings):
+    """With heavy image loss and little data the redshift loss is lowest in another epoch."""
+    heavy = {"image_weight": 30.0, "learning_rate": 1.0e-2, "schedule": "constant"}
+    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, settings(epochs=3, **heavy))
+    history = fitted.history
+    assert history["validation_total"].idxmin() != history["validation_redshift"].idxmin()
+    total = 30 * history["validation_image"] + history["validation_redshift"]
+    assert np.allclose(total, history["validation_total"], rtol=1e-5)
+    model = model_of()
+    model.load_state_dict(fitted.best)
+    values = validate(model, model, arrays, SPLIT["validation"], 0.25, 0, settings(**heavy))
+    assert values["validation_total"] == pytest.approx(total.min(), rel=1e-5)
+
+
+def test_validation_never_sees_a_spectrum(arrays, settings):
+    model = model_of()
+    other = arrays._replace(spectra=arrays.spectra + 1)
+    seen, hidden = (
+        validate(model, model, galaxies, SPLIT["validation"], 0.25, 0, settings())
+        for galaxies in (arrays, other)
+    )
+    assert seen == hidden
 
 
 def test_the_best_epoch_is_kept(arrays, settings):
@@ -131,14 +191,14 @@ def test_total_loss_has_the_papers_weights(settings):
     assert total_loss(losses, settings()) == pytest.approx(0.1 + 0.1 + 0.5)
 
 
-def losses_with(arrays, settings, zeroed: float, **keys) -> tuple[Losses, list]:
+def losses_with(arrays, settings, zeroed: float, seed: int = 0, **keys) -> tuple[Losses, list]:
     """Losses of one batch, and what the network was given."""
     model = model_of()
     seen = []
     model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
     batch = to_batch(arrays.images, arrays.spectra, arrays.redshift, 32, "cpu")
     settings = settings(modality_dropout=zeroed, **keys)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     losses = training_losses(model, model, batch, 0.5, settings, generator)
     return losses, seen[0]
 
@@ -150,6 +210,14 @@ def test_half_of_the_spectra_are_zeroed(arrays, settings):
     assert torch.equal(spectrum[~zeroed], torch.from_numpy(arrays.spectra)[~zeroed])
     assert (image_mask.sum(dim=1) == 2).all()
     assert (spectrum_mask.sum(dim=1) == 2).all()
+
+
+def test_or_those_of_whole_batches(arrays, settings):
+    shares = set()
+    for seed in range(6):
+        _, (_, spectrum, *_) = losses_with(arrays, settings, 0.5, seed, modality_dropout_by="batch")
+        shares.add((spectrum == 0).all(dim=1).float().mean().item())
+    assert shares == {0.0, 1.0}
 
 
 def test_zeroed_spectra_are_not_reconstructed(arrays, settings):
@@ -177,8 +245,15 @@ def test_batches_hold_every_row_once():
 
 def test_a_loss_that_is_not_finite_is_told(arrays, settings):
     broken = arrays._replace(images=np.full_like(arrays.images, 1e38))
-    with pytest.raises(InputError, match=r"not finite in epoch 1, .* training\.learning_rate"):
+    with pytest.raises(InputError, match=r"a loss in epoch 1 that is not finite, .*learning_rate"):
         fit(model_of(), broken, SPLIT, 0.5, 0, settings(epochs=1))
+
+
+def test_a_validation_loss_that_is_not_finite_is_told(arrays, settings):
+    images = arrays.images.copy()
+    images[SPLIT["validation"]] = 1e38
+    with pytest.raises(InputError, match="a validation loss that is not finite"):
+        fit(model_of(), arrays._replace(images=images), SPLIT, 0.5, 0, settings(epochs=1))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from workflow_project import TOY
+
 pytestmark = pytest.mark.workflow
 
-TOY = ("--configfile", "config/toy.yaml")
 TABLE = {"comparison", "masking"}
 SCORED = {"score", "figure_3", *TABLE}
 EVALUATED = {"evaluate", "figure_1", "figure_2", *SCORED}

@@ -9,10 +9,10 @@ import pytest
 
 from helpers import shared
 from mmae.evaluation.tables import COMPARISON_COLUMNS
+from workflow_project import TOY, Project
 
 pytestmark = pytest.mark.workflow
 
-TOY = ("--configfile", "config/toy.yaml")
 FIGURES = ("figure_1", "figure_2", "figure_3", "masking")
 TABLES = ("table_1", "cleaning", "comparison", "figure_1_lines", "figure_2_lines")
 NOTEBOOKS = (*FIGURES, "table_1", "cleaning", "comparison")
@@ -49,8 +49,19 @@ def test_one_training_needs_the_data_alone(project):
     assert jobs == dict.fromkeys(DATA | {"train"}, 1)
 
 
-def test_a_misspelt_ratio_is_no_run(project):
-    result = project.snakemake("results/toy/models/mmae/mask0.5/seed0", "-n", *TOY)
+@pytest.mark.parametrize(
+    "target",
+    [
+        "toy/models/mmae/mask0.5/seed0",
+        "demo/paper/figures/figure_3.pdf",
+        "published/paper/figures/figure_1.pdf",
+        "published/paper/tables/table_1.csv",
+        "published/models/mmae/mask0.75/seed0",
+    ],
+)
+def test_what_no_rule_makes_is_no_run(project, target):
+    """A misspelt ratio, another survey, our own runs under the name of the published ones."""
+    result = project.snakemake(f"results/{target}", "-n", *TOY)
     assert result.returncode == 1
     assert "No rule to produce" in result.stdout + result.stderr
 
@@ -70,7 +81,7 @@ def test_trainings_ask_for_a_gpu_when_the_config_does(project, device, n_gpus):
         ('training={"epoch": 3}', "config: training.epoch: found an unknown key"),
         ('training={"epochs": "x"}', "config: training.epochs: found 'x', expected a valid int"),
         ('survey={"name": "Two Words"}', "config: survey.name: found 'Two Words'"),
-        ('grid={"masks": [0.5]}', "headline.mask and headline.seed must be among"),
+        ('grid={"masks": [0.5]}', "headline.mask 0.75 is not among grid.masks [0.5]"),
     ],
 )
 def test_a_wrong_config_is_told_in_one_line(project, config, words):
@@ -80,6 +91,16 @@ def test_a_wrong_config_is_told_in_one_line(project, config, words):
     assert "Traceback" not in text
     (line,) = [line for line in text.splitlines() if words in line]
     assert line.startswith("config: ")
+
+
+def test_a_results_folder_that_is_none_is_told(tmp_path):
+    project = Project(tmp_path / "project")
+    (project.folder / "results").write_text("a file")
+    result = project.snakemake("-n", *TOY)
+    assert result.returncode == 1
+    text = result.stdout + result.stderr
+    assert "Traceback" not in text
+    assert "results: found a file, expected a folder" in text
 
 
 def test_numbers_inside_a_mapping_are_numbers(project):
@@ -130,6 +151,7 @@ def test_cleaning_is_told_from_the_crossmatch_on(finished):
     assert measured["cut"].iloc[0] == "cross-matched"
     assert measured["remaining"].iloc[-1] == 240
     assert measured["remaining"].iloc[0] == 240 + measured["removed"].sum()
+    assert measured["cut"].iloc[-1].endswith(" artefact pixels replaced")
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(finished):

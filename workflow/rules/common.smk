@@ -8,6 +8,7 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from mmae.checks import check_writable
 from mmae.errors import InputError
 from mmae.provenance import code_digest
 from mmae.settings import Settings, from_text, read_section
@@ -16,13 +17,15 @@ from mmae.settings import Settings, from_text, read_section
 update_config(config, from_text(workflow.config_settings.config))
 
 try:
+    check_writable("results")
     SETTINGS = read_section(Settings, config, "config")
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 SURVEY, GRID, HEADLINE = SETTINGS.survey.name, SETTINGS.grid, SETTINGS.headline
-VIEWS = [f"image{view.image:.2f}-spectrum{view.spectrum:.2f}" for view in GRID.views]
+VIEWS = [f"image{mask:.2f}-spectrum1.00" for mask in GRID.test_masks]
 # the authors' predictions are scored and drawn by the same rules as ours
+OURS_OR_PUBLISHED = f"{SURVEY}|published"
 PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
 
 # commands of this environment, also where it was not activated
@@ -32,7 +35,7 @@ os.environ |= {
 
 
 wildcard_constraints:
-    survey=f"{SURVEY}|published",
+    survey=SURVEY,
     model="|".join([*SETTINGS.models, *SETTINGS.baselines, "himes2025"]),
     mask=r"[01]\.\d\d",
     seed=r"\d+",

@@ -87,6 +87,8 @@ rule score:
         "results/{survey}/logs/score/{model}/mask{mask}/seed{seed}/{view}.log",
     benchmark:
         "results/{survey}/benchmarks/score/{model}/mask{mask}/seed{seed}/{view}.tsv"
+    wildcard_constraints:
+        survey=OURS_OR_PUBLISHED,
     conda:
         "../../envs/environment.yaml"
     threads: 1

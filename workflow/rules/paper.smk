@@ -109,6 +109,8 @@ rule figure_3:
         notebook="results/{survey}/paper/notebooks/figure_3.ipynb",
     benchmark:
         "results/{survey}/benchmarks/figure_3.tsv"
+    wildcard_constraints:
+        survey=OURS_OR_PUBLISHED,
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -136,7 +138,7 @@ rule masking:
     """Section 4: redshift scatter against the mask ratio in training."""
     input:
         notebook="notebooks/masking.ipynb",
-        comparison="results/{survey}/paper/tables/comparison.csv",
+        metrics=runs("metrics.json"),
     output:
         pdf="results/{survey}/paper/figures/masking.pdf",
         png=report(
@@ -162,7 +164,7 @@ rule masking:
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
-            --set comparison {input.comparison:q} \
+            --set metrics "{input.metrics}" \
             --set model {params.model:q} \
             --set seed {params.seed:q} \
             --set figure {output.pdf:q}
@@ -255,6 +257,8 @@ rule comparison:
         notebook="results/{survey}/paper/notebooks/comparison.ipynb",
     benchmark:
         "results/{survey}/benchmarks/comparison.tsv"
+    wildcard_constraints:
+        survey=OURS_OR_PUBLISHED,
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -31,7 +31,7 @@ def clean(
 ) -> None:
     """Apply the paper's cuts, replace artefacts, write the dataset."""
     from mmae.dataset.assemble import missing_fractions, write_dataset
-    from mmae.dataset.clean import apply_cuts
+    from mmae.dataset.clean import apply_cuts, with_replaced
     from mmae.dataset.collected import open_collected
     from mmae.files import read_table, write_table
     from mmae.survey.crossmatch import MATCH_COLUMNS
@@ -47,9 +47,10 @@ def clean(
         missing = missing_fractions(collected, settings.chunk_size)
         cleaned = apply_cuts(pairs.assign(missing_fraction=missing), settings)
         n_pixels = write_dataset(dataset, cleaned.kept, hsc, images[IMAGE], collected, settings)
-    write_table(report, cleaned.report)
+    counts = with_replaced(cleaned.report, n_pixels)
+    write_table(report, counts)
     write_table(removed, cleaned.removed)
-    log.info("%s\n%d pixels replaced", cleaned.report.to_string(index=False), n_pixels)
+    log.info("%s", counts.to_string(index=False))
 
 
 @click.command()
@@ -99,15 +100,16 @@ def summarise(galaxiesml: Path, desi: Path, dataset: Path, summary: Path) -> Non
     from mmae.dataset import layout
     from mmae.evaluation.tables import summary_row
     from mmae.files import write_table
-    from mmae.survey.desi import read_zcatalog
+    from mmae.survey.desi import TARGET, read_zcatalog
     from mmae.survey.galaxiesml import MAGNITUDES, REDSHIFT, read_catalog
 
     hsc, targets = read_catalog(galaxiesml), read_zcatalog(desi)
     with layout.open_dataset(dataset) as file:
         redshift = file[layout.REDSHIFT][:]
-        i_mag = file[layout.MAGNITUDES[2]][:]
+        i_name = layout.MAGNITUDES[2]
+        i_mag = file[i_name][:] if i_name in file else None
     rows = [
-        summary_row("DESI", targets.loc[targets["OBJTYPE"] == "TGT", "Z"].to_numpy(), None),
+        summary_row("DESI", targets.loc[targets["OBJTYPE"] == TARGET, "Z"].to_numpy(), None),
         summary_row("GalaxiesML", hsc[REDSHIFT].to_numpy(), hsc[MAGNITUDES[2]].to_numpy()),
         summary_row("GalaxiesML-Spectra", redshift, i_mag),
     ]

@@ -1,29 +1,13 @@
 """Commands of workflow/rules/evaluation.smk: predictions and metrics."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mmae.cli.options import config_option, path_option, section
-from mmae.settings import Baseline, Evaluation, Scoring, View
-
-
-class ViewType(click.ParamType):
-    """A view by its folder name, such as image0.25-spectrum1.00."""
-
-    name = "view"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> View:
-        """Parse the hidden fractions."""
-        if isinstance(value, View):
-            return value
-        found = re.fullmatch(r"image([01]\.\d\d)-spectrum([01]\.\d\d)", value)
-        if found is None:
-            self.fail(f"{value!r} is not like image0.25-spectrum1.00", param, ctx)
-        return View(*(float(number) for number in found.groups()))
+from mmae.settings import Baseline, Evaluation, Scoring
 
 
 @click.command()
@@ -31,7 +15,9 @@ class ViewType(click.ParamType):
 @path_option("--arrays", "Folder of training arrays.")
 @path_option("--split", "NPZ of the split.")
 @path_option("--model", "Folder of a trained model.")
-@click.option("--view", type=ViewType(), required=True, help="image<hidden>-spectrum<hidden>.")
+@click.option(
+    "--view", required=True, help="image<hidden>-spectrum<hidden>, as image0.25-spectrum1.00."
+)
 @path_option("--predictions", "CSV to write: targetid, z_spec, z_pred of the test galaxies.")
 @path_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
 def evaluate(
@@ -39,7 +25,7 @@ def evaluate(
     arrays: Path,
     split: Path,
     model: Path,
-    view: View,
+    view: str,
     predictions: Path,
     reconstructions: Path,
 ) -> None:
@@ -51,22 +37,26 @@ def evaluate(
     from mmae.dataset.split import read_split
     from mmae.evaluation.examples import choose_example
     from mmae.evaluation.predict import predict, reconstruct
+    from mmae.evaluation.views import parse_view
     from mmae.files import write_npz, write_table
+    from mmae.models.batch import check_sizes
     from mmae.models.weights import load_model
 
     settings = section(config, "evaluation", Evaluation)
+    shown = parse_view(view)
     torch.set_num_threads(settings.threads)
     network, _ = load_model(model)
     galaxies = open_arrays(arrays)
+    check_sizes(network.settings, galaxies.images.shape, galaxies.spectra.shape, str(arrays))
     test = read_split(split, galaxies.targetid)["test"]
-    table = predict(network, galaxies, test, view, settings.seed, settings.batch_size)
+    table = predict(network, galaxies, test, shown, settings.seed, settings.batch_size)
     write_table(predictions, table)
     examples = {
         name: choose_example(galaxies, test, getattr(settings.examples, name))
         for name in ("low_redshift", "high_redshift")
     }
     rows = np.array(list(examples.values()))
-    pictures = reconstruct(network, galaxies, rows, view, settings.seed)
+    pictures = reconstruct(network, galaxies, rows, shown, settings.seed)
     write_npz(reconstructions, name=np.array(list(examples)), **pictures)
 
 
@@ -75,7 +65,7 @@ def evaluate(
 @path_option("--arrays", "Folder of training arrays.")
 @path_option("--split", "NPZ of the split.")
 @click.option("--baseline", "name", required=True, help="An entry of baselines in the config.")
-@click.option("--seed", type=click.IntRange(0), required=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), required=True)
 @path_option("--predictions", "CSV to write: targetid, z_spec, z_pred of the test galaxies.")
 def baseline(
     config: dict[str, Any], arrays: Path, split: Path, name: str, seed: int, predictions: Path

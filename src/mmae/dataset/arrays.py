@@ -61,11 +61,18 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
     ------
     InputError
         If the dataset is damaged, or has an ivar that is negative or not finite, or a flux, an
-        image or a redshift that is not finite.
+        image or a redshift that is not finite, or spectra shorter than `width`.
     """
     with layout.open_dataset(dataset) as file, atomic(folder) as part:
         part.mkdir()
         n, n_wave = file[layout.FLUX].shape
+        if width > n_wave:
+            raise InputError(
+                "config",
+                key="arrays.pool",
+                found=width,
+                expected=f"at most the {n_wave} pixels of a spectrum in {dataset}",
+            )
         redshift = file[layout.REDSHIFT][:]
         _check_finite(dataset, layout.REDSHIFT, redshift)
         np.save(part / "redshift.npy", redshift.astype(np.float32))

@@ -15,6 +15,9 @@ from mmae.instruments import BANDS, IMAGE_SIZE
 from mmae.progress import progress
 from mmae.settings import Cleaning
 
+MAX_SPAN = 4
+"""Rows read for each row wanted, at most."""
+
 
 def missing_fractions(spectra: h5py.File, chunk_size: int) -> np.ndarray:
     """Fraction of missing pixels of all collected spectra, shape (N,)."""
@@ -93,9 +96,12 @@ def _slices(n: int, size: int) -> Iterator[slice]:
 
 
 def _rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
-    """Rows in increasing order; one contiguous read is much faster than h5py's lists."""
-    first = rows[0]
-    return dataset[first : rows[-1] + 1][rows - first]
+    """Rows in increasing order: in one read where they lie close together, else one by one."""
+    first, span = rows[0], rows[-1] + 1 - rows[0]
+    # both are much faster than h5py's lists of rows
+    if span <= MAX_SPAN * len(rows):
+        return dataset[first : first + span][rows - first]
+    return np.stack([dataset[row] for row in rows])
 
 
 def _finite(images: np.ndarray, pairs: pd.DataFrame, dataset: h5py.Dataset) -> np.ndarray:

@@ -40,7 +40,8 @@ def inconsistent_redshift(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray
     """Pairs whose HSC and DESI redshifts disagree: not the same galaxy, or one is wrong."""
     difference = np.abs(pairs["hsc_redshift"] - pairs["desi_redshift"])
     limit = settings.max_redshift_difference * (1 + pairs["desi_redshift"])
-    return (difference > limit).to_numpy()
+    # written so that a difference that is no number does not stay
+    return ~(difference <= limit).to_numpy()
 
 
 def mostly_missing(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
@@ -97,3 +98,9 @@ def apply_cuts(pairs: pd.DataFrame, settings: Cleaning) -> Cleaned:
         pd.concat(removed, ignore_index=True),
         pd.DataFrame(report, columns=["cut", "removed", "remaining"]),
     )
+
+
+def with_replaced(report: pd.DataFrame, n_pixels: int) -> pd.DataFrame:
+    """The report, and below it how many artefact pixels became the median flux."""
+    row = (f"{n_pixels} artefact pixels replaced", 0, int(report["remaining"].iloc[-1]))
+    return pd.concat([report, pd.DataFrame([row], columns=report.columns)], ignore_index=True)

@@ -1,7 +1,7 @@
 """The HDF5 schema of GalaxiesML-Spectra: the only place that names its datasets.
 
-What this project writes keeps the schema that the authors' loader reads; what is extra is listed
-under EXTRA.
+What this project writes keeps the schema that the authors' loader reads, and adds what stands below
+REQUIRED.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,6 @@ MAGNITUDES = tuple(f"hsc/{band}_cmodel_mag" for band in BANDS)
 OBJECT_ID, HSC_REDSHIFT, RA, DEC = "hsc/object_id", "hsc/specz_redshift", "hsc/ra", "hsc/dec"
 SEPARATION = "separation_arcsec"
 """(N,) between the HSC and the DESI position."""
-EXTRA = (*MAGNITUDES, OBJECT_ID, HSC_REDSHIFT, RA, DEC, SEPARATION)
 
 
 @contextmanager

@@ -8,11 +8,12 @@ EDGE_SPIKE = 100.0
 
 
 def find_artefacts(flux: np.ndarray, ivar: np.ndarray, sigma: float) -> np.ndarray:
-    """Pixels that no spectrum can have: spikes sharper than the spectrograph's resolution.
+    """Spikes sharper than the spectrograph's resolution.
 
     A real line is at least two pixels wide at half its height (0.8 Å pixels, R of 2000 to 5500),
     so that its shoulders stand at a good part of its peak. A cosmic ray or a hot pixel fills one
-    or two pixels and leaves its shoulders at the level of the spectrum.
+    or two pixels and leaves its shoulders at the level of the spectrum. A missing pixel beside it
+    counts as one of the two; a shoulder that is missing is taken to be high.
 
     Parameters
     ----------
@@ -24,19 +25,30 @@ def find_artefacts(flux: np.ndarray, ivar: np.ndarray, sigma: float) -> np.ndarr
     -------
     ndarray of bool, shape (B, L)
     """
+    missing = ivar <= 0
     # mirrored ends: repeating the last pixel would make a spike there its own level
-    level = median_filter(flux, size=(1, 11), mode="mirror")
-    height = (flux - level) * np.sqrt(ivar)
+    level = median_filter(_bridged(flux, missing), size=(1, 11), mode="mirror")
+    height = (flux - level) * np.sqrt(np.where(missing, 0, ivar))
     found = np.zeros(flux.shape, dtype=bool)
     for sign in (1.0, -1.0):
-        up = np.pad(sign * height, ((0, 0), (2, 2)))
+        # a missing pixel is a high shoulder; beyond the ends there is nothing
+        up = np.pad(np.where(missing, np.inf, sign * height), ((0, 0), (2, 2)))
         middle, left, right = up[:, 2:-2], up[:, 1:-3], up[:, 3:-1]
         left2, right2 = up[:, :-4], up[:, 4:]
         one = _stands_alone(middle, np.maximum(left, right), sigma)
         pair_right = _stands_alone(np.minimum(middle, right), np.maximum(left, right2), sigma)
         pair_left = _stands_alone(np.minimum(middle, left), np.maximum(right, left2), sigma)
         found |= one | pair_right | pair_left
-    return found & (ivar > 0)
+    return found & ~missing
+
+
+def _bridged(flux: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """The flux with missing pixels interpolated, for a level that they do not pull."""
+    bridged, pixel = flux.copy(), np.arange(flux.shape[1])
+    for row in np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1)):
+        good = ~missing[row]
+        bridged[row, missing[row]] = np.interp(pixel[missing[row]], pixel[good], flux[row, good])
+    return bridged
 
 
 def _stands_alone(peak: np.ndarray, shoulder: np.ndarray, sigma: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Which test galaxies the figures show."""
 
+import logging
+
 import numpy as np
 
 from mmae.dataset.arrays import TrainingArrays
@@ -7,6 +9,8 @@ from mmae.errors import InputError
 from mmae.instruments import LINES
 from mmae.metrics.lines import line_height
 from mmae.settings import Example
+
+log = logging.getLogger(__name__)
 
 N_NEAREST = 20
 """Galaxies nearest in redshift among which the line is looked for."""
@@ -16,7 +20,8 @@ def choose_example(arrays: TrainingArrays, rows: np.ndarray, example: Example) -
     """Row of the galaxy that a figure shows.
 
     Chosen by its true spectrum alone, never by what a model says of it: among the test galaxies
-    nearest to a redshift, the one in which a line stands as high as asked for.
+    nearest to a redshift, the one in which a line stands as high as asked for; if none of them has
+    the line in range, the nearest, with a warning.
 
     Parameters
     ----------
@@ -52,6 +57,9 @@ def choose_example(arrays: TrainingArrays, rows: np.ndarray, example: Example) -
     heights = line_height(
         np.asarray(arrays.wave), arrays.spectra[nearest], example.line, arrays.redshift[nearest]
     )
+    if np.isinf(heights).all():
+        log.warning("no test galaxy near z = %g has %s in range", example.redshift, example.line)
+        return int(nearest[0])
     return int(nearest[np.argmin(np.abs(heights - example.height))])
 
 

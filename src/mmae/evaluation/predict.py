@@ -8,15 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from mmae.dataset.arrays import TrainingArrays
+from mmae.evaluation.views import View
 from mmae.models.batch import Batch, generator_of, to_batch
 from mmae.models.masking import random_mask
 from mmae.progress import progress
-from mmae.settings import View
 
 IMAGE_MASKS, SPECTRUM_MASKS = range(2)
 """Streams of random numbers for the test masks."""
-
-PREDICTION_COLUMNS = ("targetid", "z_spec", "z_pred")
 
 
 @torch.no_grad()

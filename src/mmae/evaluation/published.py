@@ -1,5 +1,6 @@
 """Values that others have published, with their sources. They are never measured here."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -24,6 +25,12 @@ PUBLISHED = (
     ),
     PublishedValue("BCNN", "", 0.012, "published: Jones et al. 2024, as cited in arXiv:2510.22527"),
 )
+
+
+def published_values(z_range: Sequence[float]) -> tuple[PublishedValue, ...]:
+    """Published values of a redshift range; none unless it is theirs."""
+    return PUBLISHED if tuple(z_range) == Z_RANGE else ()
+
 
 TABLE_1 = {
     "DESI DR1": (20_283_824, 1.343, 6.857, None),

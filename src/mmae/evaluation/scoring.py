@@ -26,7 +26,9 @@ def read_predictions(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
     InputError
         If the file is missing or no table, a column is missing, or a value is no finite number.
     """
-    table = read_table(path).rename(columns=AUTHORS_COLUMNS)
+    table = read_table(path)
+    names = {theirs: ours for theirs, ours in AUTHORS_COLUMNS.items() if ours not in table}
+    table = table.rename(columns=names)
     pair = []
     for name in ("z_pred", "z_spec"):
         if name not in table:
@@ -70,3 +72,18 @@ def _range_text(title: str, part: Mapping[str, Any]) -> str:
             ends = "[{:.4f}, {:.4f}]".format(*part[f"{name}_interval"])
             lines.append(f"  {name:<26} {part[name]:8.4f}  {ends}")
     return "\n".join(lines)
+
+
+def scatter_sentence(label: str, report: Mapping[str, Any]) -> str:
+    """Scatter and outliers of a report, over all redshifts and at low redshift, in a sentence."""
+    parts = []
+    for name in ("all", "low_redshift"):
+        part = report[name]
+        low, high = part["z_range"]
+        words = f"for the {part['n']} galaxies with {low:g} < z <= {high:g}"
+        if part["n"]:
+            ends = "{:.4f} to {:.4f}".format(*part["sigma_nmad_interval"])
+            numbers = f"sigma_NMAD {part['sigma_nmad']:.4f} (95%: {ends})"
+            words = f"{numbers}, outliers {part['outlier_fraction']:.1%} {words}"
+        parts.append(words)
+    return f"{label}: {'; '.join(parts)}."

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmae.evaluation.published import CLEANING, PUBLISHED, TABLE_1, Z_RANGE
+from mmae.evaluation.views import parse_view
 
 COMPARISON_COLUMNS = (
     *("model", "mask", "test_mask", "z_range", "n", "bias"),
@@ -52,7 +53,7 @@ def _measured(run: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]
     return {
         "model": run["model"],
         "mask": run["mask"],
-        "test_mask": run["view"].removeprefix("image").partition("-")[0],
+        "test_mask": f"{parse_view(run['view']).image:.2f}",
         "z_range": _range_words(part["z_range"]),
         "n": part["n"],
         "bias": part.get("bias"),
@@ -123,28 +124,31 @@ def cleaning_table(report: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([report.assign(source="measured here"), published], ignore_index=True)
 
 
-def mask_study(comparison: pd.DataFrame, model: str, seed: str) -> pd.DataFrame:
-    """sigma_NMAD over all redshifts against the training mask ratio, from the comparison table.
+def mask_study(runs: Iterable[Mapping[str, Any]], model: str, seed: str) -> pd.DataFrame:
+    """sigma_NMAD over all redshifts against the training mask ratio.
 
     Parameters
     ----------
-    comparison : DataFrame
-        COMPARISON_COLUMNS.
+    runs : iterable of mapping
+        As for `comparison_table`.
     model, seed : str
         Whose runs.
+
+    Returns
+    -------
+    DataFrame
+        mask, test_mask, sigma_nmad, sigma_nmad_low, sigma_nmad_high; by test_mask and mask.
     """
-    ours = (comparison["model"] == model) & comparison["source"].str.endswith(f", seed {seed}")
-    rows = comparison[ours]
-    # the first range of each run is the full one
-    full = rows["z_range"] == rows["z_range"].iloc[0]
-    return rows[full].sort_values(["test_mask", "mask"]).reset_index(drop=True)
+    ours = [run for run in runs if (run["model"], run["seed"]) == (model, seed)]
+    rows = pd.DataFrame([_measured(run, run["metrics"]["all"]) for run in ours])
+    columns = ["mask", "test_mask", "sigma_nmad", "sigma_nmad_low", "sigma_nmad_high"]
+    return rows[columns].astype(float).sort_values(["test_mask", "mask"], ignore_index=True)
 
 
-def baseline_scatter(comparison: pd.DataFrame, model: str) -> dict[str, float]:
-    """sigma_NMAD over all redshifts of the measured models that hide nothing, by name.
-
-    `model` is left out, also where it was trained without a mask.
-    """
-    unmasked = comparison["mask"].astype(float) == 0
-    others = comparison[unmasked & (comparison["model"] != model)]
-    return others.groupby("model", sort=False)["sigma_nmad"].first().to_dict()
+def baseline_scatter(runs: Iterable[Mapping[str, Any]], model: str) -> dict[str, float]:
+    """sigma_NMAD over all redshifts of the other models that hide nothing, by name."""
+    return {
+        run["model"]: run["metrics"]["all"]["sigma_nmad"]
+        for run in runs
+        if float(run["mask"]) == 0 and run["model"] != model
+    }

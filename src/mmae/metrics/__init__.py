@@ -1,1 +1,1 @@
-"""Arrays in, numbers out: redshift, line and reconstruction metrics."""
+"""Arrays in, numbers out: redshift and line metrics, and their intervals."""

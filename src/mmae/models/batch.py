@@ -6,6 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmae.errors import InputError
+from mmae.instruments import BANDS
+from mmae.settings import PaperModel
+
 
 class Batch(NamedTuple):
     """Galaxies as all models see them."""
@@ -33,6 +37,42 @@ def to_batch(
         torch.nn.functional.pad(spectrum, (0, short)).to(device),
         torch.from_numpy(redshift).to(device),
     )
+
+
+def check_sizes(
+    settings: PaperModel, images: tuple[int, ...], spectra: tuple[int, ...], where: str
+) -> None:
+    """Check that a model can read these galaxies.
+
+    Parameters
+    ----------
+    settings : model settings
+        With image_size and spectrum_length.
+    images, spectra : tuple of int
+        Shapes (N, C, H, W) and (N, L).
+    where : str
+        Of the arrays, for the error message.
+
+    Raises
+    ------
+    InputError
+        If the images have another size, or the spectra are shorter than the model's.
+    """
+    size = settings.image_size
+    if images[1:] != (len(BANDS), size, size):
+        raise InputError(
+            where,
+            key="images",
+            found=f"shape {images}",
+            expected=f"(N, {len(BANDS)}, {size}, {size}), as models.<model>.image_size says",
+        )
+    if spectra[1] < settings.spectrum_length:
+        raise InputError(
+            where,
+            key="spectra",
+            found=f"{spectra[1]} pooled pixels",
+            expected=f"at least models.<model>.spectrum_length, {settings.spectrum_length}",
+        )
 
 
 def generator_of(seed: int, stream: int) -> torch.Generator:

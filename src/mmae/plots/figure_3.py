@@ -75,7 +75,7 @@ def _draw_bars(axes: Axes, bars: Sequence[Bar], low_redshift: float) -> None:
         )
     axes.set_yticks([])
     axes.invert_yaxis()
-    axes.set_xlim(0, 5.5 * max(bar.sigma_nmad for bar in bars))
+    axes.set_xlim(0, 5.5 * max((bar.sigma_nmad for bar in bars), default=1.0))
     axes.set_xlabel(rf"$\sigma_\mathrm{{NMAD}}$ for $z\leq{low_redshift:g}$")
 
 
@@ -97,17 +97,17 @@ def _draw_density(axes: Axes, z_pred: np.ndarray, z_spec: np.ndarray, highest: f
     return mesh
 
 
-def scatter_bars(measured: dict[str, float], published: Iterable[tuple]) -> list[Bar]:
+def scatter_bars(measured: dict[str, float | None], published: Iterable[tuple]) -> list[Bar]:
     """Bars of this run's scatter, then of published values.
 
     Parameters
     ----------
-    measured : dict of str to float
-        sigma_NMAD by label.
+    measured : dict of str to float or None
+        sigma_NMAD by label; None where there are no galaxies.
     published : iterable of (model, test_mask, sigma_nmad, source)
         As in `mmae.evaluation.published`.
     """
-    bars = [Bar(label, value, False) for label, value in measured.items()]
+    bars = [Bar(label, value, False) for label, value in measured.items() if value is not None]
     for model, test_mask, value, _ in published:
         hidden = f", {float(test_mask):.0%} hidden" if test_mask else ""
         bars.append(Bar(f"{model}{hidden} (published)", value, True))

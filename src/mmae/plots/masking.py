@@ -1,12 +1,14 @@
 """Redshift scatter against the training mask ratio."""
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 
-from mmae.plots.style import MODEL, OTHER, PUBLISHED, TRUE, paper_style
+from mmae.plots.style import TRUE, paper_style
 
 
 def masking_figure(study: pd.DataFrame, baselines: Mapping[str, float]) -> Figure:
@@ -21,8 +23,10 @@ def masking_figure(study: pd.DataFrame, baselines: Mapping[str, float]) -> Figur
     """
     with paper_style():
         figure, axes = plt.subplots(figsize=(4.2, 3.2))
-        views = zip(study.groupby("test_mask"), (MODEL, PUBLISHED, OTHER), "osD", strict=False)
-        for (test_mask, runs), colour, marker in views:
+        colours, markers = cycle(sns.color_palette("colorblind")[:7]), cycle("osD^v")
+        for (test_mask, runs), colour, marker in zip(
+            study.groupby("test_mask"), colours, markers, strict=False
+        ):
             errors = [
                 runs["sigma_nmad"] - runs["sigma_nmad_low"],
                 runs["sigma_nmad_high"] - runs["sigma_nmad"],
@@ -34,9 +38,9 @@ def masking_figure(study: pd.DataFrame, baselines: Mapping[str, float]) -> Figur
                 color=colour,
                 marker=marker,
                 capsize=2,
-                label=f"image {float(test_mask):.0%} hidden in the test",
+                label=f"image {test_mask:.0%} hidden in the test",
             )
-        for (name, value), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
+        for (name, value), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
             axes.axhline(value, color=TRUE, ls=style, lw=1, label=name)
         axes.set(
             xlabel="mask ratio in training",

@@ -8,6 +8,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 
 from mmae.errors import InputError
+from mmae.survey.desi import TARGET
 
 MATCH_COLUMNS = (
     *("hsc_row", "desi_row", "object_id", "targetid", "separation_arcsec"),
@@ -80,8 +81,8 @@ def crossmatch(hsc: pd.DataFrame, desi: pd.DataFrame, radius_arcsec: float) -> M
         "HSC rows that lost their target to a closer one": len(losers),
         "DESI rows": len(desi),
         "DESI rows matched": len(matches),
-        "DESI fibres on blank sky": int((desi["OBJTYPE"] != "TGT").sum()),
-        "DESI rows of a target at the same position": int((desi["OBJTYPE"] == "TGT").sum())
+        "DESI fibres on blank sky": int((desi["OBJTYPE"] != TARGET).sum()),
+        "DESI rows of a target at the same position": int((desi["OBJTYPE"] == TARGET).sum())
         - len(targets),
         "DESI targets with no HSC row": len(targets) - len(matches),
     }
@@ -115,7 +116,7 @@ def nearest_neighbour(
 
 def _distinct_targets(desi: pd.DataFrame) -> pd.DataFrame:
     """DESI's targets, one row a position: the primary one, else the first in the file."""
-    targets = desi[desi["OBJTYPE"] == "TGT"]
+    targets = desi[desi["OBJTYPE"] == TARGET]
     order = targets.sort_values("ZCAT_PRIMARY", ascending=False, kind="stable")
     return order.drop_duplicates(["TARGET_RA", "TARGET_DEC"]).sort_index()
 

@@ -12,6 +12,7 @@ from astropy import units
 from astropy.io import fits
 from astropy_healpix import HEALPix
 
+from mmae.checks import check_numbers
 from mmae.errors import InputError
 from mmae.files import atomic, fits_columns, fits_hdu, open_fits
 from mmae.instruments import ARMS, Arm
@@ -22,6 +23,18 @@ ZCATALOG_COLUMNS = (
     *("TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2"),
     *("TARGET_RA", "TARGET_DEC", "OBJTYPE", "COADD_FIBERSTATUS", "ZCAT_PRIMARY"),
 )
+ZCATALOG_READ = (
+    *("TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "Z", "ZWARN", "SPECTYPE"),
+    *("TARGET_RA", "TARGET_DEC", "OBJTYPE", "ZCAT_PRIMARY"),
+)
+"""Columns that the workflow uses."""
+
+TARGET = "TGT"
+"""OBJTYPE of a fibre on a target."""
+
+LIMITS = {"TARGET_RA": (-360, 360), "TARGET_DEC": (-90, 90), "Z": (-1, 20)}
+"""What positions (degrees) and redshifts of targets can be."""
+
 HEALPIX = HEALPix(nside=64, order="nested")
 """DESI groups its coadded spectra by these pixels."""
 
@@ -51,14 +64,18 @@ def coadd_path(root: Path | str, survey: str, program: str, healpix: int) -> Pat
 
 
 def read_zcatalog(root: Path | str) -> pd.DataFrame:
-    """Redshift catalogue below the root of a DESI tree, in file order.
+    """Redshift catalogue below the root of a DESI tree: ZCATALOG_READ, in file order.
 
     Raises
     ------
     InputError
-        If the file is damaged or a column is missing.
+        If the file is damaged, a column is missing, or a target's position or redshift is
+        impossible.
     """
-    return fits_columns(Path(root) / ZCATALOG_PATH, ZCATALOG_HDU, ZCATALOG_COLUMNS)
+    path = Path(root) / ZCATALOG_PATH
+    catalog = fits_columns(path, ZCATALOG_HDU, ZCATALOG_READ)
+    check_numbers(path, catalog[catalog["OBJTYPE"] == TARGET], LIMITS)
+    return catalog
 
 
 def write_zcatalog(root: Path | str, catalog: pd.DataFrame) -> None:
@@ -81,8 +98,8 @@ def read_coadd(path: Path | str) -> Coadd:
     Raises
     ------
     InputError
-        If the file is damaged, an HDU is missing, shapes or wavelengths are not DESI's, or the
-        ivar is negative or not finite.
+        If the file is damaged, an HDU is missing, shapes or wavelengths are not DESI's, the ivar is
+        negative or not finite, or a flux with weight is not finite.
     """
     targetid = fits_columns(path, "FIBERMAP", ["TARGETID"])["TARGETID"].to_numpy()
     flux, ivar, mask = {}, {}, {}
@@ -100,7 +117,7 @@ def read_coadd(path: Path | str) -> Coadd:
             flux[arm.name] = _image(hdus, path, arm, "FLUX", shape)
             ivar[arm.name] = _image(hdus, path, arm, "IVAR", shape)
             mask[arm.name] = _image(hdus, path, arm, "MASK", shape)
-            _check_ivar(path, f"HDU {arm.name}_IVAR", ivar[arm.name])
+            _check_spectra(path, arm, flux[arm.name], ivar[arm.name])
     return Coadd(targetid, flux, ivar, mask)
 
 
@@ -119,16 +136,20 @@ def _image(hdus: fits.HDUList, path: Path | str, arm: Arm, kind: str, shape: tup
     return data.astype(data.dtype.newbyteorder("="))
 
 
-def _check_ivar(path: Path | str, key: str, ivar: np.ndarray) -> None:
-    """An inverse variance is a finite number that is not negative."""
-    bad = int((~(np.isfinite(ivar) & (ivar >= 0))).sum())
-    if bad:
-        raise InputError(
-            path,
-            key=key,
-            found=f"{bad} pixels negative or not finite",
-            expected="inverse variances of 0 or more",
-        )
+def _check_spectra(path: Path | str, arm: Arm, flux: np.ndarray, ivar: np.ndarray) -> None:
+    """An inverse variance is a finite number that is not negative; flux that has one is finite."""
+    good = np.isfinite(ivar) & (ivar >= 0)
+    for kind, bad, expected in (
+        ("IVAR", ~good, "inverse variances of 0 or more"),
+        ("FLUX", (ivar > 0) & ~np.isfinite(flux), "numbers where the ivar is above 0"),
+    ):
+        if bad.any():
+            raise InputError(
+                path,
+                key=f"HDU {arm.name}_{kind}",
+                found=f"{bad.sum()} pixels negative or not finite",
+                expected=expected,
+            )
 
 
 def write_coadd(path: Path | str, coadd: Coadd, fibermap: pd.DataFrame) -> None:

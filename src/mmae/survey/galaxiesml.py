@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.errors import InputError
-from mmae.files import atomic, open_hdf5
+from mmae.checks import check_numbers
+from mmae.files import atomic, native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
 
 IMAGE = "image"
@@ -24,6 +24,9 @@ REQUIRED = {
     IMAGE: (None, len(BANDS), IMAGE_SIZE, IMAGE_SIZE),
     **dict.fromkeys((OBJECT_ID, RA, DEC, REDSHIFT, *MAGNITUDES), (None,)),
 }
+
+LIMITS = {RA: (-360, 360), DEC: (-90, 90), REDSHIFT: (-1, 20)}
+"""What positions (degrees) and redshifts can be."""
 
 IMAGE_CHUNK = 16
 """Galaxies in a chunk of the image dataset, 1.3 MB."""
@@ -53,17 +56,12 @@ def read_catalog(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is damaged, or positions or redshifts are not finite.
+        If the file is damaged, or positions or redshifts are no numbers or impossible.
     """
     with open_galaxiesml(path) as file:
         names = [name for name in REQUIRED if name != IMAGE]
-        catalog = pd.DataFrame({name: file[name][:] for name in names})
-    for name in (RA, DEC, REDSHIFT):
-        bad = int((~np.isfinite(catalog[name])).sum())
-        if bad:
-            raise InputError(
-                path, key=f"dataset '{name}'", found=f"{bad} values not finite", expected="numbers"
-            )
+        catalog = pd.DataFrame({name: native(file[name][:]) for name in names})
+    check_numbers(path, catalog, LIMITS)
     return catalog
 
 

@@ -49,7 +49,7 @@ def fit(
     ----------
     model : Module
         As `PaperMMAE`: forward(image, spectrum, image_mask, spectrum_mask), losses(...),
-        slow_parameters(), n_image_tokens, n_spectrum_tokens.
+        slow_parameters(), n_image_tokens, n_spectrum_tokens, settings.spectrum_length.
     arrays : TrainingArrays
     split : dict of str to ndarray of int
         Rows of `train` and `validation`.
@@ -81,12 +81,7 @@ def fit(
             batch = load_batch(arrays, rows, model.settings.spectrum_length, fabric.device)
             losses = training_losses(network, model, batch, mask_ratio, settings, masks)
             sums += len(rows) * np.array([value.item() for value in losses])
-            if not np.isfinite(sums).all():
-                raise InputError(
-                    "training",
-                    found=f"a loss that is not finite in epoch {epoch}",
-                    expected="numbers; a lower training.learning_rate may help",
-                )
+            _check_finite(sums, f"a loss in epoch {epoch}")
             optimizer.zero_grad()
             fabric.backward(total_loss(losses, settings))
             fabric.clip_gradients(network, optimizer, max_norm=settings.gradient_clip)
@@ -113,6 +108,16 @@ def fit(
             log.info("stopped early: no better validation loss in %d epochs", waited)
             break
     return Fitted(best, pd.DataFrame(history))
+
+
+def _check_finite(values: np.ndarray | float, what: str) -> None:
+    """Raise InputError if the training has diverged."""
+    if not np.isfinite(values).all():
+        raise InputError(
+            "training",
+            found=f"{what} that is not finite",
+            expected="numbers; a lower training.learning_rate may help",
+        )
 
 
 def make_fabric(settings: Training) -> Fabric:
@@ -171,7 +176,11 @@ def training_losses(
     settings: Training,
     generator: torch.Generator,
 ) -> Losses:
-    """Losses of one batch under random masks, half of the spectra zeroed."""
+    """Losses of one batch under random masks, half of the spectra zeroed.
+
+    As in the authors' code, a zeroed spectrum still goes through embedding and mask: tokens that
+    are not hidden carry their positions. At validation and test all of them are hidden.
+    """
     n, device = len(batch.redshift), batch.image.device
     image_mask = random_mask(n, model.n_image_tokens, mask_ratio, generator).to(device)
     ratio = mask_ratio if settings.spectrum_mask is None else settings.spectrum_mask
@@ -205,7 +214,7 @@ def validate(
     seed: int,
     settings: Training,
 ) -> dict[str, float]:
-    """Losses of the validation galaxies with their spectra zeroed, under the same masks each time.
+    """Losses of the validation galaxies, spectra hidden whole, under the same masks each time.
 
     Returns
     -------
@@ -230,6 +239,7 @@ def validate(
         z_pred.append(output.z_pred.float().cpu().numpy())
         z_spec.append(batch.redshift.cpu().numpy())
     image, redshift, total = sums / len(rows)
+    _check_finite(total, "a validation loss")
     return {
         "validation_image": image,
         "validation_redshift": redshift,

@@ -8,6 +8,9 @@ import numpy as np
 QUASAR_MIN_REDSHIFT = 1.6
 """DESI's targets beyond this redshift are quasars (Schlafly et al. 2023, AJ 166, 259)."""
 
+MAX_REDSHIFT = 4.2
+"""Of DESI's targets that are simulated; the paper's go to 4.119."""
+
 
 class Population(NamedTuple):
     """Galaxies before anything is rendered; each array has shape (N,)."""
@@ -54,11 +57,14 @@ def desi_weight(population: Population) -> np.ndarray:
     # ASSUME: quasars are targeted eight times as completely as the parent catalogue lists them
     quasar = 8 / (1 + np.exp((i_mag - 22.2) / 0.15))
     weight = np.where(population.is_quasar, quasar, galaxy)
-    return np.where((z > 0.01) & (z < 4.2), weight, 0.0)
+    return np.where((z > 0.01) & (z < MAX_REDSHIFT), weight, 0.0)
 
 
 def draw(n: int, rng: np.random.Generator, *, desi_like: bool) -> Population:
-    """Draw galaxies with replacement, slightly displaced so that none is met twice.
+    """Draw galaxies with replacement, each displaced a little (a smoothed bootstrap).
+
+    The sample holds few quasars, most of which are drawn more than once: they are displaced
+    further, so that the next quasar drawn tells little of the last.
 
     Parameters
     ----------
@@ -75,10 +81,11 @@ def draw(n: int, rng: np.random.Generator, *, desi_like: bool) -> Population:
     sample = real_sample()
     weight = desi_weight(sample) if desi_like else (sample.redshift > 0.01).astype(float)
     rows = rng.choice(len(sample.i_mag), size=n, p=weight / weight.sum())
-    z = sample.redshift[rows]
+    z, quasar = sample.redshift[rows], sample.is_quasar[rows]
+    moved = z + rng.normal(0, np.where(quasar, 0.03, 0.002)) * np.minimum(1 + z, 10 * z)
     return Population(
-        i_mag=sample.i_mag[rows] + rng.normal(0, 0.05, n),
-        g_minus_z=sample.g_minus_z[rows] + rng.normal(0, 0.03, n),
-        redshift=z + rng.normal(0, 0.002, n) * np.minimum(1 + z, 10 * z),
-        is_quasar=sample.is_quasar[rows],
+        i_mag=sample.i_mag[rows] + rng.normal(0, np.where(quasar, 0.15, 0.05)),
+        g_minus_z=sample.g_minus_z[rows] + rng.normal(0, np.where(quasar, 0.1, 0.03)),
+        redshift=np.where(moved < MAX_REDSHIFT, moved, z),
+        is_quasar=quasar,
     )

@@ -1,9 +1,11 @@
 """Write the embedded survey: GalaxiesML, DESI's catalogue, DESI's coadds, and the truth."""
 
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -86,15 +88,18 @@ def _write_images(
         len(catalogs.sources.redshift),
         np.random.default_rng([settings.seed, SCENES]),
     )
-    jobs = []
-    for start in range(0, len(hsc), settings.chunk_size):
+
+    def render_from(start: int) -> Callable[[], np.ndarray]:
         stop = min(start + settings.chunk_size, len(hsc))
         inside = (scene.image >= start) & (scene.image < stop)
         members = Scene(*(part[inside] for part in scene))
         needed, local = np.unique(members.source, return_inverse=True)
         members = members._replace(image=members.image - start, source=local)
-        jobs.append(partial(render, take(catalogs.sources, needed), members, seeds[start:stop]))
-    write_galaxiesml(path, columns, _in_order(pool, jobs, "chunks of images"))
+        return partial(render, take(catalogs.sources, needed), members, seeds[start:stop])
+
+    starts = range(0, len(hsc), settings.chunk_size)
+    images = _in_order(pool, map(render_from, starts), len(starts), "chunks of images")
+    write_galaxiesml(path, columns, images)
 
 
 def _write_desi(
@@ -104,22 +109,21 @@ def _write_desi(
     seeds = _seeds(settings.seed, SPECTRA, len(catalogs.desi))
     with atomic(root) as part:
         write_zcatalog(part, catalogs.desi)
-        jobs = []
-        for (survey, program, healpix), table in catalogs.desi.groupby(
-            ["SURVEY", "PROGRAM", "HEALPIX"]
-        ):
+
+        def write_group(group: tuple[tuple, pd.DataFrame]) -> Callable[[], None]:
+            (survey, program, healpix), table = group
             spikes = catalogs.artefacts[catalogs.artefacts["desi_row"].isin(table.index)]
-            jobs.append(
-                partial(
-                    _write_one_coadd,
-                    coadd_path(part, survey, program, healpix),
-                    take(catalogs.sources, table["source"].to_numpy()),
-                    table,
-                    spikes,
-                    seeds[table.index.to_numpy()],
-                )
+            return partial(
+                _write_one_coadd,
+                coadd_path(part, survey, program, healpix),
+                take(catalogs.sources, table["source"].to_numpy()),
+                table,
+                spikes,
+                seeds[table.index.to_numpy()],
             )
-        for _ in _in_order(pool, jobs, "coadd files"):
+
+        groups = catalogs.desi.groupby(["SURVEY", "PROGRAM", "HEALPIX"])
+        for _ in _in_order(pool, map(write_group, groups), len(groups), "coadd files"):
             pass
 
 
@@ -141,14 +145,14 @@ def _write_one_coadd(
     write_coadd(path, coadd, table[["TARGETID", "TARGET_RA", "TARGET_DEC", "COADD_FIBERSTATUS"]])
 
 
-def _in_order(pool: ProcessPoolExecutor, jobs: list[Callable], what: str) -> Iterator:
-    """Results in the order of the jobs, with few of them waiting in memory."""
-    running = [pool.submit(job) for job in jobs[:AHEAD]]
-    for k in progress(range(len(jobs)), what):
-        yield running[k].result()
-        running[k] = None
-        if k + AHEAD < len(jobs):
-            running.append(pool.submit(jobs[k + AHEAD]))
+def _in_order(
+    pool: ProcessPoolExecutor, jobs: Iterator[Callable], n_jobs: int, what: str
+) -> Iterator:
+    """Results in the order of the jobs, with few of them made, running or waiting at a time."""
+    running = deque(pool.submit(job) for job in islice(jobs, AHEAD))
+    for _ in progress(range(n_jobs), what):
+        yield running.popleft().result()
+        running.extend(pool.submit(job) for job in islice(jobs, 1))
 
 
 def _seeds(seed: int, stream: int, n: int) -> np.ndarray:

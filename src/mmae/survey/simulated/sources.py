@@ -27,6 +27,9 @@ PIVOT_WAVE = 7730.0
 BAND_WAVE = np.array([4844.0, 6259.0, 7730.0, 8912.0, 9787.0])
 """Effective wavelengths of HSC's bands (speclite), Å."""
 
+BLOCK = 4096
+"""Galaxies whose mixtures are chosen at a time; bounds the memory."""
+
 _REDSHIFT_GRID = np.concatenate([np.arange(0, 0.2, 0.005), np.arange(0.2, 4.6, 0.02)])
 
 
@@ -154,11 +157,18 @@ def _mixtures(maggies: np.ndarray, colour: np.ndarray, rng: np.random.Generator)
 
     `maggies` has shape (N, 5 templates, 5 bands); the result (N, 5) sums to 1 along the templates.
     """
-    candidates = rng.dirichlet(np.full(N_TEMPLATES, 0.5), (len(colour), 48))  # (N, 48, 5)
     relative = maggies / maggies[:, :, [BANDS.index("i")]]
-    g, z = (np.einsum("nkt,nt->nk", candidates, relative[:, :, BANDS.index(b)]) for b in "gz")
-    best = np.argmin(np.abs(-2.5 * np.log10(g / z) - colour[:, None]), axis=1)
-    return candidates[np.arange(len(colour)), best]
+    share = np.empty((len(colour), N_TEMPLATES))
+    for start in range(0, len(colour), BLOCK):
+        rows = slice(start, start + BLOCK)
+        n = len(colour[rows])
+        candidates = rng.dirichlet(np.full(N_TEMPLATES, 0.5), (n, 48))  # (n, 48, 5)
+        g, z = (
+            np.einsum("nkt,nt->nk", candidates, relative[rows, :, BANDS.index(b)]) for b in "gz"
+        )
+        error = np.abs(-2.5 * np.log10(g / z) - colour[rows, None])
+        share[rows] = candidates[np.arange(n), np.argmin(error, axis=1)]
+    return share
 
 
 @cache

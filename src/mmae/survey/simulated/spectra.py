@@ -42,6 +42,12 @@ _LINE_SIGMA_KMS = 90.0
 BAD_PIXEL = 2
 """Bit of the mask for a pixel without data."""
 
+BAD_RUNS_PER_ARM = 3.0
+"""Mean number of runs of bad pixels in the spectrum of an arm.
+
+ASSUME: after several exposures are coadded few pixels have no data at all.
+"""
+
 
 class ArmSpectra(NamedTuple):
     """Spectra of one arm, as in a coadd file; each array has shape (B, pixels of the arm)."""
@@ -90,7 +96,16 @@ def observe(sources: Sources, rows: np.ndarray, seeds: np.ndarray) -> dict[str, 
             flux, ivar, _ = spectra[arm.name]
             flux[k] = truth[part] + residual[part] + noise
             ivar[k] = 1 / sigma[part] ** 2
+            _mask_bad_pixels(spectra[arm.name], k, rng)
     return spectra
+
+
+def _mask_bad_pixels(spectra: ArmSpectra, row: int, rng: np.random.Generator) -> None:
+    """Mark as missing, in place, runs of one to three pixels: defects and known cosmic rays."""
+    flux, ivar, mask = spectra
+    for start in rng.integers(0, flux.shape[1], rng.poisson(BAD_RUNS_PER_ARM)):
+        run = slice(start, start + rng.integers(1, 4))
+        flux[row, run], ivar[row, run], mask[row, run] = 0, 0, BAD_PIXEL
 
 
 def fibre_flux(sources: Sources, row: int) -> np.ndarray:
@@ -185,5 +200,6 @@ def add_spike(spectra: dict[str, ArmSpectra], row: int, pixel: int, height: floa
         k = pixel - arm.offset
         if 0 <= k < arm.n_pixels:
             flux, ivar, _ = spectra[arm.name]
-            scale = max(1 / np.sqrt(ivar[row, k]), abs(flux[row, k]))
-            flux[row, k] += height * scale
+            if ivar[row, k] > 0:
+                scale = max(1 / np.sqrt(ivar[row, k]), abs(flux[row, k]))
+                flux[row, k] += height * scale

@@ -1,0 +1,102 @@
+"""What files must hold: datasets in their shapes, numbers in their limits, folders to write in."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import pandas as pd
+
+from mmae.errors import InputError
+
+Shape = tuple[int | None, ...]
+"""Of a dataset; None stands for any length."""
+
+
+def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
+    """Raise InputError unless `file` has every dataset of `required`, in its shape."""
+    rows: dict[str, int] = {}
+    for name, shape in required.items():
+        if name not in file:
+            raise InputError(
+                file.filename,
+                key=f"dataset '{name}'",
+                found=f"only {sorted(_dataset_names(file))}",
+                expected=f"a dataset of shape {_shape_words(shape)}",
+            )
+        if not isinstance(file[name], h5py.Dataset):
+            raise InputError(
+                file.filename, key=f"dataset '{name}'", found="a group", expected="a dataset"
+            )
+        found = file[name].shape
+        agrees = len(found) == len(shape) and all(
+            want is None or want == have for want, have in zip(shape, found, strict=True)
+        )
+        if not agrees:
+            raise InputError(
+                file.filename,
+                key=f"dataset '{name}'",
+                found=f"shape {found}",
+                expected=f"shape {_shape_words(shape)}",
+            )
+        if shape[0] is None:
+            rows[name] = found[0]
+    if len(set(rows.values())) > 1:
+        raise InputError(
+            file.filename,
+            found=f"datasets of different lengths {rows}",
+            expected="one row a galaxy in each",
+        )
+
+
+def _dataset_names(file: h5py.File) -> list[str]:
+    """Names of all datasets of a file, groups included in the path."""
+    names: list[str] = []
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
+    return names
+
+
+def _shape_words(shape: Shape) -> str:
+    """(None, 5) as '(N, 5)'."""
+    return "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
+
+
+def check_numbers(path: Path | str, table: pd.DataFrame, limits: Mapping[str, tuple]) -> None:
+    """Raise InputError unless columns of a table are finite numbers inside their limits.
+
+    Parameters
+    ----------
+    path : path
+        Of the table, for the error message.
+    table : DataFrame
+    limits : mapping from column to (low, high)
+        Both included.
+    """
+    for name, (low, high) in limits.items():
+        values = table[name]
+        if values.dtype.kind not in "fiu":
+            raise InputError(
+                path,
+                key=f"column {name}",
+                found=f"values such as {values.iloc[0]!r}",
+                expected="numbers",
+            )
+        bad = values[~((values >= low) & (values <= high))]
+        if len(bad):
+            raise InputError(
+                path,
+                key=f"column {name}",
+                found=f"{len(bad)} values such as {bad.iloc[0]}",
+                expected=f"numbers from {low:g} to {high:g}",
+            )
+
+
+def check_writable(folder: Path | str) -> None:
+    """Raise InputError if a folder, where it exists, is none or cannot be written."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(folder, found="a file", expected="a folder")
+    if folder.exists() and not os.access(folder, os.W_OK):
+        raise InputError(folder, "cannot be written", expected="a folder with permission to write")
