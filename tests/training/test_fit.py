@@ -112,7 +112,7 @@ def test_two_epochs_are_those_of_a_plain_loop(arrays, settings):
 def test_the_best_epoch_is_that_of_the_total_loss(arrays, settings):
     """With heavy image loss and little data the redshift loss is lowest in another epoch."""
     heavy = {"image_weight": 30.0, "learning_rate": 1.0e-2, "schedule": "constant"}
-    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, settings(epochs=3, **heavy))
+    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, settings(epochs=5, **heavy))
     history = fitted.history
     assert history["validation_total"].idxmin() != history["validation_redshift"].idxmin()
     total = 30 * history["validation_image"] + history["validation_redshift"]

@@ -172,7 +172,7 @@ def test_the_report_is_one_page_that_asks_nothing_of_the_network(finished):
     assert not re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']https?:""", page)
     for words in (
         "Redshifts predicted from images alone",
-        "A quasar near z = 2.2",
+        "in the paper a quasar at z = 2.17",
         "Sources that each quality cut removed",
         "All galaxies of this survey are",
         *(f"{name}.png" for name in FIGURES),
