@@ -29,7 +29,7 @@ rule all:
     default_target: True
     input:
         paper("figures/figure_1.pdf"),  # a low-redshift galaxy, 75% of both modalities hidden
-        paper("figures/figure_2.pdf"),  # a quasar, its spectrum hidden entirely
+        paper("figures/figure_2.pdf"),  # high redshift, the spectrum hidden entirely
         paper("figures/figure_3.pdf"),  # redshift from images alone
         paper("figures/masking.pdf"),  # redshift scatter against the mask ratio in training
         paper("tables/table_1.csv"),  # what both surveys and the dataset hold

@@ -49,7 +49,7 @@ rule figure_1:
 
 
 rule figure_2:
-    """Section 5.1: a quasar whose spectrum is hidden entirely."""
+    """Section 5.1: a high-redshift galaxy whose spectrum is hidden entirely."""
     input:
         notebook="notebooks/figure_2.ipynb",
         reconstructions=headline("image0.00-spectrum1.00", "reconstructions.npz"),
