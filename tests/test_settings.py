@@ -47,6 +47,10 @@ def test_paper_config_has_the_papers_sizes():
     assert (model.dim, model.depth, model.heads, model.cross_layers) == (256, 4, 8, 4)
     assert (model.dropout, training.batch_size, training.epochs) == (0.1, 256, 100)
     assert (training.learning_rate, training.schedule) == (1e-4, "constant")
+    assert (training.position_rate, training.weight_decay, training.gradient_clip) == (0.1, 0.01, 1)
+    weights = (training.image_weight, training.spectrum_weight, training.redshift_weight)
+    assert weights == (0.1, 0.01, 1.0)
+    assert (training.modality_dropout, settings.headline.mask) == (0.5, 0.75)
 
 
 def test_schema_file_is_what_the_dataclasses_say():
