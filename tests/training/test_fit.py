@@ -56,7 +56,8 @@ def settings(config):
     """Training settings with some keys changed."""
 
     def change(**keys) -> Training:
-        return read_section(Training, config["training"] | {"batch_size": 8} | keys, "training")
+        usual = config["training"] | {"batch_size": 8, "position_rate": 0.1}
+        return read_section(Training, usual | keys, "training")
 
     return change
 
