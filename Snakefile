@@ -17,6 +17,7 @@ validate(config, "config/schema.yaml")
 report: "workflow/report/workflow.rst"
 
 
+include: f"workflow/rules/sources/{SETTINGS.survey.source}.smk"  # section 3: simulated or fetched
 include: "workflow/rules/survey.smk"  # section 3: both surveys, matched
 include: "workflow/rules/dataset.smk"  # section 3: cleaning; section 4: split and normalisation
 include: "workflow/rules/training.smk"  # section 4: the model, trained at every mask ratio
@@ -33,5 +34,6 @@ rule all:
         paper("figures/figure_3.pdf"),  # redshift from images alone
         paper("figures/masking.pdf"),  # redshift scatter against the mask ratio in training
         paper("tables/table_1.csv"),  # what both surveys and the dataset hold
-        paper("tables/cleaning.csv"),  # what each cut removed
+        if_matched_here(paper("tables/cleaning.csv")),  # what each cut removed
+        if_released(f"results/{SURVEY}/dataset/authors_split.csv"),  # is it the paper's?
         paper("tables/comparison.csv"),  # sigma_NMAD of every run beside published ones

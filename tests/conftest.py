@@ -31,23 +31,37 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
     names = {name: home / f"{name}" for name in ("desi", "arrays")}
     names |= {n: home / f"{n}.hdf5" for n in ("galaxiesml", "spectra", "dataset")}
     names |= {n: home / f"{n}.csv" for n in ("matches", "contested", "counts", "report", "removed")}
-    survey = SmallSurvey(**names, split=home / "split.npz", truth=home / "truth.fits")
+    groups = tuple(home / f"group{k}.hdf5" for k in range(2))
+    survey = SmallSurvey(
+        **names, groups=groups, split=home / "split.npz", truth=home / "truth.fits"
+    )
     config = copy.deepcopy(config)
     config["survey"]["simulate"] |= {"n_galaxies": N_GOOD, "faults": FAULTS}
+    config["survey"]["spectra"]["groups"] = len(survey.groups)
     (home / "config.yaml").write_text(yaml.safe_dump(config))
+    config_option = ["--config", home / "config.yaml"]
     for step, paths in {
         "simulate-survey": ("galaxiesml", "desi", "truth"),
         "crossmatch": ("galaxiesml", "desi", "matches", "contested", "counts"),
-        "collect-spectra": ("matches", "desi", "spectra"),
+        "fetch-spectra": ("matches",),
+        "collect-spectra": ("matches", "spectra"),
         "clean": ("matches", "galaxiesml", "spectra", "dataset", "report", "removed"),
         "split": ("dataset", "split"),
         "training-arrays": ("dataset", "arrays"),
     }.items():
         words = [word for name in paths for word in (f"--{name}", getattr(survey, name))]
-        if step != "collect-spectra":
-            words += ["--config", home / "config.yaml"]
-        result = run_mmae(step, *words)
-        assert result.returncode == 0, (step, result.stderr)
+        runs = [[f"--group={path}" for path in groups] if step == "collect-spectra" else []]
+        if step == "fetch-spectra":
+            runs = [
+                [
+                    *(f"--group={k}", "--tree", survey.desi, "--spectra", path),
+                    *("--unavailable", path.with_suffix(".csv")),
+                ]
+                for k, path in enumerate(groups)
+            ]
+        for more in runs:
+            result = run_mmae(step, *words, *more, *config_option)
+            assert result.returncode == 0, (step, result.stderr)
     return survey
 
 
@@ -56,7 +70,10 @@ def scratch_survey(small_survey: SmallSurvey, tmp_path: Path) -> SmallSurvey:
     """A copy of the small survey that a test may damage."""
     home = tmp_path / "survey"
     shutil.copytree(small_survey.truth.parent, home)
-    return SmallSurvey(*(home / path.name for path in small_survey))
+    moved = {
+        name: home / path.name for name, path in small_survey._asdict().items() if name != "groups"
+    }
+    return SmallSurvey(**moved, groups=tuple(home / path.name for path in small_survey.groups))
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,7 @@ class SmallSurvey(NamedTuple):
     matches: Path
     contested: Path
     counts: Path
+    groups: tuple[Path, ...]
     spectra: Path
     dataset: Path
     report: Path

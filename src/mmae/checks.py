@@ -22,7 +22,7 @@ def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
                 file.filename,
                 key=f"dataset '{name}'",
                 found=f"only {sorted(_dataset_names(file))}",
-                expected=f"a dataset of shape {_shape_words(shape)}",
+                expected=f"a dataset of shape {shape_words(shape)}",
             )
         if not isinstance(file[name], h5py.Dataset):
             raise InputError(
@@ -37,16 +37,31 @@ def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
                 file.filename,
                 key=f"dataset '{name}'",
                 found=f"shape {found}",
-                expected=f"shape {_shape_words(shape)}",
+                expected=f"shape {shape_words(shape)}",
             )
         if shape[0] is None:
             rows[name] = found[0]
+        _check_sources(file, name)
     if len(set(rows.values())) > 1:
         raise InputError(
             file.filename,
             found=f"datasets of different lengths {rows}",
             expected="one row a galaxy in each",
         )
+
+
+def _check_sources(file: h5py.File, name: str) -> None:
+    """Raise InputError if a virtual dataset lacks a file: HDF5 would give zeros for it."""
+    if not file[name].is_virtual:
+        return
+    for source in file[name].virtual_sources():
+        if not Path(source.file_name).exists():
+            raise InputError(
+                file.filename,
+                key=f"dataset '{name}'",
+                found=f"no file {source.file_name}",
+                expected="the file that holds its data",
+            )
 
 
 def _dataset_names(file: h5py.File) -> list[str]:
@@ -58,7 +73,7 @@ def _dataset_names(file: h5py.File) -> list[str]:
     return names
 
 
-def _shape_words(shape: Shape) -> str:
+def shape_words(shape: Shape) -> str:
     """(None, 5) as '(N, 5)'."""
     return "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
 

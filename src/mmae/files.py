@@ -66,6 +66,12 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def write_link(path: Path | str, target: Path | str) -> None:
+    """Write a symbolic link to a file that exists, or raise InputError if it does not."""
+    with atomic(path) as part:
+        part.symlink_to(existing(target).resolve())
+
+
 def existing(path: Path | str) -> Path:
     """Return `path` as a Path, or raise InputError if nothing is there."""
     path = Path(path)
@@ -102,8 +108,14 @@ def open_hdf5(path: Path | str, required: Mapping[str, Shape] | None = None) -> 
 
 
 @contextmanager
-def open_fits(path: Path | str) -> Iterator[fits.HDUList]:
+def open_fits(path: Path | str, checksum: bool = False) -> Iterator[fits.HDUList]:
     """Open a FITS file for reading; a truncated one is an error, not a warning.
+
+    Parameters
+    ----------
+    path : path
+    checksum : bool
+        Also compare the content with the checksums in it, which reads all of it.
 
     Raises
     ------
@@ -114,7 +126,7 @@ def open_fits(path: Path | str) -> Iterator[fits.HDUList]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", AstropyUserWarning)
-            hdus = fits.open(path, memmap=True)
+            hdus = fits.open(path, memmap=True, checksum=checksum)
             hdus.readall()
     except (OSError, AstropyUserWarning) as error:
         raise InputError(

@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from tqdm import tqdm
 
@@ -39,3 +39,54 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
             told = now
             left = (now - started) / done * (total - done)
             log.info("%s: %d of %d, %.0f s left", what, done, total, left)
+
+
+class ByteProgress:
+    """How far a download is, with its rate and the time left.
+
+    Parameters
+    ----------
+    what : str
+        Name of the file.
+    total : int or None
+        Its bytes, if known.
+    """
+
+    def __init__(self, what: str, total: int | None):
+        self.bar = tqdm(
+            desc=what,
+            total=total,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+        self.what, self.total = what, total
+        self.done = self.start = 0
+        self.began = self.told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.close()
+
+    def at(self, done: int, total: int | None) -> None:
+        """Say where an attempt begins."""
+        self.done = self.start = self.bar.n = done
+        self.total = self.bar.total = total
+        self.began = time.monotonic()
+
+    def add(self, count: int) -> None:
+        """Say that so many bytes have come."""
+        self.done += count
+        self.bar.update(count)
+        now = time.monotonic()
+        if self.bar.disable and now - self.told > LINE_EVERY_SECONDS:
+            self.told = now
+            rate = (self.done - self.start) / max(now - self.began, 1e-9)
+            size = f" of {self.total / 1e6:.0f}" if self.total else ""
+            left = f", {(self.total - self.done) / rate:.0f} s left" if self.total else ""
+            log.info(
+                "%s: %.0f%s MB, %.1f MB/s%s", self.what, self.done / 1e6, size, rate / 1e6, left
+            )

@@ -40,6 +40,11 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+Url = Annotated[
+    str, Field(pattern=r"^(https://[^/]|http://(127\.0\.0\.1|localhost)(:[0-9]+)?(/|$))")
+]
+"""An address: encrypted, or on this machine."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def key(description: str, **limits: Any) -> Any:
@@ -79,10 +84,59 @@ class Simulation:
 
 @settings
 class CatalogFiles:
-    """Catalogues already on disk, in the formats of their releases."""
+    """Data already on disk, in the formats of their releases; what is not named is downloaded."""
 
-    galaxiesml: str | None = key("GalaxiesML HDF5 file with 64x64 images")
+    galaxiesml: str | tuple[str, ...] | None = key(
+        "GalaxiesML HDF5 file, or several that follow each other; 64x64 or 127x127 images"
+    )
     desi: str | None = key("root of a DESI tree: zcatalog/v1/ and healpix/ below it")
+    galaxiesml_spectra: str | None = key("the released GalaxiesML-Spectra HDF5 file")
+
+
+@settings
+class ZenodoRecord:
+    """Files of one record."""
+
+    url: Url = key("root of the service")
+    record: Count = key("number of the record, of one version")
+    pattern: str = key("shell pattern of the files that are wanted", min_length=1)
+
+
+@settings
+class Zenodo:
+    """Where both released datasets are."""
+
+    galaxiesml: ZenodoRecord = key("HSC images with spectroscopic redshifts")
+    galaxiesml_spectra: ZenodoRecord = key("the paper's dataset; one file")
+
+
+@settings
+class Desi:
+    """DESI's public data release."""
+
+    url: Url = key("root of the reduction, with zcatalog/ and healpix/ below it")
+    zcatalog_sha256: Sha256 | None = key("checksum of the redshift catalogue, if known")
+    keep_coadds: bool = key("keep coadd files once their targets are taken out")
+
+
+@settings
+class Sparcl:
+    """NOIRLab's service of single spectra."""
+
+    url: Url = key("root of the service")
+    data_release: str = key("which of its data sets")
+    batch_size: Annotated[int, Field(ge=1, le=24_000)] = key("spectra asked for at a time")
+
+
+@settings
+class SpectraSource:
+    """How the matched targets' spectra are had."""
+
+    service: Literal["coadd", "sparcl"] = key(
+        "coadd: whole coadd files of DESI, each fetched once; sparcl: single spectra"
+    )
+    groups: Count = key("jobs among which the healpix are divided", le=1000)
+    max_unavailable: Fraction = key("fraction of targets that may have no spectrum to be had")
 
 
 @settings
@@ -90,9 +144,16 @@ class Survey:
     """Where galaxies come from (paper section 3)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")] = key("folder under results/")
-    source: Literal["simulate", "files"] = key("simulate: the embedded survey; files: below")
+    source: Literal["simulate", "released", "rebuild"] = key(
+        "simulate: the embedded survey; released: GalaxiesML-Spectra as published; "
+        "rebuild: GalaxiesML and DESI, matched and cleaned here"
+    )
     simulate: Simulation = key("for source: simulate")
-    files: CatalogFiles = key("for source: files")
+    files: CatalogFiles = key("for the other sources")
+    zenodo: Zenodo = key("for the other sources")
+    desi: Desi = key("for source: rebuild")
+    sparcl: Sparcl = key("for source: rebuild")
+    spectra: SpectraSource = key("for source: rebuild")
 
     @model_validator(mode="after")
     def _name_is_free(self) -> "Survey":
@@ -100,11 +161,22 @@ class Survey:
             raise ValueError("name 'published' is that of the authors' predictions")
         return self
 
-    @model_validator(mode="after")
-    def _files_named(self) -> "Survey":
-        if self.source == "files" and None in (self.files.galaxiesml, self.files.desi):
-            raise ValueError("source 'files' needs files.galaxiesml and files.desi")
-        return self
+
+@settings
+class Download:
+    """How files are fetched."""
+
+    folder: str = key("where they are kept; a file that is there and verified is not fetched again")
+    parallel: Count = key("files of one rule at the same time")
+    tries: Count = key("attempts in a row that get nowhere before giving up")
+    timeout: Positive = key(
+        "seconds without an answer or a byte before an attempt counts as broken"
+    )
+    slowest: Annotated[float, Field(ge=0)] = key(
+        "bytes a second over that time, below which it counts as broken too"
+    )
+    longest_wait: Annotated[float, Field(ge=0)] = key("seconds between attempts, at most")
+    reserve_gb: Annotated[float, Field(ge=0)] = key("free disk space that must stay, GB")
 
 
 @settings
@@ -293,8 +365,8 @@ class PublishedFile:
     """One of the authors' prediction files."""
 
     name: str = key("file name")
-    url: str = key("where it is downloaded from", pattern=r"^https://")
-    sha256: str = key("checksum", pattern=r"^[0-9a-f]{64}$")
+    url: Url = key("where it is downloaded from")
+    sha256: Sha256 = key("checksum")
 
 
 @settings
@@ -311,6 +383,7 @@ class Settings:
     """The whole config."""
 
     survey: Survey
+    download: Download
     crossmatch: Crossmatch
     clean: Cleaning
     split: Split

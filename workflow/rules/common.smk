@@ -23,10 +23,21 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 SURVEY, GRID, HEADLINE = SETTINGS.survey.name, SETTINGS.grid, SETTINGS.headline
+RELEASED = SETTINGS.survey.source == "released"
+# what the network reads: downloaded, or cleaned here
+DATASET = (
+    "results/{survey}/catalog/galaxiesml_spectra.hdf5"
+    if RELEASED
+    else "results/{survey}/dataset/galaxiesml_spectra.hdf5"
+)
+SPECTRA_GROUPS = [f"{group:03d}" for group in range(SETTINGS.survey.spectra.groups)]
 VIEWS = [f"image{mask:.2f}-spectrum1.00" for mask in GRID.test_masks]
 # the authors' predictions are scored and drawn by the same rules as ours
 OURS_OR_PUBLISHED = f"{SURVEY}|published"
 PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
+
+# how files are fetched, not which: no reason to fetch them again, so not among the params
+DOWNLOAD = json.dumps({"download": config["download"]})
 
 # commands of this environment, also where it was not activated
 os.environ |= {
@@ -39,6 +50,7 @@ wildcard_constraints:
     model="|".join([*SETTINGS.models, *SETTINGS.baselines, "himes2025"]),
     mask=r"[01]\.\d\d",
     seed=r"\d+",
+    group=r"\d{3}",
     view=r"image[01]\.\d\d-spectrum[01]\.\d\d",
 
 
@@ -48,11 +60,31 @@ def paper(name):
 
 
 def catalog(name):
-    """A survey's file or tree: simulated, or where the config says."""
-    simulated = {"galaxiesml": "galaxiesml.hdf5", "desi": "desi"}[name]
+    """A survey's file or tree, simulated or fetched."""
+    return f"results/{SURVEY}/catalog/{name}"
+
+
+def on_disk(name):
+    """Paths that the config gives for one of `survey.files`; none if it is to be fetched."""
+    value = getattr(SETTINGS.survey.files, name)
+    return [] if value is None else [value] if isinstance(value, str) else list(value)
+
+
+def coadd_tree():
+    """The DESI tree on this disk that has the coadd files, if there is one."""
     if SETTINGS.survey.source == "simulate":
-        return f"results/{SURVEY}/catalog/{simulated}"
-    return getattr(SETTINGS.survey.files, name)
+        return [catalog("desi")]
+    return on_disk("desi")
+
+
+def if_matched_here(path):
+    """A path that exists only where pairs are matched and cleaned here."""
+    return [] if RELEASED else path
+
+
+def if_released(path):
+    """A path that exists only where the released dataset is used."""
+    return path if RELEASED else []
 
 
 def runs(name):

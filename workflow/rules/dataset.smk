@@ -5,7 +5,7 @@ rule clean:
     """Section 3: apply the paper's cuts and replace artefacts."""
     input:
         matches="results/{survey}/dataset/matches.csv",
-        galaxiesml=catalog("galaxiesml"),
+        galaxiesml=catalog("galaxiesml.hdf5"),
         spectra="results/{survey}/dataset/spectra.hdf5",
     output:
         dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
@@ -41,7 +41,7 @@ rule clean:
 rule split:
     """Section 4: divide the dataset into 70% training, 15% validation and 15% test galaxies."""
     input:
-        dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
+        dataset=DATASET,
     output:
         split="results/{survey}/dataset/split.npz",
     log:
@@ -70,7 +70,7 @@ rule split:
 rule training_arrays:
     """Section 4: normalise and pool the spectra once, as memory-mapped arrays."""
     input:
-        dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
+        dataset=DATASET,
     output:
         arrays=directory("results/{survey}/dataset/arrays"),
     log:
@@ -99,9 +99,9 @@ rule training_arrays:
 rule summarise:
     """Section 1: count both surveys and the dataset, for Table 1."""
     input:
-        galaxiesml=catalog("galaxiesml"),
-        desi=catalog("desi"),
-        dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
+        galaxiesml=if_matched_here(catalog("galaxiesml.hdf5")),
+        desi=if_matched_here(catalog("desi")),
+        dataset=DATASET,
     output:
         summary="results/{survey}/dataset/summary.csv",
     log:
@@ -115,13 +115,48 @@ rule summarise:
         mem_mb=4000,
         runtime=30,
     params:
+        surveys=lambda wildcards, input: (
+            []
+            if RELEASED
+            else [f"--galaxiesml={input.galaxiesml}", f"--desi={input.desi}"]
+        ),
         code=code("mmae.cli.dataset:summarise"),
     shell:
         """
         mmae summarise \
-            --galaxiesml {input.galaxiesml:q} \
-            --desi {input.desi:q} \
+            {params.surveys:q} \
             --dataset {input.dataset:q} \
             --summary {output.summary:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule check_split:
+    """Section 4: whether the test galaxies are those of the authors' predictions."""
+    input:
+        dataset=DATASET,
+        split="results/{survey}/dataset/split.npz",
+        predictions=f"{PUBLISHED}/image0.25-spectrum1.00/predictions.csv",
+    output:
+        report="results/{survey}/dataset/authors_split.csv",
+    log:
+        "results/{survey}/logs/check_split.log",
+    benchmark:
+        "results/{survey}/benchmarks/check_split.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("mmae.cli.dataset:check_split"),
+    shell:
+        """
+        mmae check-split \
+            --dataset {input.dataset:q} \
+            --split {input.split:q} \
+            --predictions {input.predictions:q} \
+            --report {output.report:q} \
             2>&1 | tee {log:q}
         """

@@ -1,41 +1,10 @@
-"""Section 3: images of HSC, redshifts and spectra of DESI, matched by position."""
-
-
-rule simulate_survey:
-    """Section 3: simulate the embedded survey in the formats of the real ones."""
-    output:
-        galaxiesml="results/{survey}/catalog/galaxiesml.hdf5",
-        desi=directory("results/{survey}/catalog/desi"),
-        truth="results/{survey}/catalog/truth.fits",
-    log:
-        "results/{survey}/logs/simulate_survey.log",
-    benchmark:
-        "results/{survey}/benchmarks/simulate_survey.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 8
-    resources:
-        mem_mb=2000,
-        runtime=240,
-    params:
-        settings=lambda wildcards: settings("survey.simulate"),
-        code=code("mmae.cli.survey:simulate_survey"),
-    shell:
-        """
-        mmae simulate-survey \
-            --config {params.settings:q} \
-            --galaxiesml {output.galaxiesml:q} \
-            --desi {output.desi:q} \
-            --truth {output.truth:q} \
-            --workers {threads} \
-            2>&1 | tee {log:q}
-        """
+"""Section 3: images of HSC and redshifts and spectra of DESI, matched by position."""
 
 
 rule crossmatch:
     """Section 3: match HSC's galaxies to DESI's targets by position."""
     input:
-        galaxiesml=catalog("galaxiesml"),
+        galaxiesml=catalog("galaxiesml.hdf5"),
         desi=catalog("desi"),
     output:
         matches="results/{survey}/dataset/matches.csv",
@@ -67,11 +36,52 @@ rule crossmatch:
         """
 
 
-rule collect_spectra:
-    """Section 3: take the matched targets' spectra out of DESI's coadd files."""
+rule fetch_spectra:
+    """Section 3: take one group's spectra out of DESI's coadd files, or get them from SPARCL."""
     input:
         matches="results/{survey}/dataset/matches.csv",
-        desi=catalog("desi"),
+        tree=coadd_tree(),
+    output:
+        spectra=temp("results/{survey}/dataset/spectra/{group}.hdf5"),
+        unavailable="results/{survey}/dataset/spectra/{group}.csv",
+    log:
+        "results/{survey}/logs/fetch_spectra/{group}.log",
+    benchmark:
+        "results/{survey}/benchmarks/fetch_spectra/{group}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=720,
+        downloads=0 if coadd_tree() else 1,
+    params:
+        settings=lambda wildcards: settings(
+            "survey.spectra", "survey.desi", "survey.sparcl"
+        ),
+        tree=["--tree", *coadd_tree()] if coadd_tree() else [],
+        code=code("mmae.cli.survey:fetch_spectra"),
+    shell:
+        """
+        mmae fetch-spectra \
+            --config {params.settings:q} \
+            --config {DOWNLOAD:q} \
+            --matches {input.matches:q} \
+            {params.tree:q} \
+            --group {wildcards.group:q} \
+            --spectra {output.spectra:q} \
+            --unavailable {output.unavailable:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule collect_spectra:
+    """Section 3: join all groups' spectra in the order of the matches."""
+    input:
+        matches="results/{survey}/dataset/matches.csv",
+        groups=expand(
+            "results/{{survey}}/dataset/spectra/{group}.hdf5", group=SPECTRA_GROUPS
+        ),
     output:
         spectra="results/{survey}/dataset/spectra.hdf5",
     log:
@@ -85,12 +95,15 @@ rule collect_spectra:
         mem_mb=2000,
         runtime=120,
     params:
+        settings=lambda wildcards: settings("survey.spectra"),
+        groups=lambda wildcards, input: [f"--group={path}" for path in input.groups],
         code=code("mmae.cli.survey:collect_spectra"),
     shell:
         """
         mmae collect-spectra \
+            --config {params.settings:q} \
             --matches {input.matches:q} \
-            --desi {input.desi:q} \
+            {params.groups:q} \
             --spectra {output.spectra:q} \
             2>&1 | tee {log:q}
         """

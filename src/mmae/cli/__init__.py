@@ -11,12 +11,17 @@ from mmae.errors import InputError
 
 COMMANDS = {
     "simulate-survey": "survey",
+    "fetch-released": "survey",
+    "fetch-galaxiesml": "survey",
+    "fetch-zcatalog": "survey",
     "crossmatch": "survey",
+    "fetch-spectra": "survey",
     "collect-spectra": "survey",
     "clean": "dataset",
     "split": "dataset",
     "training-arrays": "dataset",
     "summarise": "dataset",
+    "check-split": "dataset",
     "train": "training",
     "evaluate": "evaluation",
     "baseline": "evaluation",

@@ -32,7 +32,7 @@ def clean(
     """Apply the paper's cuts, replace artefacts, write the dataset."""
     from mmae.dataset.assemble import missing_fractions, write_dataset
     from mmae.dataset.clean import apply_cuts, with_replaced
-    from mmae.dataset.collected import open_collected
+    from mmae.dataset.collected import AVAILABLE, open_collected
     from mmae.files import read_table, write_table
     from mmae.survey.crossmatch import MATCH_COLUMNS
     from mmae.survey.galaxiesml import IMAGE, open_galaxiesml, read_catalog
@@ -45,7 +45,8 @@ def clean(
         open_galaxiesml(galaxiesml) as images,
     ):
         missing = missing_fractions(collected, settings.chunk_size)
-        cleaned = apply_cuts(pairs.assign(missing_fraction=missing), settings)
+        pairs = pairs.assign(available=collected[AVAILABLE][:], missing_fraction=missing)
+        cleaned = apply_cuts(pairs, settings)
         n_pixels = write_dataset(dataset, cleaned.kept, hsc, images[IMAGE], collected, settings)
     counts = with_replaced(cleaned.report, n_pixels)
     write_table(report, counts)
@@ -89,11 +90,11 @@ def training_arrays(config: dict[str, Any], dataset: Path, arrays: Path) -> None
 
 
 @click.command()
-@path_option("--galaxiesml", "GalaxiesML HDF5 file.")
-@path_option("--desi", "DESI tree.")
+@path_option("--galaxiesml", "GalaxiesML HDF5 file, where the pairs were matched here.", False)
+@path_option("--desi", "DESI tree, where the pairs were matched here.", False)
 @path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
 @path_option("--summary", "CSV to write: the rows of the paper's Table 1.")
-def summarise(galaxiesml: Path, desi: Path, dataset: Path, summary: Path) -> None:
+def summarise(galaxiesml: Path | None, desi: Path | None, dataset: Path, summary: Path) -> None:
     """Count both surveys and the dataset, as in the paper's Table 1."""
     import pandas as pd
 
@@ -103,14 +104,51 @@ def summarise(galaxiesml: Path, desi: Path, dataset: Path, summary: Path) -> Non
     from mmae.survey.desi import TARGET, read_zcatalog
     from mmae.survey.galaxiesml import MAGNITUDES, REDSHIFT, read_catalog
 
-    hsc, targets = read_catalog(galaxiesml), read_zcatalog(desi)
+    rows = []
+    if desi is not None:
+        targets = read_zcatalog(desi)
+        rows.append(
+            summary_row("DESI", targets.loc[targets["OBJTYPE"] == TARGET, "Z"].to_numpy(), None)
+        )
+    if galaxiesml is not None:
+        hsc = read_catalog(galaxiesml)
+        rows.append(
+            summary_row("GalaxiesML", hsc[REDSHIFT].to_numpy(), hsc[MAGNITUDES[2]].to_numpy())
+        )
     with layout.open_dataset(dataset) as file:
-        redshift = file[layout.REDSHIFT][:]
         i_name = layout.MAGNITUDES[2]
         i_mag = file[i_name][:] if i_name in file else None
-    rows = [
-        summary_row("DESI", targets.loc[targets["OBJTYPE"] == TARGET, "Z"].to_numpy(), None),
-        summary_row("GalaxiesML", hsc[REDSHIFT].to_numpy(), hsc[MAGNITUDES[2]].to_numpy()),
-        summary_row("GalaxiesML-Spectra", redshift, i_mag),
-    ]
+        rows.append(summary_row("GalaxiesML-Spectra", file[layout.REDSHIFT][:], i_mag))
     write_table(summary, pd.DataFrame(rows))
+
+
+@click.command()
+@path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
+@path_option("--split", "NPZ of this project's split.")
+@path_option("--predictions", "CSV of the authors' predictions.")
+@path_option("--report", "CSV to write: how many test redshifts are the same.")
+def check_split(dataset: Path, split: Path, predictions: Path, report: Path) -> None:
+    """Compare our test galaxies' redshifts with those of the authors' predictions."""
+    import pandas as pd
+
+    from mmae.dataset import layout
+    from mmae.dataset.split import in_common, read_split
+    from mmae.files import read_table, write_table
+
+    with layout.open_dataset(dataset) as file:
+        rows = read_split(split, layout.read_targetid(file))
+        ours = file[layout.REDSHIFT][:][rows["test"]]
+    theirs = read_table(predictions, ["y_test"])["y_test"].to_numpy()
+    counts = {
+        "test galaxies here": len(ours),
+        "test galaxies of the authors": len(theirs),
+        "redshifts in common": in_common(ours, theirs),
+    }
+    same = len(set(counts.values())) == 1
+    log.log(
+        logging.INFO if same else logging.WARNING,
+        "the test set is %s the authors': %s",
+        "" if same else "NOT",
+        counts,
+    )
+    write_table(report, pd.DataFrame({"quantity": counts.keys(), "count": counts.values()}))

@@ -15,9 +15,9 @@ Section = TypeVar("Section")
 Command = Callable[..., Any]
 
 
-def path_option(name: str, help: str) -> Callable[[Command], Command]:
-    """A required path. Whether it exists is checked where it is opened, in our own words."""
-    return click.option(name, type=click.Path(path_type=Path), required=True, help=help)
+def path_option(name: str, help: str, required: bool = True) -> Callable[[Command], Command]:
+    """A path. Whether it exists is checked where it is opened, in our own words."""
+    return click.option(name, type=click.Path(path_type=Path), required=required, help=help)
 
 
 def config_option(**sections: type) -> Callable[[Command], Command]:

@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from mmae.cli.options import config_option, path_option, section
-from mmae.settings import Published
+from mmae.settings import Download, Published
 
 
 @click.command()
-@config_option(published=Published)
+@config_option(published=Published, download=Download)
 @path_option("--quartermask", "CSV to write: image masked 25%.")
 @path_option("--nomask", "CSV to write: image whole.")
 def fetch_published(config: dict[str, Any], quartermask: Path, nomask: Path) -> None:
@@ -18,8 +18,9 @@ def fetch_published(config: dict[str, Any], quartermask: Path, nomask: Path) -> 
     from mmae.survey.published import fetch
 
     settings = section(config, "published", Published)
-    fetch(settings.quartermask, settings.folder, quartermask)
-    fetch(settings.nomask, settings.folder, nomask)
+    patience = section(config, "download", Download)
+    fetch(settings.quartermask, settings.folder, quartermask, patience)
+    fetch(settings.nomask, settings.folder, nomask, patience)
 
 
 @click.command()

@@ -1,13 +1,19 @@
 """Commands of workflow/rules/survey.smk: where galaxies come from."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mmae.cli.options import config_option, path_option, section
-from mmae.settings import Crossmatch, Simulation
+from mmae.settings import Crossmatch, Desi, Download, Simulation, Sparcl, SpectraSource, Zenodo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmae.survey.collect import Spectra, Unavailable
 
 log = logging.getLogger("mmae")
 
@@ -65,18 +71,160 @@ def crossmatch(
 
 
 @click.command()
+@config_option(**{"survey.zenodo": Zenodo, "download": Download})
+@click.option("--file", "files", multiple=True, help="A file already on disk; may be repeated.")
+@path_option("--galaxiesml", "HDF5 file to write, in which the release's files stand as one.")
+def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml: Path) -> None:
+    """Get GalaxiesML's files, from disk or from Zenodo, and show them as one.
+
+    The written file is small: its datasets point into the files.
+    """
+    from mmae.survey.galaxiesml import join_galaxiesml
+    from mmae.survey.zenodo import fetch_record
+
+    parts: list[Path | str] = list(files)
+    if not parts:
+        zenodo = section(config, "survey.zenodo", Zenodo)
+        settings = section(config, "download", Download)
+        parts += fetch_record(zenodo.galaxiesml, settings, "survey.files.galaxiesml")
+    log.info("%d galaxies", join_galaxiesml(galaxiesml, parts))
+
+
+@click.command()
+@config_option(**{"survey.zenodo": Zenodo, "download": Download})
+@click.option("--file", "file", help="The file, already on disk.")
+@path_option("--dataset", "Link to write, to the GalaxiesML-Spectra HDF5 file.")
+@path_option("--schema", "CSV to write: what the file holds and should hold.")
+def fetch_released(config: dict[str, Any], file: str | None, dataset: Path, schema: Path) -> None:
+    """Get the released GalaxiesML-Spectra, from disk or from Zenodo, and check its schema."""
+    from mmae.dataset.layout import describe, open_dataset
+    from mmae.errors import InputError
+    from mmae.files import write_link, write_table
+    from mmae.survey.zenodo import fetch_record
+
+    if file is None:
+        zenodo = section(config, "survey.zenodo", Zenodo)
+        settings = section(config, "download", Download)
+        found = fetch_record(zenodo.galaxiesml_spectra, settings, "survey.files.galaxiesml_spectra")
+        if len(found) > 1:
+            raise InputError(
+                "config",
+                key="survey.zenodo.galaxiesml_spectra.pattern",
+                found=f"several files {[path.name for path in found]}",
+                expected="one",
+            )
+        file = str(found[0])
+    report = describe(file)
+    log.info("%s", report.to_string(index=False))
+    with open_dataset(file):
+        write_link(dataset, file)
+    write_table(schema, report)
+
+
+@click.command()
+@config_option(**{"survey.desi": Desi, "download": Download})
+@path_option("--tree", "Root of a DESI tree already on disk.", required=False)
+@path_option("--desi", "Folder to write, with a link to the redshift catalogue.")
+def fetch_zcatalog(config: dict[str, Any], tree: Path | None, desi: Path) -> None:
+    """Get DESI's redshift catalogue, from disk or from the data release."""
+    from mmae.files import write_link
+    from mmae.survey import desi_remote
+    from mmae.survey.desi import ZCATALOG_PATH
+
+    if tree is not None:
+        catalog = tree / ZCATALOG_PATH
+    else:
+        settings = section(config, "download", Download)
+        catalog = desi_remote.fetch_zcatalog(section(config, "survey.desi", Desi), settings)
+    write_link(desi / ZCATALOG_PATH, catalog)
+
+
+@click.command()
+@config_option(
+    **{"survey.desi": Desi, "survey.sparcl": Sparcl, "survey.spectra": SpectraSource},
+    download=Download,
+)
 @path_option("--matches", "CSV of matched pairs.")
-@path_option("--desi", "DESI tree.")
-@path_option("--spectra", "HDF5 file to write: one spectrum a pair, arms combined.")
-def collect_spectra(matches: Path, desi: Path, spectra: Path) -> None:
-    """Take the matched targets' spectra out of DESI's coadd files and combine their arms."""
-    from mmae.dataset.collected import write_collected
+@path_option("--tree", "Root of a DESI tree on disk; else the service of the config.", False)
+@click.option("--group", type=click.IntRange(0), required=True, help="Which group of healpix.")
+@path_option("--spectra", "HDF5 file to write: the group's spectra, arms combined.")
+@path_option("--unavailable", "CSV to write: targets that have none, and why.")
+def fetch_spectra(
+    config: dict[str, Any],
+    matches: Path,
+    tree: Path | None,
+    group: int,
+    spectra: Path,
+    unavailable: Path,
+) -> None:
+    """Get the spectra of one group of matched targets.
+
+    A group is a share of the healpix, so that each coadd file belongs to one. They come from a DESI
+    tree on disk, from DESI's coadd files over HTTP, or one by one from SPARCL.
+    """
+    import pandas as pd
+
+    from mmae.dataset.collected import write_group
+    from mmae.files import read_table, write_table
+    from mmae.instruments import desi_wave
+    from mmae.survey.collect import NEEDED, Spectra, group_of
+
+    source = section(config, "survey.spectra", SpectraSource)
+    pairs = read_table(matches, NEEDED)
+    mine = pairs[group_of(pairs, source.groups) == group]
+    rows, targetid = mine.index.to_numpy(), mine["targetid"].to_numpy()
+    missing = []
+
+    def had() -> Iterator[Spectra]:
+        for item in _spectra_source(config, source, tree, mine.reset_index(drop=True)):
+            if isinstance(item, Spectra):
+                yield item
+            else:
+                missing.extend((targetid[row], item.reason) for row in item.rows)
+
+    write_group(spectra, rows, targetid, desi_wave(), had())
+    write_table(unavailable, pd.DataFrame(missing, columns=["targetid", "reason"]))
+    log.info("group %d: %d spectra, %d unavailable", group, len(mine) - len(missing), len(missing))
+
+
+def _spectra_source(
+    config: dict[str, Any], source: SpectraSource, tree: Path | None, matches: "pd.DataFrame"
+) -> "Iterator[Spectra | Unavailable]":
+    """The spectra of some matches from where the config says."""
+    from contextlib import nullcontext
+    from functools import partial
+
+    from mmae.survey.collect import coadd_spectra
+    from mmae.survey.desi import coadd_path
+    from mmae.survey.desi_remote import fetched_coadd
+    from mmae.survey.sparcl import sparcl_spectra
+
+    if tree is not None:
+        return coadd_spectra(matches, lambda *names: nullcontext(coadd_path(tree, *names)))
+    settings = section(config, "download", Download)
+    if source.service == "sparcl":
+        return sparcl_spectra(matches, section(config, "survey.sparcl", Sparcl), settings)
+    desi = section(config, "survey.desi", Desi)
+    return coadd_spectra(matches, partial(fetched_coadd, desi, settings))
+
+
+@click.command()
+@config_option(**{"survey.spectra": SpectraSource})
+@path_option("--matches", "CSV of matched pairs.")
+@click.option("--group", "groups", multiple=True, required=True, help="HDF5 file of a group.")
+@path_option("--spectra", "HDF5 file to write: one spectrum a pair.")
+def collect_spectra(
+    config: dict[str, Any], matches: Path, groups: tuple[str, ...], spectra: Path
+) -> None:
+    """Join the spectra of all groups in the order of the matches.
+
+    Too many targets without a spectrum are an error.
+    """
+    from mmae.dataset.collected import join_groups
     from mmae.files import read_table
     from mmae.instruments import desi_wave
-    from mmae.survey.collect import matched_spectra
 
-    pairs = read_table(matches, ["targetid", "survey", "program", "healpix"])
-    write_collected(
-        spectra, pairs["targetid"].to_numpy(), desi_wave(), matched_spectra(pairs, desi)
-    )
-    log.info("collected %d spectra", len(pairs))
+    source = section(config, "survey.spectra", SpectraSource)
+    targetid = read_table(matches, ["targetid"])["targetid"].to_numpy()
+    missing = join_groups(spectra, groups, targetid, desi_wave(), source.max_unavailable)
+    log.info("%d spectra, %d unavailable", len(targetid) - missing, missing)

@@ -14,6 +14,11 @@ from mmae.errors import InputError
 from mmae.settings import Cleaning
 
 
+def no_spectrum(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
+    """Targets whose spectrum could not be had."""
+    return ~pairs["available"].to_numpy()
+
+
 def not_galaxy_or_quasar(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
     """Targets whose spectrum is not that of a galaxy or a quasar (the paper: stars)."""
     return ~pairs["spectype"].isin(settings.spectypes).to_numpy()
@@ -51,6 +56,7 @@ def mostly_missing(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
 
 Cut = Callable[[pd.DataFrame, Cleaning], np.ndarray]
 CUTS: dict[str, Cut] = {
+    "no spectrum to be had": no_spectrum,
     "not a galaxy or quasar": not_galaxy_or_quasar,
     "redshift warning": redshift_warning,
     "duplicate": duplicate,
@@ -76,7 +82,7 @@ def apply_cuts(pairs: pd.DataFrame, settings: Cleaning) -> Cleaned:
     Parameters
     ----------
     pairs : DataFrame
-        The matches, and `missing_fraction` of each spectrum.
+        The matches, and of each spectrum `available` and `missing_fraction`.
     settings : Cleaning
 
     Raises

@@ -1,6 +1,6 @@
 """The file of collected spectra: one row a match, as observed, before cleaning."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,40 +10,132 @@ import numpy as np
 from mmae.dataset.layout import FLUX, IVAR, TARGETID, WAVE
 from mmae.errors import InputError
 from mmae.files import atomic, open_hdf5
+from mmae.progress import progress
+
+AVAILABLE = "available"
+"""(N,) bool: whether the spectrum could be had; flux and ivar are 0 where not."""
+ROW = "row"
+"""(N,) of a group's file: rows of the matches."""
+REQUIRED = {
+    FLUX: (None, None),
+    IVAR: (None, None),
+    AVAILABLE: (None,),
+    TARGETID: (None,),
+    WAVE: (1, None),
+}
 
 SPECTRUM_CHUNK = 16
 """Spectra in a chunk of the flux and ivar datasets, 0.5 MB each."""
 
 
-def write_collected(
+def write_group(
     path: Path | str,
+    rows: np.ndarray,
     targetid: np.ndarray,
     wave: np.ndarray,
     spectra: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
 ) -> None:
-    """Write collected spectra as they come.
+    """Write one group of spectra as they come.
 
     Parameters
     ----------
     path : path
+    rows : ndarray of int, shape (N,)
+        Rows of the matches that belong to the group, in increasing order.
     targetid : ndarray of int64, shape (N,)
     wave : ndarray, shape (L,), Å
-    spectra : iterable of (rows, flux, ivar)
-        Rows of `targetid` in increasing order, and their spectra of shape (B, L).
+    spectra : iterable of (places, flux, ivar)
+        Places in `targetid`, and their spectra of shape (B, L).
     """
-    shape = (len(targetid), len(wave))
-    chunks = (min(SPECTRUM_CHUNK, shape[0]), shape[1])
     with atomic(path) as part, h5py.File(part, "w") as file:
-        file[TARGETID] = targetid.astype("S")
-        file[WAVE] = wave[None, :]
-        datasets = [
-            file.create_dataset(name, shape, np.float32, chunks=chunks) for name in (FLUX, IVAR)
-        ]
-        for rows, *values in spectra:
-            for dataset, value in zip(datasets, values, strict=True):
-                # one by one: h5py is slow with long lists of rows
-                for row, spectrum in zip(rows, value, strict=True):
-                    dataset[row] = spectrum
+        _create(file, targetid, wave)
+        file[ROW] = rows
+        available = np.zeros(len(targetid), bool)
+        for places, *values in spectra:
+            _put(file, places, values)
+            available[places] = True
+        file[AVAILABLE] = available
+
+
+def join_groups(
+    path: Path | str,
+    groups: Sequence[Path | str],
+    targetid: np.ndarray,
+    wave: np.ndarray,
+    max_unavailable: float,
+) -> int:
+    """Write the spectra of all groups into one file, in the order of the matches.
+
+    Parameters
+    ----------
+    path : path
+    groups : sequence of path
+        As written by `write_group`.
+    targetid : ndarray of int64, shape (N,)
+        Of the matches.
+    wave : ndarray, shape (L,), Å
+    max_unavailable : float
+        Fraction of the targets that may have no spectrum.
+
+    Returns
+    -------
+    int
+        How many have none.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged or belongs to another table of matches, a match is in no group, or too
+        many have no spectrum.
+    """
+    seen, available = np.zeros(len(targetid), bool), np.zeros(len(targetid), bool)
+    with atomic(path) as part, h5py.File(part, "w") as file:
+        _create(file, targetid, wave)
+        for group in progress(groups, "groups"):
+            with open_hdf5(group, REQUIRED | {ROW: (None,)}) as source:
+                rows = source[ROW][:]
+                _check_targets(group, source, targetid[rows[rows < len(targetid)]])
+                seen[rows], available[rows] = True, source[AVAILABLE][:]
+                for start in range(0, len(rows), SPECTRUM_CHUNK):
+                    some = slice(start, start + SPECTRUM_CHUNK)
+                    good = source[AVAILABLE][some]
+                    values = [source[name][some][good] for name in (FLUX, IVAR)]
+                    _put(file, rows[some][good], values)
+        file[AVAILABLE] = available
+        if not seen.all():
+            raise InputError(
+                groups[0],
+                found=f"no group with target {targetid[~seen][0]}",
+                expected=f"all {len(targetid)} matches in the {len(groups)} groups",
+            )
+        missing = int((~available).sum())
+        if missing > max_unavailable * len(targetid):
+            raise InputError(
+                path,
+                key=f"target {targetid[~available][0]}",
+                found=f"{missing} of {len(targetid)} targets without a spectrum",
+                expected=f"at most a fraction {max_unavailable:g} of them "
+                "(survey.spectra.max_unavailable); the groups' tables say why",
+            )
+    return missing
+
+
+def _create(file: h5py.File, targetid: np.ndarray, wave: np.ndarray) -> None:
+    """Make the datasets of a file of spectra, and fill what is known of all."""
+    shape = (len(targetid), len(wave))
+    chunks = (min(SPECTRUM_CHUNK, shape[0]), shape[1]) if shape[0] else None
+    file[TARGETID] = targetid.astype("S")
+    file[WAVE] = wave[None, :]
+    for name in (FLUX, IVAR):
+        file.create_dataset(name, shape, np.float32, chunks=chunks)
+
+
+def _put(file: h5py.File, rows: np.ndarray, values: Sequence[np.ndarray]) -> None:
+    """Write flux and ivar of some rows."""
+    # one by one: h5py is slow with long lists of rows
+    for name, spectra in zip((FLUX, IVAR), values, strict=True):
+        for row, spectrum in zip(rows, spectra, strict=True):
+            file[name][row] = spectrum
 
 
 @contextmanager
@@ -55,13 +147,17 @@ def open_collected(path: Path | str, targetid: np.ndarray) -> Iterator[h5py.File
     InputError
         If the file is damaged or belongs to another table of matches.
     """
-    required = {FLUX: (None, None), IVAR: (None, None), TARGETID: (None,), WAVE: (1, None)}
-    with open_hdf5(path, required) as file:
-        if not np.array_equal(file[TARGETID][:], targetid.astype("S")):
-            raise InputError(
-                path,
-                key=f"dataset '{TARGETID}'",
-                found="targets of another table of matches",
-                expected=f"the {len(targetid)} matched targets in their order",
-            )
+    with open_hdf5(path, REQUIRED) as file:
+        _check_targets(path, file, targetid)
         yield file
+
+
+def _check_targets(path: Path | str, file: h5py.File, targetid: np.ndarray) -> None:
+    """Raise InputError unless a file is about these targets."""
+    if not np.array_equal(file[TARGETID][:], targetid.astype("S")):
+        raise InputError(
+            path,
+            key=f"dataset '{TARGETID}'",
+            found="targets of another table of matches",
+            expected=f"the {len(targetid)} matched targets in their order",
+        )

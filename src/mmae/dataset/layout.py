@@ -10,7 +10,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 
+from mmae.checks import shape_words
 from mmae.errors import InputError
 from mmae.files import open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
@@ -97,3 +99,35 @@ def read_wave(file: h5py.File) -> np.ndarray:
             expected=f"{file[FLUX].shape[1]}, as in '{FLUX}'",
         )
     return wave.astype(float)
+
+
+def describe(path: Path | str) -> pd.DataFrame:
+    """What a file holds beside what it should hold.
+
+    Returns
+    -------
+    DataFrame
+        One row a dataset: dataset, found, expected (both "dtype shape"; expected is empty for those
+        that are not required, found for those that are not there).
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    expected = {name: shape_words(shape) for name, shape in REQUIRED.items()}
+    expected[WAVE] = "(1, L) or (N, L)"
+    found: dict[str, str] = {}
+    with open_hdf5(path) as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: f"{item.dtype} {item.shape}"})
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        )
+    names = [*expected, *sorted(set(found) - set(expected))]
+    return pd.DataFrame(
+        [(name, found.get(name, ""), expected.get(name, "")) for name in names],
+        columns=["dataset", "found", "expected"],
+    )

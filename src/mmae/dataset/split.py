@@ -84,3 +84,14 @@ def read_split(path: Path | str, targetid: np.ndarray) -> dict[str, np.ndarray]:
                 expected=f"those of this one, {len(targetid)} galaxies",
             )
     return {name: arrays[name] for name in SUBSETS}
+
+
+def in_common(redshift: np.ndarray, other: np.ndarray) -> int:
+    """How many redshifts two sets share, each counted as often as both have it.
+
+    Both are compared as float32, in which the authors' code keeps them.
+    """
+    values, counts = np.unique(redshift.astype(np.float32), return_counts=True)
+    others, other_counts = np.unique(other.astype(np.float32), return_counts=True)
+    _, here, there = np.intersect1d(values, others, assume_unique=True, return_indices=True)
+    return int(np.minimum(counts[here], other_counts[there]).sum())

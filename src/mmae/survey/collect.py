@@ -1,60 +1,114 @@
-"""The spectra of matched targets, taken out of DESI's coadd files."""
+"""The spectra of matched targets, from DESI's coadd files or from SPARCL."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mmae.errors import InputError
 from mmae.instruments import ARMS, N_WAVE
 from mmae.progress import progress
-from mmae.survey.desi import coadd_path, read_coadd
+from mmae.survey.desi import read_coadd
+from mmae.survey.download import NotThere
+
+log = logging.getLogger(__name__)
+
+FILE_COLUMNS = ["survey", "program", "healpix"]
+"""What names a coadd file."""
+NEEDED = ["targetid", "desi_redshift", *FILE_COLUMNS]
+"""Columns of the matches that finding a spectrum needs."""
 
 
-def matched_spectra(
-    matches: pd.DataFrame, root: Path | str
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Spectra of the matched targets, one coadd file after the other.
+class Spectra(NamedTuple):
+    """Spectra that were had."""
+
+    rows: np.ndarray
+    """(B,) rows of the matches."""
+    flux: np.ndarray
+    """(B, 7781) float32, 1e-17 erg / (s cm2 Å); 0 where there are no data."""
+    ivar: np.ndarray
+    """(B, 7781) float32."""
+
+
+class Unavailable(NamedTuple):
+    """Spectra that do not exist where they should."""
+
+    rows: np.ndarray
+    """(B,) rows of the matches."""
+    reason: str
+    """In words."""
+
+
+OpenCoadd = Callable[[str, str, int], AbstractContextManager[Path]]
+"""From survey, program and healpix to the path of a coadd file."""
+
+
+def group_of(matches: pd.DataFrame, groups: int) -> np.ndarray:
+    """Number of the group, 0 to `groups` - 1, that each match is collected in.
+
+    Each coadd file belongs to one group, so that it is fetched once.
 
     Parameters
     ----------
     matches : DataFrame
-        Columns targetid, survey, program, healpix.
-    root : path
-        Root of a DESI tree.
+        Columns survey, program, healpix.
+    groups : int
 
-    Yields
-    ------
-    rows : ndarray of int, shape (B,)
-        Rows of `matches`.
-    flux, ivar : ndarray, shape (B, 7781), float32
+    Returns
+    -------
+    ndarray of int, shape (N,)
+    """
+    number = matches.groupby(FILE_COLUMNS, sort=True, observed=True).ngroup().to_numpy()
+    n_files = number.max() + 1 if len(number) else 1
+    return number * groups // n_files
+
+
+def coadd_spectra(matches: pd.DataFrame, open_coadd: OpenCoadd) -> Iterator[Spectra | Unavailable]:
+    """Spectra of the matches, one coadd file after the other.
+
+    Parameters
+    ----------
+    matches : DataFrame
+        Columns NEEDED; the index is 0 to N - 1.
+    open_coadd : callable
+        Raises NotThere, or gives a path where nothing is, if there is no such file.
 
     Raises
     ------
     InputError
-        If a coadd file is missing or damaged, or lacks a target.
+        If a coadd file is damaged or cannot be had now.
     """
-    groups = matches.reset_index(drop=True).groupby(["survey", "program", "healpix"])
-    for (survey, program, healpix), group in progress(groups, "coadd files", len(groups)):
-        path = coadd_path(root, survey, program, healpix)
-        coadd = read_coadd(path)
-        place = pd.Series(np.arange(len(coadd.targetid)), index=coadd.targetid)
-        absent = group.loc[~group["targetid"].isin(place.index), "targetid"]
-        if len(absent):
-            raise InputError(
-                path,
-                key="HDU FIBERMAP, column TARGETID",
-                found=f"no target {absent.iloc[0]}",
-                expected=f"the {len(group)} matched targets of this healpix",
-            )
-        rows = place[~place.index.duplicated()][group["targetid"]].to_numpy()
+    files = matches.groupby(FILE_COLUMNS, sort=True, observed=True)
+    for (survey, program, healpix), group in progress(files, "coadd files", len(files)):
+        try:
+            with open_coadd(survey, program, healpix) as path:
+                if not path.exists():
+                    yield Unavailable(group.index.to_numpy(), f"{path}: no such file")
+                else:
+                    yield from _of_one_file(group, path)
+        except NotThere as error:
+            yield Unavailable(group.index.to_numpy(), str(error))
+
+
+def _of_one_file(group: pd.DataFrame, path: Path) -> Iterator[Spectra | Unavailable]:
+    """Spectra of the matches of one coadd file."""
+    coadd = read_coadd(path)
+    place = pd.Series(np.arange(len(coadd.targetid)), index=coadd.targetid)
+    place = place[~place.index.duplicated()]
+    there = group["targetid"].isin(place.index).to_numpy()
+    if not there.all():
+        absent = group.index.to_numpy()[~there]
+        yield Unavailable(absent, f"{path.name}: the target is not in its FIBERMAP")
+    rows = place[group["targetid"][there]].to_numpy()
+    if len(rows):
         arms = (
             {arm: values[rows] for arm, values in part.items()}
             for part in (coadd.flux, coadd.ivar, coadd.mask)
         )
-        flux, ivar = combine_arms(*arms)
-        yield group.index.to_numpy(), flux, ivar
+        yield Spectra(group.index.to_numpy()[there], *combine_arms(*arms))
 
 
 def combine_arms(

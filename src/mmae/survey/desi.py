@@ -153,7 +153,7 @@ def _check_spectra(path: Path | str, arm: Arm, flux: np.ndarray, ivar: np.ndarra
 
 
 def write_coadd(path: Path | str, coadd: Coadd, fibermap: pd.DataFrame) -> None:
-    """Write a coadd file; masks are compressed, as in the release."""
+    """Write a coadd file; masks are compressed and HDUs have checksums, as in the release."""
     fibers = fits.BinTableHDU(
         np.rec.fromarrays(
             [fibermap[name].to_numpy() for name in fibermap], names=list(fibermap.columns)
@@ -169,7 +169,7 @@ def write_coadd(path: Path | str, coadd: Coadd, fibermap: pd.DataFrame) -> None:
             fits.CompImageHDU(coadd.mask[arm.name], name=f"{arm.name}_MASK"),
         ]
     with atomic(path) as part:
-        fits.HDUList(hdus).writeto(part)
+        fits.HDUList(hdus).writeto(part, checksum=True)
 
 
 def _image_hdu(data: np.ndarray, arm: Arm, kind: str, unit: str) -> fits.ImageHDU:

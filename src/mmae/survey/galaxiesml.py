@@ -3,7 +3,7 @@
 One HDF5 file, one row a galaxy. This is the only place that names its datasets.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.checks import check_numbers
+from mmae.checks import check_datasets, check_numbers
 from mmae.files import atomic, native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
 
@@ -24,6 +24,9 @@ REQUIRED = {
     IMAGE: (None, len(BANDS), IMAGE_SIZE, IMAGE_SIZE),
     **dict.fromkeys((OBJECT_ID, RA, DEC, REDSHIFT, *MAGNITUDES), (None,)),
 }
+
+LARGE = 127
+"""Pixels on a side of the release's larger images, whose middle is taken."""
 
 LIMITS = {RA: (-360, 360), DEC: (-90, 90), REDSHIFT: (-1, 20)}
 """What positions (degrees) and redshifts can be."""
@@ -89,3 +92,77 @@ def write_galaxiesml(
         for chunk in images:
             dataset[start : start + len(chunk)] = chunk
             start += len(chunk)
+
+
+def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
+    """Write a small file in which the release's files stand as one, without copying them.
+
+    The release comes as training, validation and test set. Of images of 127x127 pixels the middle
+    64x64 are shown.
+
+    Parameters
+    ----------
+    path : path
+        HDF5 file to write; its datasets are virtual.
+    parts : sequence of path
+        GalaxiesML files, whose rows follow each other.
+
+    Returns
+    -------
+    int
+        Number of galaxies.
+
+    Raises
+    ------
+    InputError
+        If a part is damaged, or a required dataset is missing or has another shape.
+    """
+    sizes = [_check_part(part) for part in parts]
+    with atomic(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+        for name in _common_columns(parts):
+            _join(file, name, parts, sizes)
+    return sum(sizes)
+
+
+def _check_part(path: Path | str) -> int:
+    """Number of galaxies of one file of the release, which may have images of either size."""
+    with open_hdf5(path) as file:
+        side = file[IMAGE].shape[-1] if IMAGE in file else IMAGE_SIZE
+        side = side if side == LARGE else IMAGE_SIZE
+        check_datasets(file, REQUIRED | {IMAGE: (None, len(BANDS), side, side)})
+        return file[IMAGE].shape[0]
+
+
+def _common_columns(parts: Sequence[Path | str]) -> list[str]:
+    """Numeric datasets that all files have, in the order of the first."""
+    names = []
+    for part in parts:
+        with h5py.File(part) as file:
+            names.append(
+                [
+                    n
+                    for n, d in file.items()
+                    if isinstance(d, h5py.Dataset) and d.dtype.kind in "iufb"
+                ]
+            )
+    return [name for name in names[0] if all(name in others for others in names)]
+
+
+def _join(file: h5py.File, name: str, parts: Sequence[Path | str], sizes: Sequence[int]) -> None:
+    """One virtual dataset over all parts."""
+    with h5py.File(parts[0]) as first:
+        dtype, shape = first[name].dtype, first[name].shape[1:]
+    margin = (LARGE - IMAGE_SIZE) // 2
+    middle = slice(margin, margin + IMAGE_SIZE)
+    layout = h5py.VirtualLayout(
+        (sum(sizes), *(REQUIRED[IMAGE][1:] if name == IMAGE else shape)), dtype
+    )
+    start = 0
+    for part, size in zip(parts, sizes, strict=True):
+        with h5py.File(part) as source:
+            view = h5py.VirtualSource(str(Path(part).resolve()), name, source[name].shape)
+        if name == IMAGE and view.shape[-1] == LARGE:
+            view = view[:, :, middle, middle]
+        layout[start : start + size] = view
+        start += size
+    file.create_virtual_dataset(name, layout)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mmae.errors import InputError
 from mmae.files import atomic
-from mmae.settings import PublishedFile
+from mmae.settings import Download, PublishedFile
+from mmae.survey.download import Remote, Unreachable, download
 
 
-def fetch(file: PublishedFile, folder: str | None, path: Path) -> None:
+def fetch(file: PublishedFile, folder: str | None, path: Path, settings: Download) -> None:
     """Copy or download one prediction file.
 
     Parameters
@@ -20,6 +21,7 @@ def fetch(file: PublishedFile, folder: str | None, path: Path) -> None:
         A local copy is used where it has the file.
     path : Path
         To write.
+    settings : Download
 
     Raises
     ------
@@ -27,31 +29,14 @@ def fetch(file: PublishedFile, folder: str | None, path: Path) -> None:
         If it can be had neither way, or its checksum is wrong.
     """
     local = Path(folder) / file.name if folder else None
+    if local is None or not local.is_file():
+        local = Path(settings.folder) / "himes2025" / file.name
+        try:
+            download(Remote(file.url, checksum=f"sha256:{file.sha256}"), local, settings)
+        except Unreachable as error:
+            raise Unreachable(str(error), "or set published.folder to where it is") from error
     with atomic(path) as part:
-        if local is not None and local.is_file():
-            shutil.copyfile(local, part)
-        else:
-            _download(file, part, local)
+        shutil.copyfile(local, part)
         found = hashlib.sha256(part.read_bytes()).hexdigest()
         if found != file.sha256:
-            raise InputError(
-                local if local is not None and local.is_file() else file.url,
-                key="sha256",
-                found=found,
-                expected=file.sha256,
-            )
-
-
-def _download(file: PublishedFile, part: Path, local: Path | None) -> None:
-    """Download to `part`, or say where the file may be put by hand."""
-    import pooch
-
-    try:
-        pooch.retrieve(
-            file.url, known_hash=None, fname=part.name, path=part.parent, progressbar=False
-        )
-    except Exception as error:  # every downloader has its own kinds
-        where = f"put it at {local}" if local else "set published.folder to where it is"
-        raise InputError(
-            file.url, f"cannot be downloaded ({error}); {where}, or go online"
-        ) from error
+            raise InputError(local, key="sha256", found=found, expected=file.sha256)

@@ -1,0 +1,303 @@
+"""Downloads from a server that misbehaves: whole files or none, work resumed, errors in words."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import services
+from mmae.errors import InputError
+from mmae.settings import Download
+from mmae.survey.download import NotThere, Remote, Unreachable, download, download_all
+from services import answers, cut, ignores_range, silent, trickles, well
+
+CONTENT = np.random.default_rng(1).bytes(300_000)
+MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
+
+
+@pytest.fixture
+def server():
+    with services.running() as server:
+        server.files["/file"] = CONTENT
+        yield server
+
+
+def settings(**changes) -> Download:
+    values = {"folder": "data", "parallel": 2, "tries": 3, "timeout": 0.5, "slowest": 1000.0}
+    return Download(**values | {"longest_wait": 0.05, "reserve_gb": 0.0} | changes)
+
+
+def remote(server, size: int | None = len(CONTENT), checksum: str | None = MD5) -> Remote:
+    return Remote(f"{server.url}/file", size, checksum)
+
+
+def left(folder) -> list[str]:
+    """Names that are not locks."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
+def test_a_file_comes_whole_and_once(server, tmp_path):
+    for _ in range(2):
+        download(remote(server), tmp_path / "got", settings())
+        assert (tmp_path / "got").read_bytes() == CONTENT
+    assert len(server.asked) == 1
+    assert left(tmp_path) == ["got"]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 65_535, 65_536, 150_000, len(CONTENT) - 1])
+def test_a_cut_connection_is_gone_on_with(server, tmp_path, n):
+    server.faults["/file"] = [cut(n)]
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    assert server.asked[1][2] == (f"bytes={n}-" if n else None)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cut_at_any_bytes(server, tmp_path, seed):
+    """Many cuts in a row, each after some progress."""
+    rng = np.random.default_rng(seed)
+    server.faults["/file"] = [cut(int(n)) for n in rng.integers(0, 60_000, 6)]
+    download(remote(server), tmp_path / "got", settings(tries=7))
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+def test_progress_starts_the_count_of_failures_anew(server, tmp_path):
+    server.faults["/file"] = [cut(20_000)] * 10
+    download(remote(server), tmp_path / "got", settings(tries=2))
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+def test_what_came_before_a_failure_is_not_fetched_again(server, tmp_path):
+    server.faults["/file"] = [cut(100_000), cut(0), cut(0)]
+    with pytest.raises(Unreachable, match=r"cannot be had .*put the file at .*got by hand"):
+        download(remote(server), tmp_path / "got", settings())
+    assert not (tmp_path / "got").exists()
+    server.asked.clear()
+    download(remote(server), tmp_path / "got", settings())
+    assert server.asked == [("GET", "/file", "bytes=100000-")]
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
+def test_a_busy_server_is_asked_again(server, tmp_path, code):
+    server.faults["/file"] = [answers(code), answers(code)]
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("when", ["1", "Wed, 25 Nov 2099 00:00:00 GMT"])
+def test_retry_after_is_kept_up_to_the_longest_wait(server, tmp_path, monkeypatch, when):
+    waits = []
+    monkeypatch.setattr("mmae.survey.download.time.sleep", waits.append)
+    server.faults["/file"] = [answers(429, Retry_After=when)]
+    download(remote(server), tmp_path / "got", settings(longest_wait=30.0))
+    assert waits == [1.0 if when == "1" else 30.0]
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 410])
+def test_a_refusal_is_not_asked_again(server, tmp_path, code):
+    server.faults["/file"] = [answers(code)]
+    with pytest.raises(InputError, match=rf"/file: found answer {code} .*expected a file") as error:
+        download(remote(server), tmp_path / "got", settings())
+    assert isinstance(error.value, NotThere) == (code in (404, 410))
+    assert len(server.asked) == 1
+    assert left(tmp_path) == []
+
+
+def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
+    with pytest.raises(InputError, match=r"/file: md5: found \w{32}, expected 0{32}"):
+        download(remote(server, checksum="md5:" + "0" * 32), tmp_path / "got", settings())
+    assert left(tmp_path) == []
+
+
+def test_a_flipped_byte_is_found(server, tmp_path):
+    damaged = bytes([CONTENT[0] ^ 1]) + CONTENT[1:]
+    server.faults["/file"] = [answers(200, damaged)]
+    with pytest.raises(InputError, match="md5"):
+        download(remote(server), tmp_path / "got", settings())
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_wrong_length_is_told(server, tmp_path, change):
+    expected = len(CONTENT) + change
+    with pytest.raises(InputError, match=f"size: found {len(CONTENT)}, expected {expected}"):
+        download(remote(server, size=expected), tmp_path / "got", settings())
+    assert left(tmp_path) == []
+
+
+def test_a_server_that_ignores_range(server, tmp_path):
+    server.faults["/file"] = [cut(100_000), ignores_range]
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+def test_a_rest_that_begins_elsewhere_is_refused(server, tmp_path):
+    wrong = answers(206, CONTENT[5:], Content_Range=f"bytes 5-{len(CONTENT) - 1}/{len(CONTENT)}")
+    server.faults["/file"] = [cut(100_000), wrong]
+    with pytest.raises(InputError, match=r"Content-Range: found bytes 5-.* expected bytes 100000-"):
+        download(remote(server), tmp_path / "got", settings())
+    assert not (tmp_path / "got").exists()
+
+
+def test_a_rest_that_the_server_does_not_have(server, tmp_path):
+    server.faults["/file"] = [cut(100_000), answers(416)]
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+def test_a_redirect_is_followed(server, tmp_path):
+    server.files["/moved"] = CONTENT
+    server.faults["/file"] = [answers(302, Location=f"{server.url}/moved")]
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+def test_a_redirect_in_a_circle_ends(server, tmp_path):
+    server.faults["/file"] = [answers(302, Location=f"{server.url}/file")] * 100
+    with pytest.raises(InputError, match="redirects"):
+        download(remote(server), tmp_path / "got", settings())
+
+
+def test_nothing_is_asked_for_unencrypted(tmp_path):
+    with pytest.raises(InputError, match=r"found the address http://example.org/f, expected https"):
+        download(Remote("http://example.org/f"), tmp_path / "got", settings())
+
+
+@pytest.mark.parametrize("size", [None, len(CONTENT)])
+def test_an_empty_file_is_no_file(server, tmp_path, size):
+    server.files["/file"] = b""
+    with pytest.raises(InputError, match=r"empty file|size: found 0"):
+        download(remote(server, size, None), tmp_path / "got", settings())
+    assert left(tmp_path) == []
+
+
+def test_a_web_page_is_no_file(server, tmp_path):
+    page = answers(200, b"<html>log in</html>", Content_Type="text/html; charset=utf-8")
+    server.faults["/file"] = [page]
+    with pytest.raises(InputError, match="/file: found an HTML page, expected the file"):
+        download(remote(server, None, None), tmp_path / "got", settings())
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", [trickles, silent])
+def test_a_server_that_hardly_answers_is_left(server, tmp_path, fault):
+    server.faults["/file"] = [fault]
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    server.faults["/file"] = [fault] * 9
+    with pytest.raises(Unreachable, match="attempts in a row"):
+        download(remote(server), tmp_path / "other", settings(tries=2))
+
+
+def test_an_offline_machine_is_told_where_to_put_the_file(tmp_path):
+    with pytest.raises(Unreachable, match=rf"refused.*put the file at {tmp_path}/got by hand"):
+        download(Remote("http://127.0.0.1:9/file"), tmp_path / "got", settings())
+
+
+def test_a_file_put_by_hand_is_taken(tmp_path):
+    (tmp_path / "got").write_bytes(CONTENT)
+    download(Remote("http://127.0.0.1:9/f", len(CONTENT), MD5), tmp_path / "got", settings())
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT[:-1] + b"x"])
+def test_a_damaged_file_put_by_hand_is_replaced(server, tmp_path, content):
+    (tmp_path / "got").write_bytes(content)
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+def test_space_is_checked_before_the_first_byte(server, tmp_path):
+    with pytest.raises(InputError, match=r"too little disk space .* GB free, expected .* GB"):
+        download(remote(server, size=10**18), tmp_path / "got", settings())
+    with pytest.raises(InputError, match="too little disk space"):
+        download(remote(server), tmp_path / "got", settings(reserve_gb=1e9))
+    assert server.asked == []
+
+
+def test_a_disk_that_fills_up(server, tmp_path, monkeypatch):
+    """/dev/full takes no byte, as a full disk."""
+    from mmae.survey import download as module
+
+    label = module._label(remote(server, None, None))
+    (tmp_path / f".got.{label}.part").symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"cannot be written .No space left on device"):
+        download(remote(server, None, None), tmp_path / "got", settings())
+    assert not (tmp_path / "got").exists()
+
+
+def test_a_check_decides_before_the_final_name(server, tmp_path):
+    def refuse(path):
+        assert path.read_bytes() == CONTENT
+        raise InputError(path, "no")
+
+    with pytest.raises(InputError, match="no"):
+        download(remote(server), tmp_path / "got", settings(), refuse)
+    assert left(tmp_path) == []
+
+
+def test_several_files_one_of_which_fails(server, tmp_path):
+    server.files |= {f"/{k}": CONTENT for k in range(4)}
+    files = [(Remote(f"{server.url}/{k}", len(CONTENT), MD5), tmp_path / f"{k}") for k in range(4)]
+    download_all(files, settings())
+    assert left(tmp_path) == ["0", "1", "2", "3"]
+    files[1] = (Remote(f"{server.url}/none"), tmp_path / "none")
+    with pytest.raises(NotThere):
+        download_all(files, settings())
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from mmae.settings import Download
+from mmae.survey.download import Remote, download
+url, size, md5, path = sys.argv[1:]
+settings = Download(folder="data", parallel=1, tries=3, timeout=5.0, slowest=0.0,
+                    longest_wait=0.1, reserve_gb=0.0)
+download(Remote(url, int(size), md5), Path(path), settings)
+"""
+
+
+def start(server, path) -> subprocess.Popen:
+    """Fetch in a process of its own."""
+    words = [f"{server.url}/file", str(len(CONTENT)), MD5, str(path)]
+    return subprocess.Popen([sys.executable, "-c", FETCH, *words])
+
+
+def slowly(handler, content) -> bool:
+    """Half at once, the rest much later."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content[: len(content) // 2])
+    handler.wfile.flush()
+    time.sleep(2)
+    handler.close_connection = True
+    return True
+
+
+def test_killed_in_the_middle_and_run_again(server, tmp_path):
+    server.faults["/file"] = [slowly]
+    process = start(server, tmp_path / "got")
+    while not any(p.stat().st_size for p in tmp_path.glob(".got.*.part")):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "got").exists()
+    assert start(server, tmp_path / "got").wait() == 0
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    assert server.asked[-1][2] == f"bytes={len(CONTENT) // 2}-"
+
+
+def test_two_processes_want_the_same_file(server, tmp_path):
+    server.faults["/file"] = [slowly, well]
+    both = [start(server, tmp_path / "got") for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    assert [what for _, _, what in server.asked] == [None, f"bytes={len(CONTENT) // 2}-"]

@@ -1,0 +1,35 @@
+"""Section 3, source `released`: GalaxiesML-Spectra as published."""
+
+
+rule fetch_released:
+    """Section 3: get the released dataset and check its schema."""
+    input:
+        files=on_disk("galaxiesml_spectra"),
+    output:
+        dataset="results/{survey}/catalog/galaxiesml_spectra.hdf5",
+        schema="results/{survey}/catalog/schema.csv",
+    log:
+        "results/{survey}/logs/fetch_released.log",
+    benchmark:
+        "results/{survey}/benchmarks/fetch_released.tsv"
+    conda:
+        "../../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=1440,
+        downloads=1,
+    params:
+        settings=lambda wildcards: settings("survey.zenodo"),
+        files=[f"--file={path}" for path in on_disk("galaxiesml_spectra")],
+        code=code("mmae.cli.survey:fetch_released"),
+    shell:
+        """
+        mmae fetch-released \
+            --config {params.settings:q} \
+            --config {DOWNLOAD:q} \
+            {params.files:q} \
+            --dataset {output.dataset:q} \
+            --schema {output.schema:q} \
+            2>&1 | tee {log:q}
+        """

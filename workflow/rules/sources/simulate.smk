@@ -1,0 +1,32 @@
+"""Section 3, source `simulate`: the embedded survey."""
+
+
+rule simulate_survey:
+    """Section 3: simulate the embedded survey in the formats of the real ones."""
+    output:
+        galaxiesml="results/{survey}/catalog/galaxiesml.hdf5",
+        desi=directory("results/{survey}/catalog/desi"),
+        truth="results/{survey}/catalog/truth.fits",
+    log:
+        "results/{survey}/logs/simulate_survey.log",
+    benchmark:
+        "results/{survey}/benchmarks/simulate_survey.tsv"
+    conda:
+        "../../../envs/environment.yaml"
+    threads: 8
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        settings=lambda wildcards: settings("survey.simulate"),
+        code=code("mmae.cli.survey:simulate_survey"),
+    shell:
+        """
+        mmae simulate-survey \
+            --config {params.settings:q} \
+            --galaxiesml {output.galaxiesml:q} \
+            --desi {output.desi:q} \
+            --truth {output.truth:q} \
+            --workers {threads} \
+            2>&1 | tee {log:q}
+        """
