@@ -86,6 +86,7 @@ class Services(ThreadingHTTPServer):
                 "specid": int(row.TARGETID),
                 "survey": row.SURVEY,
                 "redshift": float(row.Z),
+                "specprimary": bool(row.ZCAT_PRIMARY),
                 "data_release": constraints["data_release"][0],
             }
             for row in rows.itertuples()

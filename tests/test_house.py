@@ -11,7 +11,7 @@ from helpers import PROJECT
 from mmae.cli import COMMANDS
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
-RULE_FILES = sorted((PROJECT / "workflow/rules").glob("*.smk"))
+RULE_FILES = sorted((PROJECT / "workflow/rules").rglob("*.smk"))
 RULES = {
     name: body
     for path in RULE_FILES

@@ -16,6 +16,7 @@ from mmae.survey.desi import ZCATALOG_PATH
 
 OUTPUTS = {
     "crossmatch": ("matches", "contested", "counts"),
+    "fetch-spectra": ("spectra", "unavailable"),
     "collect-spectra": ("spectra",),
     "clean": ("dataset", "report", "removed"),
     "split": ("split",),
@@ -24,7 +25,8 @@ OUTPUTS = {
 }
 INPUTS = {
     "crossmatch": ("galaxiesml", "desi"),
-    "collect-spectra": ("matches", "desi"),
+    "fetch-spectra": ("matches", "tree"),
+    "collect-spectra": ("matches",),
     "clean": ("matches", "galaxiesml", "spectra"),
     "split": ("dataset",),
     "training-arrays": ("dataset",),
@@ -32,15 +34,25 @@ INPUTS = {
 }
 
 
+ONE_GROUP = (
+    *("--config", "config/config.yaml"),
+    *("--config", json.dumps({"survey": {"spectra": {"groups": 1}}})),
+)
+
+
 def run_step(step: str, survey: SmallSurvey, new: Path, *options: object):
     """Run a step on a survey; its outputs go to a new folder."""
     words: list[object] = [step]
     for name in INPUTS[step]:
-        words += [f"--{name}", getattr(survey, name)]
+        words += [f"--{name}", getattr(survey, {"tree": "desi"}.get(name, name))]
     for name in OUTPUTS[step]:
         words += [f"--{name}", new / name]
     if step == "train":
         words += ["--model", "mmae", "--mask", "0.75", "--seed", "0"]
+    elif step == "fetch-spectra":
+        words += ["--group", "0", *(options or ONE_GROUP)]
+    elif step == "collect-spectra":
+        words += [f"--group={path}" for path in survey.groups]
     return run_mmae(*words, *options)
 
 
@@ -184,33 +196,48 @@ CASES = {
         ["zall-pix-iron.fits", "column ZWARN", "found only", "expected the columns"],
     ),
     "no match": ("crossmatch", move_sky, ["no pair within 1.0 arcsec", "expected"]),
-    "coadd missing": (
+    "group missing": (
         "collect-spectra",
-        lambda s: one_coadd(s).unlink(),
-        ["coadd-", "found no such file"],
+        lambda s: s.groups[1].unlink(),
+        ["group1.hdf5", "found no such file"],
+    ),
+    "group of other matches": (
+        "collect-spectra",
+        lambda s: edit_hdf5(s.groups[1], lambda f: f["row"].__setitem__(0, 10**6)),
+        ["group1.hdf5", "targets of another table"],
+    ),
+    "group twice": (
+        "collect-spectra",
+        lambda s: shutil.copy(s.groups[0], s.groups[1]),
+        ["group0.hdf5", "found no group with target", "in the 2 groups"],
+    ),
+    "too many targets without a spectrum": (
+        "collect-spectra",
+        lambda s: edit_hdf5(s.groups[1], lambda f: f["available"].__setitem__(0, False)),
+        ["found 1 of ", "targets without a spectrum", "expected at most a fraction 0 of them"],
     ),
     "coadd truncated": (
-        "collect-spectra",
+        "fetch-spectra",
         lambda s: truncate(one_coadd(s)),
         ["coadd-", "truncated", "expected a FITS file"],
     ),
     "coadd with negative ivar": (
-        "collect-spectra",
+        "fetch-spectra",
         lambda s: edit_coadd(s, "B_IVAR", lambda data: data.__setitem__((0, 9), -1)),
         ["coadd-", "HDU B_IVAR", "found 1 pixels negative", "expected"],
     ),
     "coadd with NaN in flux": (
-        "collect-spectra",
+        "fetch-spectra",
         lambda s: edit_coadd(s, "B_FLUX", lambda data: data.fill(np.nan)),
         ["coadd-", "HDU B_FLUX", "pixels negative or not finite", "where the ivar is above 0"],
     ),
     "coadd with NaN in ivar": (
-        "collect-spectra",
+        "fetch-spectra",
         lambda s: edit_coadd(s, "R_IVAR", lambda data: data.__setitem__((0, 9), np.nan)),
         ["coadd-", "HDU R_IVAR", "found 1 pixels negative or not finite"],
     ),
     "table without a column": (
-        "collect-spectra",
+        "fetch-spectra",
         lambda s: pd.read_csv(s.matches).drop(columns="healpix").to_csv(s.matches, index=False),
         ["matches.csv", "column healpix", "found only"],
     ),

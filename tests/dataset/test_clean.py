@@ -10,6 +10,7 @@ from mmae.dataset.clean import (
     duplicate,
     inconsistent_redshift,
     mostly_missing,
+    no_spectrum,
     not_galaxy_or_quasar,
     redshift_warning,
     with_replaced,
@@ -28,9 +29,14 @@ def pairs_of(n: int = 4, **columns) -> pd.DataFrame:
     good = {
         **{"targetid": np.arange(n), "object_id": np.arange(n), "spectype": "GALAXY", "zwarn": 0},
         **{"zcat_primary": True, "separation_arcsec": 0.1, "missing_fraction": 0.0},
+        **{"available": True},
         **{"hsc_redshift": 0.5, "desi_redshift": 0.5},
     }
     return pd.DataFrame(good | columns)
+
+
+def test_spectra_that_could_not_be_had(settings):
+    assert no_spectrum(pairs_of(2, available=[True, False]), settings).tolist() == [False, True]
 
 
 def test_spectypes(settings):
@@ -78,8 +84,8 @@ def test_the_report_counts_each_cut_once(settings):
     pairs = pairs_of(5, spectype=["STAR", "STAR", "QSO", "GALAXY", "GALAXY"], zwarn=[4, 0, 0, 4, 0])
     cleaned = apply_cuts(pairs, settings)
     assert cleaned.kept.index.tolist() == [2, 4]
-    assert cleaned.report["removed"].tolist() == [0, 2, 1, 0, 0, 0]
-    assert cleaned.report["remaining"].tolist() == [5, 3, 2, 2, 2, 2]
+    assert cleaned.report["removed"].tolist() == [0, 0, 2, 1, 0, 0, 0]
+    assert cleaned.report["remaining"].tolist() == [5, 5, 3, 2, 2, 2, 2]
     assert cleaned.removed["cut"].tolist() == ["not a galaxy or quasar"] * 2 + ["redshift warning"]
 
 
@@ -103,7 +109,13 @@ PLANTED = {
 """Role in the simulation of what each cut must remove."""
 
 
-@pytest.mark.parametrize("cut", CUTS)
+def test_the_simulation_has_all_spectra(small_survey):
+    assert set(CUTS) == {*PLANTED, "no spectrum to be had"}
+    counts = pd.read_csv(small_survey.report).set_index("cut")["removed"]
+    assert counts["no spectrum to be had"] == 0
+
+
+@pytest.mark.parametrize("cut", PLANTED)
 def test_each_cut_removes_exactly_what_was_planted(small_survey, cut):
     removed = pd.read_csv(small_survey.removed)
     removed = removed[removed["cut"] == cut]

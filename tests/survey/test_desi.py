@@ -1,5 +1,7 @@
 """DESI's files, and the spectra taken out of them."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from astropy.io import fits
 
 from mmae.errors import InputError
 from mmae.instruments import ARMS, N_WAVE, desi_wave
-from mmae.survey.collect import combine_arms, matched_spectra
+from mmae.survey.collect import Unavailable, coadd_spectra, combine_arms
 from mmae.survey.desi import (
     ZCATALOG_COLUMNS,
     ZCATALOG_PATH,
@@ -29,6 +31,10 @@ def make_coadd(targetid: list[int], seed: int = 0) -> Coadd:
         {arm: values[1] for arm, values in draws.items()},
         {arm.name: np.zeros((len(targetid), arm.n_pixels), np.int32) for arm in ARMS},
     )
+
+
+def spectra_below(root, matches: pd.DataFrame) -> list:
+    return list(coadd_spectra(matches, lambda *names: nullcontext(coadd_path(root, *names))))
 
 
 def save(path, coadd: Coadd) -> None:
@@ -131,7 +137,7 @@ def test_spectra_go_to_the_rows_of_their_targets(tmp_path):
         }
     )
     flux = np.empty((3, N_WAVE))
-    for rows, values, _ in matched_spectra(matches, tmp_path):
+    for rows, values, _ in spectra_below(tmp_path, matches):
         flux[rows] = values
     first = slice(0, 100)
     assert np.allclose(flux[0, first], far.flux["B"][0, first])
@@ -139,11 +145,18 @@ def test_spectra_go_to_the_rows_of_their_targets(tmp_path):
     assert np.allclose(flux[2, first], near.flux["B"][0, first])
 
 
-def test_a_target_that_its_coadd_lacks_is_named(tmp_path):
+def test_what_a_tree_lacks_is_listed_with_its_reason(tmp_path):
     save(coadd_path(tmp_path, "main", "dark", 1), make_coadd([5]))
-    matches = pd.DataFrame({"targetid": [99], "survey": "main", "program": "dark", "healpix": [1]})
-    with pytest.raises(InputError, match="TARGETID: found no target 99"):
-        list(matched_spectra(matches, tmp_path))
+    matches = pd.DataFrame(
+        {"targetid": [99, 5, 7], "survey": "main", "program": "dark", "healpix": [1, 1, 2]}
+    )
+    absent, there, no_file = spectra_below(tmp_path, matches)
+    assert isinstance(absent, Unavailable)
+    assert absent.rows.tolist() == [0]
+    assert absent.reason == "coadd-main-dark-1.fits: the target is not in its FIBERMAP"
+    assert there.rows.tolist() == [1]
+    assert no_file.rows.tolist() == [2]
+    assert no_file.reason.endswith("coadd-main-dark-2.fits: no such file")
 
 
 def test_the_catalogue_is_in_desis_layout(small_survey):

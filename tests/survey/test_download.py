@@ -13,7 +13,8 @@ import pytest
 import services
 from mmae.errors import InputError
 from mmae.settings import Download
-from mmae.survey.download import NotThere, Remote, Unreachable, download, download_all
+from mmae.survey.download import Remote, download, download_all
+from mmae.survey.http import NotThere, Unreachable
 from services import answers, cut, ignores_range, silent, trickles, well
 
 CONTENT = np.random.default_rng(1).bytes(300_000)
@@ -93,7 +94,7 @@ def test_a_busy_server_is_asked_again(server, tmp_path, code):
 @pytest.mark.parametrize("when", ["1", "Wed, 25 Nov 2099 00:00:00 GMT"])
 def test_retry_after_is_kept_up_to_the_longest_wait(server, tmp_path, monkeypatch, when):
     waits = []
-    monkeypatch.setattr("mmae.survey.download.time.sleep", waits.append)
+    monkeypatch.setattr("mmae.survey.http.time.sleep", waits.append)
     server.faults["/file"] = [answers(429, Retry_After=when)]
     download(remote(server), tmp_path / "got", settings(longest_wait=30.0))
     assert waits == [1.0 if when == "1" else 30.0]

@@ -75,6 +75,7 @@ def test_of_several_spectra_the_one_of_the_survey_and_redshift_is_taken(server, 
             for change in (
                 {"sparcl_id": "elsewhere", "survey": "cmx"},
                 {"sparcl_id": "other", "redshift": record["redshift"] + 0.1},
+                {"sparcl_id": "rank", "specprimary": not record["specprimary"]},
                 {},
             )
         ]

@@ -7,7 +7,7 @@ import pytest
 import services
 from mmae.errors import InputError
 from mmae.settings import ZenodoRecord
-from mmae.survey.download import NotThere, Unreachable
+from mmae.survey.http import NotThere, Unreachable
 from mmae.survey.zenodo import fetch_record
 from services import answers
 from survey.test_download import settings

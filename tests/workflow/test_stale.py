@@ -18,7 +18,8 @@ CLEANED = {
     *("clean", "split", "training_arrays", "summarise", "baseline", "table_1", "cleaning"),
     *TRAINED,
 }
-EVERYTHING = {"simulate_survey", "crossmatch", "collect_spectra", *CLEANED}
+COLLECTED = {"fetch_spectra", "collect_spectra", *CLEANED}
+EVERYTHING = {"simulate_survey", "crossmatch", *COLLECTED}
 
 
 @contextmanager
@@ -58,6 +59,7 @@ def nothing_to_do_before_and_after(finished):
          TRAINED),
         ("src/mmae/training/fit.py", "network.train()", "network.eval()", TRAINED),
         ("src/mmae/dataset/clean.py", "!= 0", "> 0", CLEANED),
+        ("src/mmae/survey/collect.py", "weight > 0", "weight > 1", COLLECTED),
         ("src/mmae/survey/simulated/quasars.py", "** -1.5", "** -1.4", EVERYTHING),
         ("workflow/rules/paper.smk", '"MMAE, simulated galaxies"', '"MMAE"', {"figure_3"}),
         # notebooks
@@ -75,6 +77,8 @@ def nothing_to_do_before_and_after(finished):
         ("src/mmae/survey/published.py", "sha256(", "md5(", set()),
         ("config/config.yaml", "epochs: 7", "epochs: 8", set()),
         ("config/config.yaml", "url: https://raw", "url: https://new", set()),
+        ("config/config.yaml", "tries: 8", "tries: 9", set()),
+        ("src/mmae/survey/zenodo.py", "key=\"files\"", "key=\"file\"", set()),
         ("README.md", "# ", "# The ", set()),
     ],
 )  # fmt: skip

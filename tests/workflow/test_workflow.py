@@ -16,9 +16,9 @@ pytestmark = pytest.mark.workflow
 FIGURES = ("figure_1", "figure_2", "figure_3", "masking")
 TABLES = ("table_1", "cleaning", "comparison", "figure_1_lines", "figure_2_lines")
 NOTEBOOKS = (*FIGURES, "table_1", "cleaning", "comparison")
-DATA = {
-    *("simulate_survey", "crossmatch", "collect_spectra", "clean", "split", "training_arrays"),
-}
+ARRAYS = {"split", "training_arrays"}
+MATCHED = {"crossmatch", "fetch_spectra", "collect_spectra", "clean", *ARRAYS}
+DATA = {"simulate_survey": 1, **dict.fromkeys(MATCHED, 1), "fetch_spectra": 2}
 
 
 @pytest.mark.parametrize(
@@ -29,24 +29,43 @@ def test_every_config_plans_the_whole_paper(project, config, n_train):
     assert jobs["train"] == n_train
     assert jobs["evaluate"] == 2 * n_train + 1  # both views, and that of Figure 1
     assert jobs["score"] == 2 * n_train + 2
-    assert set(jobs) >= DATA | {*NOTEBOOKS}
+    assert set(jobs) >= ARRAYS | {*NOTEBOOKS} - {"cleaning"}
 
 
-def test_real_catalogues_leave_out_the_simulation(project):
-    files = '{"source": "files", "files": {"galaxiesml": "config/toy.yaml", "desi": "config"}}'
-    jobs = project.planned("--config", f"survey={files}")
-    assert "simulate_survey" not in jobs
-    assert set(jobs) >= DATA - {"simulate_survey"}
+@pytest.mark.parametrize(
+    ("source", "first", "absent"),
+    [
+        ("simulate", {"simulate_survey", *MATCHED, "cleaning"}, {"check_split"}),
+        ("rebuild", {"fetch_galaxiesml", "fetch_zcatalog", *MATCHED, "cleaning"}, {"check_split"}),
+        ("released", {"fetch_released", "check_split", *ARRAYS}, {"cleaning", "clean"}),
+    ],
+)
+def test_only_the_first_rules_differ(project, source, first, absent):
+    jobs = project.planned("--config", f'survey={{"source": "{source}"}}')
+    assert set(jobs) >= first
+    assert not set(jobs) & absent
+    others = set(jobs) - first - {"fetch_published"}
+    assert others == {"summarise", "baseline", "train", "evaluate", "score", *NOTEBOOKS} - {
+        "cleaning"
+    }
+
+
+def test_a_file_on_disk_that_is_not_there_is_named(project):
+    files = '{"source": "released", "files": {"galaxiesml_spectra": "none.hdf5"}}'
+    result = project.snakemake("-n", "--config", f"survey={files}")
+    assert result.returncode == 1
+    assert re.search(r"MissingInputException.*fetch_released", result.stdout + result.stderr)
+    assert "none.hdf5" in result.stdout + result.stderr
 
 
 def test_one_figure_needs_one_training(project):
     jobs = project.planned("results/toy/paper/figures/figure_3.pdf", *TOY)
-    assert jobs == dict.fromkeys(DATA | {"train", "evaluate", "score", "figure_3"}, 1)
+    assert jobs == DATA | dict.fromkeys(["train", "evaluate", "score", "figure_3"], 1)
 
 
 def test_one_training_needs_the_data_alone(project):
     jobs = project.planned("results/toy/models/mmae/mask0.75/seed0", *TOY)
-    assert jobs == dict.fromkeys(DATA | {"train"}, 1)
+    assert jobs == DATA | {"train": 1}
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ import pandas as pd
 from mmae.instruments import ARMS, N_WAVE
 from mmae.progress import progress
 from mmae.survey.desi import read_coadd
-from mmae.survey.download import NotThere
+from mmae.survey.http import NotThere
 
 log = logging.getLogger(__name__)
 
 FILE_COLUMNS = ["survey", "program", "healpix"]
 """What names a coadd file."""
-NEEDED = ["targetid", "desi_redshift", *FILE_COLUMNS]
+NEEDED = ["targetid", "desi_redshift", "zcat_primary", *FILE_COLUMNS]
 """Columns of the matches that finding a spectrum needs."""
 
 

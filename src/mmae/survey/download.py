@@ -9,33 +9,21 @@ import logging
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, TypeVar
-from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from filelock import FileLock, Timeout
 
 from mmae.errors import InputError
 from mmae.progress import ByteProgress
 from mmae.settings import Download
+from mmae.survey.http import Broken, Unreachable, answer, copy_body, patiently
 
 log = logging.getLogger(__name__)
-
-CHUNK = 1 << 20
-"""Bytes read at a time."""
-PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""Status codes after which it is worth asking again."""
-LOOPBACK = {"127.0.0.1", "localhost"}
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -47,22 +35,6 @@ class Remote:
     """Bytes."""
     checksum: str | None = None
     """`md5:<hex>` or `sha256:<hex>`."""
-
-
-class NotThere(InputError):
-    """The server answers, and says that it has no such file."""
-
-
-class Unreachable(InputError):
-    """No server answers well, or the connection breaks again and again."""
-
-
-class _Broken(Exception):
-    """An attempt that failed for a reason that may pass."""
-
-    def __init__(self, reason: str, retry_after: float | None = None):
-        super().__init__(reason)
-        self.retry_after = retry_after
 
 
 def download(
@@ -140,59 +112,6 @@ def download_all(
             raise
 
 
-def ask(method: str, url: str, settings: Download, **content: object) -> bytes:
-    """A small request and its answer, with the patience of `download`.
-
-    Parameters
-    ----------
-    method, url : str
-    settings : Download
-    **content
-        As of `requests.request`.
-
-    Raises
-    ------
-    NotThere
-        If the server says that there is nothing of the kind.
-    Unreachable
-        If there is no good answer now.
-    InputError
-        If the request is refused.
-    """
-
-    def attempt() -> bytes:
-        answer = BytesIO()
-        with _answer(method, url, settings, **content) as response:
-            _copy(response, answer, settings)
-        return answer.getvalue()
-
-    return _patiently(attempt, url, settings)
-
-
-def _patiently(
-    attempt: Callable[[], Answer],
-    url: str,
-    settings: Download,
-    progress: Callable[[], int] = lambda: 0,
-) -> Answer:
-    """Repeat an attempt while it breaks; only those in a row that get nowhere are counted."""
-    failures, worth = 0, max(1.0, settings.slowest * settings.timeout)
-    while True:
-        before = progress()
-        try:
-            return attempt()
-        except _Broken as broken:
-            failures = 1 if progress() - before >= worth else failures + 1
-            if failures >= settings.tries:
-                raise Unreachable(
-                    url, f"cannot be had ({broken}; {failures} attempts in a row)"
-                ) from broken
-            wait = broken.retry_after if broken.retry_after is not None else 2.0 ** (failures - 1)
-            wait = min(wait, settings.longest_wait)
-            log.info("%s: %s; again in %.0f s", url, broken, wait)
-            time.sleep(wait)
-
-
 def _fetch(remote: Remote, part: Path, settings: Download, progress: ByteProgress) -> None:
     """Get all bytes into `part`, beginning where an earlier attempt ended."""
 
@@ -204,7 +123,7 @@ def _fetch(remote: Remote, part: Path, settings: Download, progress: ByteProgres
             _attempt(remote, part, have(), settings, progress)
 
     try:
-        _patiently(attempt, remote.url, settings, have)
+        patiently(attempt, remote.url, settings, have)
     except OSError as error:
         raise InputError(part, f"cannot be written ({error.strerror or error})") from error
 
@@ -214,116 +133,23 @@ def _attempt(
 ) -> None:
     """One request for what is missing."""
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with _answer("GET", remote.url, settings, headers=headers) as response:
+    with answer("GET", remote.url, settings, headers=headers) as response:
         if response.status_code == 416:
             part.unlink()
-            raise _Broken(f"the server has no byte {have}")
+            raise Broken(f"the server has no byte {have}")
         start = have if _continues(response, have) else 0
         total = _total(remote, response, start)
         with part.open("r+b" if start else "wb") as stream:
             stream.seek(start)
             progress.at(start, total)
-            got = start + _copy(response, stream, settings, progress.add)
+            got = start + copy_body(response, stream, settings, progress.add)
             stream.flush()
             os.fsync(stream.fileno())
     if total is not None and got < total:
-        raise _Broken(f"the connection ended after {got} of {total} bytes")
+        raise Broken(f"the connection ended after {got} of {total} bytes")
     if total is not None and got > total:
         part.unlink()
         raise InputError(remote.url, key="size", found=f"more than {total} bytes", expected=total)
-
-
-@contextmanager
-def _answer(
-    method: str, url: str, settings: Download, **content: object
-) -> Iterator[requests.Response]:
-    """A good answer, or that of a server asked for bytes that it does not have (416)."""
-    _check_address(url, url)
-    with _passing_troubles():
-        response = requests.request(method, url, stream=True, timeout=settings.timeout, **content)
-    with response:
-        _check_address(url, response.url)
-        _check_status(response, url)
-        yield response
-
-
-def _check_address(url: str, address: str) -> None:
-    """Nothing is asked for unencrypted, but from this machine; redirects included."""
-    parts = urlsplit(address)
-    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-        raise InputError(url, found=f"the address {address}", expected="https")
-
-
-def _copy(
-    response: requests.Response,
-    stream: BinaryIO,
-    settings: Download,
-    told: Callable[[int], object] = lambda count: None,
-) -> int:
-    """Write the body as it comes; a trickle is as bad as silence."""
-    copied, since, began = 0, 0, time.monotonic()
-    while True:
-        with _passing_troubles():
-            chunk = response.raw.read1(CHUNK, decode_content=True)
-        if not chunk:
-            return copied
-        stream.write(chunk)
-        copied, since = copied + len(chunk), since + len(chunk)
-        told(len(chunk))
-        elapsed = time.monotonic() - began
-        if elapsed > settings.timeout:
-            if since < settings.slowest * elapsed:
-                raise _Broken(f"fewer than {settings.slowest:g} bytes a second")
-            since, began = 0, time.monotonic()
-
-
-@contextmanager
-def _passing_troubles() -> Iterator[None]:
-    """What a network does to requests, as a reason to try again."""
-    try:
-        yield
-    except (
-        requests.ConnectionError,
-        requests.Timeout,
-        requests.exceptions.ChunkedEncodingError,
-        urllib3.exceptions.HTTPError,
-    ) as error:
-        raise _Broken(_reason(error)) from error
-    except requests.RequestException as error:
-        raise InputError(error.request.url if error.request else "request", str(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    """The innermost cause, which says most."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(error) or type(error).__name__
-
-
-def _check_status(response: requests.Response, url: str) -> None:
-    """Good answers pass; others are broken attempts or errors."""
-    code = response.status_code
-    if code == 416:
-        return
-    if code in PASSING:
-        after = response.headers.get("Retry-After")
-        raise _Broken(f"answer {code} {response.reason}", _seconds(after))
-    if code in (404, 410):
-        raise NotThere(url, found=f"answer {code} {response.reason}", expected="a file")
-    if code >= 400:
-        raise InputError(url, found=f"answer {code} {response.reason}", expected="a file")
-    if response.headers.get("Content-Type", "").startswith("text/html"):
-        raise InputError(url, found="an HTML page", expected="the file")
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """What a Retry-After asks for: seconds, or a date."""
-    if retry_after is None:
-        return None
-    try:
-        return float(urllib3.Retry().parse_retry_after(retry_after))
-    except urllib3.exceptions.InvalidHeader:
-        return None
 
 
 def _continues(response: requests.Response, have: int) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 from mmae.errors import InputError
 from mmae.files import atomic
 from mmae.settings import Download, PublishedFile
-from mmae.survey.download import Remote, Unreachable, download
+from mmae.survey.download import Remote, download
+from mmae.survey.http import Unreachable
 
 
 def fetch(file: PublishedFile, folder: str | None, path: Path, settings: Download) -> None:

@@ -19,11 +19,11 @@ from mmae.instruments import N_WAVE, desi_wave
 from mmae.progress import progress
 from mmae.settings import Download, Sparcl
 from mmae.survey.collect import Spectra, Unavailable
-from mmae.survey.download import ask
+from mmae.survey.http import ask
 
 log = logging.getLogger(__name__)
 
-FOUND = ("sparcl_id", "specid", "survey", "redshift")
+FOUND = ("sparcl_id", "specid", "survey", "redshift", "specprimary")
 RETRIEVED = ("sparcl_id", "flux", "ivar", "mask", "wavelength")
 
 
@@ -32,8 +32,8 @@ def sparcl_spectra(
 ) -> Iterator[Spectra | Unavailable]:
     """Spectra of the matches, a batch after the other.
 
-    Of several spectra of a target (it was observed in several programs) the one of the same survey
-    and of the redshift nearest to the catalogue's is taken.
+    Of several spectra of a target (it was observed in several programs) the one of the same survey,
+    primary or not as in the catalogue, and of the redshift nearest to the catalogue's is taken.
 
     Parameters
     ----------
@@ -77,8 +77,9 @@ def _choose(batch: pd.DataFrame, found: pd.DataFrame) -> pd.Series:
         found, left_on="targetid", right_on="specid", suffixes=("", "_found")
     )
     pairs["other_survey"] = pairs["survey"] != pairs["survey_found"]
+    pairs["other_rank"] = pairs["specprimary"].astype(bool) != pairs["zcat_primary"].astype(bool)
     pairs["difference"] = (pairs["redshift"].astype(float) - pairs["desi_redshift"]).abs()
-    best = pairs.sort_values(["row", "other_survey", "difference"], kind="stable")
+    best = pairs.sort_values(["row", "other_survey", "other_rank", "difference"], kind="stable")
     return best.drop_duplicates("row").set_index("row")["sparcl_id"].reindex(batch.index)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from mmae.errors import InputError
 from mmae.files import read_json, write_json
 from mmae.settings import Download, ZenodoRecord
-from mmae.survey.download import Remote, Unreachable, ask, download_all
+from mmae.survey.download import Remote, download_all
+from mmae.survey.http import Unreachable, ask
 
 log = logging.getLogger(__name__)
 
