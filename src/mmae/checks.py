@@ -11,6 +11,8 @@ from mmae.errors import InputError
 
 Shape = tuple[int | None, ...]
 """Of a dataset; None stands for any length."""
+TEXT = "targetid"
+"""The one dataset of text among those that are required: byte strings of integers."""
 
 
 def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
@@ -38,6 +40,14 @@ def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
                 key=f"dataset '{name}'",
                 found=f"shape {found}",
                 expected=f"shape {shape_words(shape)}",
+            )
+        if name != TEXT and file[name].dtype.kind not in "biuf":
+            kind = "text" if file[name].dtype.kind in "SUO" else f"type {file[name].dtype}"
+            raise InputError(
+                file.filename,
+                key=f"dataset '{name}'",
+                found=kind,
+                expected="numbers",
             )
         if shape[0] is None:
             rows[name] = found[0]

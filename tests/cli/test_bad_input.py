@@ -81,7 +81,7 @@ def replace(file: h5py.File, name: str, values: np.ndarray) -> None:
 
 
 def edit_coadd(survey: SmallSurvey, hdu: str, change) -> None:
-    with fits.open(one_coadd(survey), mode="update", memmap=False) as hdus:
+    with fits.open(one_coadd(survey), mode="update", memmap=False, checksum=True) as hdus:
         change(hdus[hdu].data)
 
 

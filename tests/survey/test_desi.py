@@ -86,9 +86,19 @@ def test_wrong_coadds_are_named(tmp_path, damage, words):
         for hdu in hdus[2:]:
             _ = hdu.data
         damage(hdus)
-        hdus.writeto(tmp_path / "bad.fits")
+        hdus.writeto(tmp_path / "bad.fits", checksum=True)
     with pytest.raises(InputError, match=words):
         read_coadd(tmp_path / "bad.fits")
+
+
+@pytest.mark.parametrize("place", [3000, 30_000, 60_000, -9000])
+def test_a_flipped_byte_is_found(tmp_path, place):
+    save(tmp_path / "c.fits", make_coadd([7, 9]))
+    content = bytearray((tmp_path / "c.fits").read_bytes())
+    content[place] ^= 1
+    (tmp_path / "c.fits").write_bytes(content)
+    with pytest.raises(InputError, match=r"c.fits: found a damaged or truncated file"):
+        read_coadd(tmp_path / "c.fits")
 
 
 def test_a_coadd_of_another_length_is_named(tmp_path):

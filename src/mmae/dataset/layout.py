@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.checks import shape_words
+from mmae.checks import TEXT, shape_words
 from mmae.errors import InputError
 from mmae.files import open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
@@ -27,7 +27,7 @@ WAVE = "spectrum/wave"
 """(1, L) or (N, L), Å."""
 REDSHIFT = "DESI_fibermap/DESI_redshift"
 """(N,) float64, DESI's redshift: z_spec."""
-TARGETID = "targetid"
+TARGETID = TEXT
 """(N,) byte strings of DESI's integer TARGETID."""
 
 REQUIRED = {

@@ -98,12 +98,13 @@ def read_coadd(path: Path | str) -> Coadd:
     Raises
     ------
     InputError
-        If the file is damaged, an HDU is missing, shapes or wavelengths are not DESI's, the ivar is
-        negative or not finite, or a flux with weight is not finite.
+        If the file is damaged or an HDU is not what its checksum says, an HDU is missing, shapes or
+        wavelengths are not DESI's, the ivar is negative or not finite, or a flux with weight is not
+        finite.
     """
     targetid = fits_columns(path, "FIBERMAP", ["TARGETID"])["TARGETID"].to_numpy()
     flux, ivar, mask = {}, {}, {}
-    with open_fits(path) as hdus:
+    with open_fits(path, checksum=True) as hdus:
         for arm in ARMS:
             wave = _image(hdus, path, arm, "WAVELENGTH", (arm.n_pixels,))
             if not np.allclose(wave, arm.wave, atol=0.01):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mmae.checks import check_datasets, check_numbers
+from mmae.errors import InputError
 from mmae.files import atomic, native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
 
@@ -59,11 +60,13 @@ def read_catalog(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is damaged, or positions or redshifts are no numbers or impossible.
+        If the file is damaged or empty, or positions or redshifts are impossible.
     """
     with open_galaxiesml(path) as file:
         names = [name for name in REQUIRED if name != IMAGE]
         catalog = pd.DataFrame({name: native(file[name][:]) for name in names})
+    if catalog.empty:
+        raise InputError(path, key=f"dataset '{OBJECT_ID}'", found="no row", expected="galaxies")
     check_numbers(path, catalog, LIMITS)
     return catalog
 

@@ -1,0 +1,144 @@
+"""The released GalaxiesML-Spectra, on stand-ins: its schema, its grids, the authors' test set."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from helpers import assert_one_sentence, run_mmae, shared
+from mmae.dataset import layout
+from mmae.dataset.arrays import open_arrays, write_arrays
+from mmae.dataset.split import in_common
+from mmae.errors import InputError
+
+N_PAPER = 134_533
+
+
+def stand_in(path, n: int = 6, n_wave: int = 7783, wave_rows: int | None = 1, **more) -> None:
+    """A file as the authors' loader reads it."""
+    rng = np.random.default_rng(0)
+    wave = 3600 + 0.8 * np.arange(n_wave)
+    with h5py.File(path, "w") as file:
+        file[layout.IMAGE] = rng.normal(size=(n, 5, 64, 64)).astype("f4")
+        file[layout.FLUX] = rng.normal(size=(n, n_wave)).astype("f4")
+        file[layout.IVAR] = np.ones((n, n_wave), "f4")
+        file[layout.WAVE] = wave if wave_rows is None else np.tile(wave, (wave_rows, 1))
+        file[layout.REDSHIFT] = more.get("redshift", np.linspace(0.1, 1, n))
+        file[layout.TARGETID] = np.array([str(39627000000000000 + k).encode() for k in range(n)])
+
+
+@pytest.mark.parametrize("n_wave", [7781, 7783])
+@pytest.mark.parametrize("wave_rows", [None, 1, 6])
+def test_both_lengths_and_all_forms_of_wave_give_the_same_pixels(tmp_path, n_wave, wave_rows):
+    stand_in(tmp_path / "d.h5", n_wave=n_wave, wave_rows=wave_rows)
+    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+    arrays = open_arrays(tmp_path / "arrays")
+    assert arrays.spectra.shape == (6, 259)
+    assert arrays.wave[:2] == pytest.approx([3611.6, 3635.6])
+    assert arrays.targetid[0] == 39627000000000000
+    assert np.isnan(arrays.magnitudes).all(), "the release need not have them"
+
+
+def fetch(tmp_path, path):
+    outputs = ("--dataset", tmp_path / "link.h5", "--schema", tmp_path / "schema.csv")
+    return run_mmae("fetch-released", "--file", path, *outputs)
+
+
+def test_the_schema_is_reported(tmp_path):
+    stand_in(tmp_path / "d.h5")
+    result = fetch(tmp_path, tmp_path / "d.h5")
+    assert result.returncode == 0, result.stderr
+    schema = pd.read_csv(tmp_path / "schema.csv").set_index("dataset")
+    assert schema.loc["image"].tolist() == ["float32 (6, 5, 64, 64)", "(N, 5, 64, 64)"]
+    assert schema.loc["targetid", "found"] == "|S17 (6,)"
+    assert (tmp_path / "link.h5").resolve() == tmp_path / "d.h5"
+
+
+@pytest.mark.parametrize("name", layout.REQUIRED)
+def test_a_missing_dataset_is_named_with_all_that_are_there(tmp_path, name):
+    stand_in(tmp_path / "d.h5")
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        del file[name]
+    result = fetch(tmp_path, tmp_path / "d.h5")
+    assert_one_sentence(result, "d.h5", f"dataset '{name}'", "found only", "expected")
+    assert not (tmp_path / "link.h5").exists()
+    assert not (tmp_path / "schema.csv").exists()
+    assert "float32 (6, 5, 64, 64)" in result.stderr or name == layout.IMAGE
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>", "damaged or truncated"),
+        (b"", "damaged or truncated"),
+    ],
+)
+def test_a_file_that_is_no_hdf5(tmp_path, content, words):
+    (tmp_path / "d.h5").write_bytes(content)
+    assert_one_sentence(fetch(tmp_path, tmp_path / "d.h5"), "d.h5", words)
+
+
+@pytest.mark.parametrize("dtype", ["S4", "i8"])
+def test_images_of_another_type_are_named(tmp_path, dtype):
+    stand_in(tmp_path / "d.h5")
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        del file[layout.FLUX]
+        file[layout.FLUX] = np.ones((6, 7783)).astype(dtype)
+    if dtype == "i8":
+        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+        return
+    with pytest.raises(
+        InputError, match=r"dataset 'spectrum/flux': found text, expected numbers"
+    ):
+        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+
+
+# --- the authors' test set ------------------------------------------------------------------------
+
+
+def authors_rows() -> np.ndarray:
+    """Test rows as the authors' train.py draws them: random_split of lengths, seed 0."""
+    lengths = [94_173, 20_179, 20_181]
+    generator = torch.Generator().manual_seed(0)
+    parts = torch.utils.data.random_split(range(N_PAPER), lengths, generator)
+    return np.array(parts[2].indices)
+
+
+@pytest.fixture(scope="module")
+def paper_sized(tmp_path_factory):
+    """A stand-in with the real test redshifts at the rows of the authors' test set."""
+    theirs = shared("himes2025") / (
+        "mmae_fullmaskspectrum_quartermaskimage_redshift_predictions.csv"
+    )
+    y_test = pd.read_csv(theirs)["y_test"].to_numpy()
+    redshift = np.random.default_rng(1).uniform(5, 6, N_PAPER)
+    redshift[authors_rows()] = np.random.default_rng(2).permutation(y_test)
+    path = tmp_path_factory.mktemp("paper") / "d.h5"
+    with h5py.File(path, "w") as file:
+        for name, shape in ((layout.IMAGE, (5, 64, 64)), (layout.FLUX, (2,)), (layout.IVAR, (2,))):
+            file.create_dataset(name, (N_PAPER, *shape), "f4", chunks=(1, *shape))
+        file[layout.REDSHIFT] = redshift
+        file[layout.TARGETID] = np.arange(N_PAPER).astype("S")
+    return path, theirs
+
+
+@pytest.mark.parametrize(("seed", "same"), [(0, True), (1, False)])
+def test_split_gives_the_authors_test_set(paper_sized, tmp_path, seed, same):
+    dataset, theirs = paper_sized
+    split, report = tmp_path / "split.npz", tmp_path / "report.csv"
+    options = ("--config", "config/config.yaml", "--config", f'{{"split": {{"seed": {seed}}}}}')
+    result = run_mmae("split", "--dataset", dataset, "--split", split, *options)
+    assert result.returncode == 0, result.stderr
+    files = ("--dataset", dataset, "--split", split, "--predictions", theirs, "--report", report)
+    result = run_mmae("check-split", *files)
+    assert result.returncode == 0, result.stderr
+    counts = pd.read_csv(report).set_index("quantity")["count"]
+    assert counts["test galaxies here"] == counts["test galaxies of the authors"] == 20_181
+    assert (counts["redshifts in common"] == 20_181) == same
+    assert ("is NOT the authors'" in result.stderr) != same
+
+
+def test_a_multiset_counts_repeats():
+    assert in_common(np.array([1.0, 1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0, 4.0])) == 2
+    assert in_common(np.array([0.1], np.float64), np.array([0.1], np.float32)) == 1
