@@ -100,16 +100,16 @@ def summarise(galaxiesml: Path, desi: Path, dataset: Path, summary: Path) -> Non
     from mmae.dataset import layout
     from mmae.evaluation.tables import summary_row
     from mmae.files import write_table
-    from mmae.survey.desi import TARGET, read_zcatalog
+    from mmae.survey.desi import target_redshifts
     from mmae.survey.galaxiesml import MAGNITUDES, REDSHIFT, read_catalog
 
-    hsc, targets = read_catalog(galaxiesml), read_zcatalog(desi)
+    hsc = read_catalog(galaxiesml)
     with layout.open_dataset(dataset) as file:
         redshift = file[layout.REDSHIFT][:]
         i_name = layout.MAGNITUDES[2]
         i_mag = file[i_name][:] if i_name in file else None
     rows = [
-        summary_row("DESI", targets.loc[targets["OBJTYPE"] == TARGET, "Z"].to_numpy(), None),
+        summary_row("DESI", target_redshifts(desi), None),
         summary_row("GalaxiesML", hsc[REDSHIFT].to_numpy(), hsc[MAGNITUDES[2]].to_numpy()),
         summary_row("GalaxiesML-Spectra", redshift, i_mag),
     ]
