@@ -154,7 +154,10 @@ def _check_end(stream: BinaryIO, path: Path | str, hdu: str) -> None:
 def _column(values: np.ndarray, kind: Kind) -> np.ndarray | pd.Categorical:
     """A column of a block for pandas."""
     if kind == "boolean":
-        return values == ord("T")
+        true = values == ord("T")
+        if not np.all(true | (values == ord("F"))):
+            raise ValueError("a boolean that is neither T nor F")
+        return true
     return _categories(values) if kind == "text" else native(values)
 
 
