@@ -14,7 +14,8 @@ from mmae.survey.nearest import nearest_neighbour
 try:
     import dask
     import lsdb
-    from hats.pixel_math.healpix_shim import margin2order
+    from hats.pixel_math.healpix_shim import margin2order, radec2pix
+    from lsdb.catalog import Catalog
     from lsdb.core.crossmatch.abstract_crossmatch_algorithm import AbstractCrossmatchAlgorithm
     from lsdb.core.crossmatch.crossmatch_args import CrossmatchArgs
 except ImportError as error:
@@ -29,6 +30,10 @@ PARTITION_ROWS = 100_000
 """About so many rows of a catalogue are matched at a time."""
 PARTITION_ORDER = 7
 """Healpix order of the smallest partitions, half a degree."""
+
+MARGIN = 60.0
+"""Smallest margin of a partition, arcsec. Narrower ones cost more: LSDB lists the pixels of an edge
+in the size of the margin."""
 
 
 class _Nearest(AbstractCrossmatchAlgorithm):
@@ -70,7 +75,7 @@ def pairs_within_lsdb(
     right = pd.DataFrame(
         {"ra": targets["TARGET_RA"], "dec": targets["TARGET_DEC"], "desi_row": targets.index}
     )
-    margin = 1.01 * radius_arcsec + 0.01  # arcsec; more than the radius, whatever the rounding
+    margin = max(MARGIN, 1.01 * radius_arcsec)  # more than the radius, whatever the rounding
     order = min(PARTITION_ORDER, int(margin2order(margin / 60)) - 1)
     if order < 0:
         raise InputError(
@@ -79,12 +84,8 @@ def pairs_within_lsdb(
             found=radius_arcsec,
             expected="a radius smaller than LSDB's partitions, or crossmatch.engine astropy",
         )
-    options = {
-        **{"ra_column": "ra", "dec_column": "dec", "use_pyarrow_types": False},
-        **{"highest_order": order, "partition_rows": PARTITION_ROWS},
-    }
-    ours = lsdb.from_dataframe(left, catalog_name="hsc", margin_threshold=None, **options)
-    theirs = lsdb.from_dataframe(right, catalog_name="desi", margin_threshold=margin, **options)
+    ours = _catalog("hsc", left, order, margin_threshold=None)
+    theirs = _catalog("desi", right, order, margin_threshold=margin)
     pairs = ours.crossmatch(
         theirs,
         algorithm=_Nearest(radius_arcsec),
@@ -98,3 +99,21 @@ def pairs_within_lsdb(
         found = pairs.compute(progress_bar=False)
     table = pd.DataFrame(found[["hsc_row", "desi_row", "separation_arcsec"]])
     return table.sort_values("hsc_row").reset_index(drop=True)
+
+
+def _catalog(name: str, table: pd.DataFrame, order: int, margin_threshold: float | None) -> Catalog:
+    """A catalogue in partitions of about PARTITION_ROWS, none smaller than a pixel of `order`."""
+    # LSDB gives up where a pixel of the highest order has more rows than a partition may have
+    pixels = radec2pix(order, table["ra"].to_numpy(), table["dec"].to_numpy())
+    fullest = np.unique(pixels, return_counts=True)[1].max()
+    return lsdb.from_dataframe(
+        table,
+        catalog_name=name,
+        ra_column="ra",
+        dec_column="dec",
+        highest_order=order,
+        partition_rows=max(PARTITION_ROWS, int(fullest)),
+        margin_threshold=margin_threshold,
+        should_generate_moc=False,  # a filter that saves nothing here
+        use_pyarrow_types=False,
+    )
