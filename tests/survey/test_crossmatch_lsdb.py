@@ -52,6 +52,17 @@ def test_pairs_across_the_edges_of_partitions_are_found(monkeypatch):
 
 
 @needs_lsdb
+@pytest.mark.parametrize("side", [1, -1])
+def test_of_equally_near_targets_the_first_in_the_file_wins(side):
+    hsc, desi = clustered_catalogues(0, 1.0)
+    # cells of all orders meet here: one of the two is in the margin
+    tied = np.array([side, -side]) * 0.25 / 3600
+    desi = desi[:2].assign(OBJTYPE="TGT", TARGET_RA=45.0, TARGET_DEC=tied)
+    matches = assert_engines_agree(hsc[:1].assign(ra=45.0, dec=0.0), desi, 1.0)
+    assert matches["desi_row"].tolist() == [0]
+
+
+@needs_lsdb
 def test_no_pair_is_the_same_sentence():
     hsc, desi = clustered_catalogues(0, 1.0)
     far = desi.assign(TARGET_RA=200.0, TARGET_DEC=30.0)

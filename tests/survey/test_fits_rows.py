@@ -1,5 +1,6 @@
 """The catalogue read by ranges of rows; catalogues that are not what they should be."""
 
+import gzip
 import shutil
 import tracemalloc
 from pathlib import Path
@@ -178,6 +179,21 @@ def test_a_file_cut_anywhere_is_one_sentence(tmp_path, path):
         with pytest.raises(InputError, match=r"zall-pix-iron\.fits.*found .*expected") as caught:
             read_zcatalog(tmp_path)
         assert "\n" not in str(caught.value)
+
+
+def test_a_compressed_file_is_not_read_as_rows(tmp_path, path):
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(InputError, match="the file ends before row 100"):
+        read_zcatalog(tmp_path)
+
+
+def test_columns_that_do_not_fill_the_row_are_noticed(tmp_path, path):
+    whole = path.read_bytes()
+    damaged = whole.replace(b"TFORM6  = 'D ", b"TFORM6  = 'E ")  # ZERR, which nobody reads
+    assert damaged != whole
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"columns of .* bytes in rows of"):
+        read_zcatalog(tmp_path)
 
 
 @pytest.mark.parametrize(
