@@ -140,6 +140,14 @@ def test_wrong_columns_are_named(tmp_path, columns, words):
         read_zcatalog(tmp_path)
 
 
+def test_the_rows_of_an_impossible_value_are_named(tmp_path):
+    rows = catalog()
+    rows.loc[75, "Z"] = 21.0
+    write_zcatalog(tmp_path, rows)
+    with pytest.raises(InputError, match=r"rows 70 to 79: column Z: found 1 values such as 21\.0"):
+        list(zcatalog_blocks(tmp_path, block_bytes=1000))
+
+
 def test_blank_sky_needs_no_position(tmp_path):
     rows = catalog()
     rows.loc[rows["OBJTYPE"] == "SKY", ["TARGET_RA", "Z"]] = np.nan

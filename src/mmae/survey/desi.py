@@ -97,7 +97,8 @@ def zcatalog_blocks(
     limits = {name: LIMITS[name] for name in columns if name in LIMITS}
     kinds = {name: ZCATALOG_KINDS[name] for name in columns}
     for block in row_blocks(path, ZCATALOG_HDU, kinds, block_bytes):
-        check_numbers(path, block[block["OBJTYPE"] == TARGET], limits)
+        where = f"{path}: rows {block.index.start} to {block.index.stop - 1}"
+        check_numbers(where, block[block["OBJTYPE"] == TARGET], limits)
         yield block
 
 
