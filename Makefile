@@ -16,7 +16,7 @@ help:
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings.py"
 	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
-	@echo "make bench      speed and memory of the data steps"
+	@echo "make bench      speed and memory of the data steps; the cross-match at full size (2 GB of disk)"
 
 reproduce: $(READY)
 	snakemake --cores all
@@ -47,6 +47,7 @@ lock:
 
 bench: $(READY)
 	python benchmarks/survey.py
+	python benchmarks/crossmatch.py
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"error: Python 3.11 or newer is needed, found {v[0]}.{v[1]}; name another with PYTHON=")'

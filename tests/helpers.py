@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
+from mmae.survey.desi import zcatalog_blocks
+from mmae.survey.fits_rows import join_blocks
+
 PROJECT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("MMAE_SHARED", PROJECT.parent / "shared"))
 
@@ -38,6 +41,11 @@ def assert_one_sentence(result: subprocess.CompletedProcess, *words: str) -> Non
     assert last.startswith("mmae: error: "), result.stderr
     for word in words:
         assert word in last, last
+
+
+def read_zcatalog(root: Path) -> pd.DataFrame:
+    """The whole redshift catalogue of a DESI tree."""
+    return join_blocks(list(zcatalog_blocks(root)))
 
 
 class SmallSurvey(NamedTuple):

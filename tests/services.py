@@ -12,9 +12,10 @@ from pathlib import Path
 from socketserver import TCPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from helpers import read_zcatalog
 from mmae.instruments import desi_wave
 from mmae.survey.collect import combine_arms
-from mmae.survey.desi import coadd_path, read_coadd, read_zcatalog
+from mmae.survey.desi import coadd_path, read_coadd
 
 Fault = Callable[["Handler", bytes], bool]
 """Called with the whole content of an answer; True if it has answered itself."""
@@ -223,7 +224,7 @@ def trickles(handler: Handler, content: bytes) -> bool:
     handler.send_header("Content-Length", str(len(content)))
     handler.end_headers()
     handler.close_connection = True
-    for byte in content[:400]:
+    for byte in content[:1200]:
         try:
             handler.wfile.write(bytes([byte]))
         except OSError:

@@ -29,9 +29,9 @@ TRAIN = ("mmae.cli.training:train", "mmae.models.paper")
     ("entry", "file", "old", "new", "changes"),
     [
         # what a command uses, near and far
-        ((CROSSMATCH,), "survey/crossmatch.py", "<= radius_arcsec", "< radius_arcsec", True),
+        ((CROSSMATCH,), "survey/nearest.py", "<= radius_arcsec", "< radius_arcsec", True),
         ((CROSSMATCH,), "survey/desi.py", '"TARGET_RA": (-360', '"TARGET_RA": (-180', True),
-        ((CROSSMATCH,), "cli/survey.py", "settings.radius_arcsec)", "2.0)", True),
+        ((CROSSMATCH,), "cli/survey.py", "settings.radius_arcsec,", "2.0,", True),
         (TRAIN, "models/paper.py", "torch.cat([self.image_pool", "torch.cat([-self.image_pool", 1),
         (TRAIN, "metrics/redshift.py", "mad_std(scaled", "2 * mad_std(scaled", True),
         (("mmae.cli.survey:simulate_survey",), "instruments.py", "27.0\n", "27.5\n", True),

@@ -127,8 +127,8 @@ def open_fits(path: Path | str, checksum: bool = False) -> Iterator[fits.HDUList
         with warnings.catch_warnings():
             warnings.simplefilter("error", AstropyUserWarning)
             hdus = fits.open(path, memmap=True, checksum=checksum)
-            hdus.readall()
-    except (OSError, AstropyUserWarning) as error:
+            hdus.readall()  # all headers, no data: their sizes are compared with the file's
+    except Exception as error:  # a damaged header makes astropy raise any kind
         raise InputError(
             path, found=f"a damaged or truncated file ({error})", expected="a FITS file"
         ) from error
@@ -145,25 +145,33 @@ def fits_columns(path: Path | str, hdu: str, columns: Sequence[str]) -> pd.DataF
         If the file is damaged, or the HDU or a column is missing.
     """
     with open_fits(path) as hdus:
-        table = fits_hdu(hdus, path, hdu)
-        if not isinstance(table, fits.BinTableHDU):
-            raise InputError(
-                path, key=f"HDU {hdu}", found=type(table).__name__, expected="a binary table"
-            )
-        missing = [name for name in columns if name not in table.columns.names]
-        if missing:
-            raise InputError(
-                path,
-                key=f"HDU {hdu}, column {missing[0]}",
-                found=f"only {table.columns.names}",
-                expected=f"the columns {list(columns)}",
-            )
+        table = fits_table(hdus, path, hdu, columns)
         try:
             return pd.DataFrame({name: native(table.data[name]) for name in columns})
         except (TypeError, ValueError, OSError) as error:
             raise InputError(
                 path, key=f"HDU {hdu}", found=f"unreadable data ({error})", expected="a whole table"
             ) from error
+
+
+def fits_table(
+    hdus: fits.HDUList, path: Path | str, hdu: str, columns: Sequence[str]
+) -> fits.BinTableHDU:
+    """Return the named binary table, or raise InputError if it or one of the columns is missing."""
+    table = fits_hdu(hdus, path, hdu)
+    if not isinstance(table, fits.BinTableHDU):
+        raise InputError(
+            path, key=f"HDU {hdu}", found=type(table).__name__, expected="a binary table"
+        )
+    missing = [name for name in columns if name not in table.columns.names]
+    if missing:
+        raise InputError(
+            path,
+            key=f"HDU {hdu}, column {missing[0]}",
+            found=f"only {table.columns.names}",
+            expected=f"the columns {list(columns)}",
+        )
+    return table
 
 
 def fits_hdu(hdus: fits.HDUList, path: Path | str, name: str) -> fits.hdu.base.ExtensionHDU:

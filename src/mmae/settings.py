@@ -184,6 +184,10 @@ class Crossmatch:
     """HSC to DESI by position."""
 
     radius_arcsec: Positive = key("largest separation of a match, arcsec")
+    engine: Literal["astropy", "lsdb"] = key(
+        "what finds the nearest neighbours: astropy, or LSDB on Dask (pip install "
+        "'galaxy-mmae[lsdb]'); the matches are the same"
+    )
 
 
 @settings

@@ -158,7 +158,7 @@ CASES = {
         lambda s: edit_hdf5(
             s.galaxiesml, lambda f: replace(f, "specz_redshift", f["ra"][:].astype("S"))
         ),
-        ["column specz_redshift", "found values such as '1", "expected numbers"],
+        ["dataset 'specz_redshift'", "found text", "expected numbers"],
     ),
     "a group for a dataset": (
         "crossmatch",

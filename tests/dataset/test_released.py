@@ -88,9 +88,7 @@ def test_images_of_another_type_are_named(tmp_path, dtype):
     if dtype == "i8":
         write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
         return
-    with pytest.raises(
-        InputError, match=r"dataset 'spectrum/flux': found text, expected numbers"
-    ):
+    with pytest.raises(InputError, match=r"dataset 'spectrum/flux': found text, expected numbers"):
         write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
 
 

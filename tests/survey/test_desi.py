@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
+from helpers import read_zcatalog
 from mmae.errors import InputError
 from mmae.instruments import ARMS, N_WAVE, desi_wave
 from mmae.survey.collect import Unavailable, coadd_spectra, combine_arms
@@ -17,7 +18,6 @@ from mmae.survey.desi import (
     Coadd,
     coadd_path,
     read_coadd,
-    read_zcatalog,
     write_coadd,
 )
 

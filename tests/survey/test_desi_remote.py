@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import services
+from helpers import read_zcatalog
 from mmae.errors import InputError
 from mmae.settings import Desi
 from mmae.survey.collect import (
@@ -15,7 +16,7 @@ from mmae.survey.collect import (
     coadd_spectra,
     group_of,
 )
-from mmae.survey.desi import ZCATALOG_PATH, coadd_path, read_zcatalog
+from mmae.survey.desi import ZCATALOG_PATH, coadd_path
 from mmae.survey.desi_remote import fetch_zcatalog, fetched_coadd
 from services import answers, cut
 from survey.test_download import settings

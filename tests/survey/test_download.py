@@ -58,6 +58,20 @@ def test_a_cut_connection_is_gone_on_with(server, tmp_path, n):
     assert server.asked[1][2] == (f"bytes={n}-" if n else None)
 
 
+def test_a_cut_of_a_server_that_does_not_say_how_much_comes(server, tmp_path):
+    def without_length(handler, content) -> bool:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(content[:1000])
+        handler.close_connection = True
+        return True
+
+    server.faults["/file"] = [without_length]
+    download(remote(server), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    assert server.asked[1][2] == "bytes=1000-"
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_cut_at_any_bytes(server, tmp_path, seed):
     """Many cuts in a row, each after some progress."""
@@ -185,6 +199,13 @@ def test_a_web_page_is_no_file(server, tmp_path):
     with pytest.raises(InputError, match="/file: found an HTML page, expected the file"):
         download(remote(server, None, None), tmp_path / "got", settings())
     assert left(tmp_path) == []
+
+
+def test_a_trickle_is_no_answer(server, tmp_path):
+    """A minute of single bytes is not waited for."""
+    server.faults["/file"] = [trickles] * 9
+    with pytest.raises(Unreachable, match="fewer than 1000 bytes a second; 2 attempts in a row"):
+        download(remote(server), tmp_path / "got", settings(tries=2))
 
 
 @pytest.mark.parametrize("fault", [trickles, silent])

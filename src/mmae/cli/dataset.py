@@ -101,15 +101,12 @@ def summarise(galaxiesml: Path | None, desi: Path | None, dataset: Path, summary
     from mmae.dataset import layout
     from mmae.evaluation.tables import summary_row
     from mmae.files import write_table
-    from mmae.survey.desi import TARGET, read_zcatalog
+    from mmae.survey.desi import target_redshifts
     from mmae.survey.galaxiesml import MAGNITUDES, REDSHIFT, read_catalog
 
     rows = []
     if desi is not None:
-        targets = read_zcatalog(desi)
-        rows.append(
-            summary_row("DESI", targets.loc[targets["OBJTYPE"] == TARGET, "Z"].to_numpy(), None)
-        )
+        rows.append(summary_row("DESI", target_redshifts(desi), None))
     if galaxiesml is not None:
         hsc = read_catalog(galaxiesml)
         rows.append(

@@ -59,11 +59,13 @@ def crossmatch(
     """Match HSC's galaxies to DESI's targets by position, one to one."""
     from mmae.files import write_table
     from mmae.survey.crossmatch import crossmatch as match
-    from mmae.survey.desi import read_zcatalog
+    from mmae.survey.desi import zcatalog_blocks
     from mmae.survey.galaxiesml import read_catalog
 
     settings = section(config, "crossmatch", Crossmatch)
-    result = match(read_catalog(galaxiesml), read_zcatalog(desi), settings.radius_arcsec)
+    result = match(
+        read_catalog(galaxiesml), zcatalog_blocks(desi), settings.radius_arcsec, settings.engine
+    )
     write_table(matches, result.matches)
     write_table(contested, result.contested)
     write_table(counts, result.counts)

@@ -1,20 +1,23 @@
 """HSC to DESI by position: nearest within a radius, one to one."""
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from astropy import units
-from astropy.coordinates import SkyCoord
 
 from mmae.errors import InputError
-from mmae.survey.desi import TARGET
+from mmae.survey.nearby import count_distinct, nearby_targets
+from mmae.survey.nearest import nearest_neighbour, pairs_within
 
 MATCH_COLUMNS = (
     *("hsc_row", "desi_row", "object_id", "targetid", "separation_arcsec"),
     *("hsc_redshift", "desi_redshift", "zwarn", "spectype", "zcat_primary"),
     *("survey", "program", "healpix"),
 )
+
+MANY = 1_000_000
+"""Positions compared at a time, to bound the memory."""
 
 
 class Match(NamedTuple):
@@ -29,101 +32,103 @@ class Match(NamedTuple):
     """quantity, count: what was and was not matched, on both sides."""
 
 
-def crossmatch(hsc: pd.DataFrame, desi: pd.DataFrame, radius_arcsec: float) -> Match:
+def crossmatch(
+    hsc: pd.DataFrame,
+    desi: pd.DataFrame | Iterable[pd.DataFrame],
+    radius_arcsec: float,
+    engine: str = "astropy",
+) -> Match:
     """Match HSC's galaxies to DESI's targets.
 
-    Each HSC row takes its nearest DESI target within the radius. Where several HSC rows want the
-    same target, the closest has it and the others stay without (equal distances: the first in the
-    file). Fibres on blank sky are no targets. Of several DESI rows at one position (a target
-    observed in several programs) the primary one stands for all.
+    Each HSC row takes its nearest DESI target within the radius (equal distances: the first in the
+    file). Where several HSC rows want the same target, the closest has it and the others stay
+    without (equal distances: the first in the file). Fibres on blank sky are no targets. Of several
+    DESI rows at one position (a target observed in several programs) the primary one stands for
+    all.
 
     Parameters
     ----------
     hsc : DataFrame
         Columns object_id, ra, dec (degrees), specz_redshift.
-    desi : DataFrame
-        Columns of zall-pix.
+    desi : DataFrame, or iterable of DataFrame
+        Columns of zall-pix; or blocks of it, whose index is the row of the catalogue. Memory
+        grows with the targets near HSC's galaxies, and by 16 bytes for each of the others.
     radius_arcsec : float
+    engine : "astropy" or "lsdb"
+        What finds the nearest neighbours. The result is the same.
 
     Raises
     ------
     InputError
-        If a catalogue is empty, or nothing matches.
+        If a catalogue is empty, nothing matches, or the engine is not installed.
     """
-    targets = _distinct_targets(desi)
-    if hsc.empty or targets.empty:
-        raise InputError("crossmatch", "one of the catalogues has no rows", expected="galaxies")
-    nearest, separation = nearest_neighbour(
-        hsc["ra"], hsc["dec"], targets["TARGET_RA"], targets["TARGET_DEC"]
-    )
-    pairs = pd.DataFrame(
-        {
-            "hsc_row": np.arange(len(hsc)),
-            "desi_row": targets.index.to_numpy()[nearest],
-            "separation_arcsec": separation,
-        }
-    )
-    near = pairs[separation <= radius_arcsec]
-    if near.empty:
+    nearby = nearby_targets(hsc, [desi] if isinstance(desi, pd.DataFrame) else desi, radius_arcsec)
+    n_targets = len(nearby.positions)
+    if hsc.empty or not n_targets:
         raise InputError(
             "crossmatch",
-            found=f"no pair within {radius_arcsec} arcsec of {len(hsc)} HSC and {len(targets)} "
-            f"DESI positions (the nearest is at {separation.min():.1f} arcsec)",
-            expected="two catalogues of the same sky",
+            "one of the catalogues has no rows",
+            found=f"{len(hsc)} HSC rows and {n_targets} DESI rows on targets",
+            expected="galaxies in both",
         )
+    n_distinct = count_distinct(nearby.positions)
+    targets = _distinct_targets(nearby.targets)
+    near = _pairs(engine)(hsc, targets, radius_arcsec) if len(targets) else pd.DataFrame()
+    if near.empty:
+        raise _no_pair(hsc, nearby.positions, n_distinct, radius_arcsec)
     winners = near.sort_values(["separation_arcsec", "hsc_row"]).drop_duplicates("desi_row")
     losers = near.drop(winners.index)
-    matches = _describe(winners.sort_values("hsc_row"), hsc, desi)
+    matches = _describe(winners.sort_values("hsc_row"), hsc, targets)
     counts = {
         "HSC rows": len(hsc),
         "HSC rows matched": len(matches),
         "HSC rows with no DESI target within the radius": len(hsc) - len(near),
         "HSC rows that lost their target to a closer one": len(losers),
-        "DESI rows": len(desi),
+        "DESI rows": nearby.n_rows,
         "DESI rows matched": len(matches),
-        "DESI fibres on blank sky": int((desi["OBJTYPE"] != TARGET).sum()),
-        "DESI rows of a target at the same position": int((desi["OBJTYPE"] == TARGET).sum())
-        - len(targets),
-        "DESI targets with no HSC row": len(targets) - len(matches),
+        "DESI fibres on blank sky": nearby.n_rows - n_targets,
+        "DESI rows of a target at the same position": n_targets - n_distinct,
+        "DESI targets with no HSC row": n_distinct - len(matches),
     }
     return Match(
         matches,
-        _contested(losers, winners, hsc, desi),
+        _contested(losers, winners, hsc, targets),
         pd.DataFrame({"quantity": counts.keys(), "count": counts.values()}),
     )
 
 
-def nearest_neighbour(
-    ra: np.ndarray, dec: np.ndarray, other_ra: np.ndarray, other_dec: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each position the nearest of the others, on the sphere.
+def _pairs(engine: str) -> Callable[[pd.DataFrame, pd.DataFrame, float], pd.DataFrame]:
+    """What finds the pairs within the radius."""
+    if engine == "astropy":
+        return pairs_within
+    from mmae.survey.nearest_lsdb import pairs_within_lsdb
 
-    Parameters
-    ----------
-    ra, dec : array, shape (N,), degrees
-    other_ra, other_dec : array, shape (M,), degrees
-
-    Returns
-    -------
-    index : ndarray of int, shape (N,)
-    separation : ndarray, shape (N,), arcsec
-    """
-    here = SkyCoord(np.asarray(ra) * units.deg, np.asarray(dec) * units.deg)
-    there = SkyCoord(np.asarray(other_ra) * units.deg, np.asarray(other_dec) * units.deg)
-    index, separation, _ = here.match_to_catalog_sky(there)
-    return index, separation.arcsec
+    return pairs_within_lsdb
 
 
-def _distinct_targets(desi: pd.DataFrame) -> pd.DataFrame:
-    """DESI's targets, one row a position: the primary one, else the first in the file."""
-    targets = desi[desi["OBJTYPE"] == TARGET]
+def _no_pair(
+    hsc: pd.DataFrame, positions: np.ndarray, n_distinct: int, radius_arcsec: float
+) -> InputError:
+    """The error of two catalogues that have no pair, with how far they are apart."""
+    parts = np.array_split(positions, -(-len(positions) // MANY))
+    nearest = min(nearest_neighbour(*part.T, hsc["ra"], hsc["dec"])[1].min() for part in parts)
+    return InputError(
+        "crossmatch",
+        found=f"no pair within {radius_arcsec} arcsec of {len(hsc)} HSC and {n_distinct} "
+        f"DESI positions (the nearest is at {nearest:.1f} arcsec)",
+        expected="two catalogues of the same sky",
+    )
+
+
+def _distinct_targets(targets: pd.DataFrame) -> pd.DataFrame:
+    """Targets, one row a position: the primary one, else the first in the file."""
     order = targets.sort_values("ZCAT_PRIMARY", ascending=False, kind="stable")
     return order.drop_duplicates(["TARGET_RA", "TARGET_DEC"]).sort_index()
 
 
-def _describe(pairs: pd.DataFrame, hsc: pd.DataFrame, desi: pd.DataFrame) -> pd.DataFrame:
+def _describe(pairs: pd.DataFrame, hsc: pd.DataFrame, targets: pd.DataFrame) -> pd.DataFrame:
     """Add to each pair what later steps need to know of it."""
-    ours, theirs = hsc.iloc[pairs["hsc_row"]], desi.iloc[pairs["desi_row"]]
+    ours, theirs = hsc.iloc[pairs["hsc_row"]], targets.loc[pairs["desi_row"]]
     columns = {
         "object_id": ours["object_id"],
         "targetid": theirs["TARGETID"],
@@ -141,7 +146,7 @@ def _describe(pairs: pd.DataFrame, hsc: pd.DataFrame, desi: pd.DataFrame) -> pd.
 
 
 def _contested(
-    losers: pd.DataFrame, winners: pd.DataFrame, hsc: pd.DataFrame, desi: pd.DataFrame
+    losers: pd.DataFrame, winners: pd.DataFrame, hsc: pd.DataFrame, targets: pd.DataFrame
 ) -> pd.DataFrame:
     """Who lost which target to whom, and by how much."""
     both = losers.merge(winners, on="desi_row", suffixes=("", "_winner"))
@@ -149,7 +154,7 @@ def _contested(
     return pd.DataFrame(
         {
             "object_id": object_id[both["hsc_row"]],
-            "targetid": desi["TARGETID"].to_numpy()[both["desi_row"]],
+            "targetid": targets.loc[both["desi_row"], "TARGETID"].to_numpy(),
             "separation_arcsec": both["separation_arcsec"],
             "winner": object_id[both["hsc_row_winner"]],
             "winner_separation_arcsec": both["separation_arcsec_winner"],

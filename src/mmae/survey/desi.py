@@ -3,6 +3,7 @@
 Source: DESI data model, zall-pix and coadd files (desidatamodel, "iron" = DR1).
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from mmae.checks import check_numbers
 from mmae.errors import InputError
 from mmae.files import atomic, fits_columns, fits_hdu, open_fits
 from mmae.instruments import ARMS, Arm
+from mmae.survey.fits_rows import BLOCK_BYTES, Kind, row_blocks
 
 ZCATALOG_PATH = "zcatalog/v1/zall-pix-iron.fits"
 ZCATALOG_HDU = "ZCATALOG"
@@ -23,11 +25,13 @@ ZCATALOG_COLUMNS = (
     *("TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2"),
     *("TARGET_RA", "TARGET_DEC", "OBJTYPE", "COADD_FIBERSTATUS", "ZCAT_PRIMARY"),
 )
-ZCATALOG_READ = (
-    *("TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "Z", "ZWARN", "SPECTYPE"),
-    *("TARGET_RA", "TARGET_DEC", "OBJTYPE", "ZCAT_PRIMARY"),
-)
-"""Columns that the workflow uses."""
+ZCATALOG_KINDS: dict[str, Kind] = {
+    **{"TARGETID": "integer", "SURVEY": "text", "PROGRAM": "text", "HEALPIX": "integer"},
+    **{"Z": "number", "ZWARN": "integer", "SPECTYPE": "text"},
+    **{"TARGET_RA": "number", "TARGET_DEC": "number", "OBJTYPE": "text", "ZCAT_PRIMARY": "boolean"},
+}
+"""Columns that the workflow uses, and what they hold."""
+ZCATALOG_READ = tuple(ZCATALOG_KINDS)
 
 TARGET = "TGT"
 """OBJTYPE of a fibre on a target."""
@@ -63,19 +67,51 @@ def coadd_path(root: Path | str, survey: str, program: str, healpix: int) -> Pat
     return folder / f"coadd-{survey}-{program}-{healpix}.fits"
 
 
-def read_zcatalog(root: Path | str) -> pd.DataFrame:
-    """Redshift catalogue below the root of a DESI tree: ZCATALOG_READ, in file order.
+def zcatalog_blocks(
+    root: Path | str, columns: Sequence[str] = ZCATALOG_READ, block_bytes: int = BLOCK_BYTES
+) -> Iterator[pd.DataFrame]:
+    """Redshift catalogue below the root of a DESI tree, one range of rows after the other.
+
+    The real one has 20 million rows of a kilobyte: it is never held whole.
+
+    Parameters
+    ----------
+    root : path
+    columns : sequence of str
+        Of ZCATALOG_READ; OBJTYPE is among them.
+    block_bytes : int
+        About so much of the file at a time.
+
+    Yields
+    ------
+    DataFrame
+        Text is categorical; the index is the row of the catalogue.
 
     Raises
     ------
     InputError
-        If the file is damaged, a column is missing, or a target's position or redshift is
-        impossible.
+        If the file is damaged, a column is missing or of another kind, or a target's position or
+        redshift is impossible.
     """
     path = Path(root) / ZCATALOG_PATH
-    catalog = fits_columns(path, ZCATALOG_HDU, ZCATALOG_READ)
-    check_numbers(path, catalog[catalog["OBJTYPE"] == TARGET], LIMITS)
-    return catalog
+    limits = {name: LIMITS[name] for name in columns if name in LIMITS}
+    kinds = {name: ZCATALOG_KINDS[name] for name in columns}
+    for block in row_blocks(path, ZCATALOG_HDU, kinds, block_bytes):
+        where = f"{path}: rows {block.index.start} to {block.index.stop - 1}"
+        check_numbers(where, block[block["OBJTYPE"] == TARGET], limits)
+        yield block
+
+
+def target_redshifts(root: Path | str) -> np.ndarray:
+    """Redshifts of all rows on targets, in file order; those on blank sky have none.
+
+    Raises
+    ------
+    InputError
+        As `zcatalog_blocks`.
+    """
+    blocks = zcatalog_blocks(root, ["OBJTYPE", *LIMITS])
+    return np.concatenate([block.loc[block["OBJTYPE"] == TARGET, "Z"] for block in blocks])
 
 
 def write_zcatalog(root: Path | str, catalog: pd.DataFrame) -> None:

@@ -7,9 +7,10 @@ import h5py
 import numpy as np
 import pytest
 
+from helpers import read_zcatalog
 from mmae.instruments import BANDS, N_WAVE
 from mmae.settings import Simulation, read_section
-from mmae.survey.desi import coadd_path, read_coadd, read_zcatalog
+from mmae.survey.desi import coadd_path, read_coadd
 from mmae.survey.galaxiesml import REQUIRED, read_catalog
 from mmae.survey.simulated.population import draw
 from mmae.survey.simulated.simulate import simulate_survey
