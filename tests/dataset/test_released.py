@@ -37,7 +37,19 @@ def test_both_lengths_and_all_forms_of_wave_give_the_same_pixels(tmp_path, n_wav
     assert arrays.spectra.shape == (6, 259)
     assert arrays.wave[:2] == pytest.approx([3611.6, 3635.6])
     assert arrays.targetid[0] == 39627000000000000
-    assert np.isnan(arrays.magnitudes).all(), "the release need not have them"
+
+
+def test_magnitudes_are_measured_where_the_release_has_none(small_survey, tmp_path):
+    with h5py.File(small_survey.dataset) as whole, h5py.File(tmp_path / "d.h5", "w") as bare:
+        for name in (*layout.REQUIRED, layout.WAVE):
+            bare[name] = whole[name][:]
+        catalogue = np.stack([whole[name][:] for name in layout.MAGNITUDES], axis=1)
+    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=64)
+    measured = np.asarray(open_arrays(tmp_path / "arrays").magnitudes)
+    bright = catalogue[:, 2] < 21
+    difference = (measured - catalogue)[bright]
+    assert np.abs(np.nanmedian(difference, axis=0)).max() < 0.4, "part of the light is outside"
+    assert np.nanstd(difference[:, 2]) < 0.5
 
 
 def fetch(tmp_path, path):

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from mmae.dataset import layout
+from mmae.dataset.photometry import aperture_magnitudes
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.files import atomic, existing, read_json, write_json
@@ -22,7 +24,7 @@ UNITS = {
     "wave": "Angstrom: middle of each pooled pixel",
     "redshift": "dimensionless: z_spec of DESI",
     "targetid": "DESI's TARGETID",
-    "magnitudes": "AB mag, cmodel; bands g r i z y; NaN where unknown",
+    "magnitudes": "AB mag; cmodel, or within 2 arcsec where the dataset has none; bands g r i z y",
 }
 
 
@@ -40,7 +42,7 @@ class TrainingArrays(NamedTuple):
     targetid: np.ndarray
     """(N,) int64."""
     magnitudes: np.ndarray
-    """(N, 5) float32, AB."""
+    """(N, 5) float32, AB; NaN where unknown."""
 
 
 def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size: int) -> None:
@@ -78,9 +80,8 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
         np.save(part / "redshift.npy", redshift.astype(np.float32))
         np.save(part / "targetid.npy", layout.read_targetid(file))
         np.save(part / "wave.npy", pool(layout.read_wave(file), width))
-        known = all(name in file for name in layout.MAGNITUDES)
-        columns = [file[name][:] if known else np.full(n, np.nan) for name in layout.MAGNITUDES]
-        np.save(part / "magnitudes.npy", np.stack(columns, axis=1).astype(np.float32))
+        magnitudes = _catalogue_magnitudes(file)
+        measured = []
         with (
             _npy_writer(part / "images.npy", file[layout.IMAGE].shape) as images,
             _npy_writer(part / "spectra.npy", (n, n_wave // width)) as spectra,
@@ -94,7 +95,19 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
                 _check_spectra(dataset, flux, ivar)
                 images(image)
                 spectra(pool(normalise(flux, ivar), width))
+                if magnitudes is None:
+                    measured.append(aperture_magnitudes(image))
+        if magnitudes is None:
+            magnitudes = np.concatenate(measured)
+        np.save(part / "magnitudes.npy", magnitudes.astype(np.float32))
         write_json(part / MANIFEST, _manifest(part))
+
+
+def _catalogue_magnitudes(file: h5py.File) -> np.ndarray | None:
+    """Cmodel magnitudes (N, 5), if the dataset has them: the released one need not."""
+    if not all(name in file for name in layout.MAGNITUDES):
+        return None
+    return np.stack([file[name][:] for name in layout.MAGNITUDES], axis=1)
 
 
 @contextmanager
