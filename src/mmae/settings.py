@@ -323,6 +323,11 @@ class Settings:
     evaluation: Evaluation
     scoring: Scoring
     published: Published
+    from_archive: str | Count | None = key(
+        "a run's archive (folder, .zip, .tar.gz, or number of a Zenodo record): figures and tables"
+        " from it, no data and no training; its own config holds",
+        default=None,
+    )
 
     @model_validator(mode="after")
     def _grid_names_exist(self) -> "Settings":
