@@ -21,13 +21,13 @@ rule archive:
         runtime=30,
     params:
         settings=lambda wildcards: settings(*config),
-        results=f"results/{SURVEY}",
+        survey=SURVEY,
         code=code("mmae.cli.archive:archive"),
     shell:
         """
         mmae archive \
             --config {params.settings:q} \
-            --results {params.results:q} \
+            --results results/{params.survey:q} \
             --citation {input.citation:q} \
             --output {output.archive:q} \
             2>&1 | tee {log:q}
@@ -52,12 +52,12 @@ rule restore:
         runtime=30,
     params:
         archive=ARCHIVE.path,
-        results=f"results/{SURVEY}",
+        survey=SURVEY,
         code=code("mmae.cli.archive:restore"),
     shell:
         """
         mmae restore \
             --archive {params.archive:q} \
-            --results {params.results:q} \
+            --results results/{params.survey:q} \
             2>&1 | tee {log:q}
         """

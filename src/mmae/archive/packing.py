@@ -55,7 +55,7 @@ def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) ->
         for name in progress(names, "files packed"):
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / name, part / name)
-        (part / CONFIG).write_text(yaml.safe_dump(kept, sort_keys=False, width=100))
+        (part / CONFIG).write_text(yaml.safe_dump(kept, width=100))
         versions = software_versions()
         write_json(part / VERSIONS, versions)
         (part / README).write_text(readme_text(settings, about))

@@ -100,7 +100,9 @@ def read_archive(from_archive: object, config: Mapping[str, Any], explicit: obje
     """
     if from_archive is None:
         return Archived()
-    source = record_folder(from_archive) if type(from_archive) is int else from_archive
+    source = from_archive
+    if type(source) is int and source > 0:
+        source = record_folder(source)
     if not isinstance(source, str | Path):
         raise InputError(
             "config",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmae.archive.container import find_archive
+from mmae.archive.container import KIND, find_archive
 from mmae.errors import InputError
 from mmae.files import atomic
 
@@ -49,7 +49,17 @@ def fetch_record(record: int, folder: Path) -> None:
     with atomic(folder) as part:
         part.mkdir()
         _download(record, part, folder)
-        find_archive(part)
+        try:
+            find_archive(part)
+        except InputError:
+            raise InputError(
+                f"Zenodo record {record}", found=_names(part), expected=f"one of them {KIND}"
+            ) from None
+
+
+def _names(folder: Path) -> str:
+    """What a folder holds, in words."""
+    return f"the files {sorted(item.name for item in folder.iterdir())}"
 
 
 def _download(record: int, part: Path, folder: Path) -> None:
