@@ -1,5 +1,6 @@
 """A made-up finished run: every file that an archive needs, at toy size, without the workflow."""
 
+import json
 from pathlib import Path
 
 import yaml
@@ -18,7 +19,8 @@ def write_run(results: Path) -> None:
     """Write all files of a run, each with its own name as content, and what is never packed."""
     for name in (*required_files(SETTINGS), "dataset/matches.csv", "dataset/spectra.hdf5"):
         (results / name).parent.mkdir(parents=True, exist_ok=True)
-        (results / name).write_text(f"{name}\n")
+        description = json.dumps({"name": name, "training": CONFIG["training"]})
+        (results / name).write_text(description if name.endswith("model.json") else f"{name}\n")
     (results / "paper/figures/figure_1.png").write_text("pixels\n")
     (results / "dataset/arrays").mkdir()
     (results / "dataset/arrays/images.npy").write_text("a terabyte\n")

@@ -225,7 +225,9 @@ def test_what_agrees_or_is_not_of_the_run_is_no_mismatch(archive):
         **{"grid": {"masks": [0.25, 0.75]}, "published": {"folder": "elsewhere"}},
     }
     config = CONFIG | {"published": published, "from_archive": str(archive)}
-    assert read_archive(str(archive), config, explicit).config["survey"]["name"] == "toy"
+    archived = read_archive(str(archive), config, explicit)
+    assert archived.config["survey"]["name"] == "toy"
+    assert not {"published", "from_archive"} & set(archived.config), "who reads it has his own"
 
 
 @pytest.mark.parametrize("value", [True, 0, -3, 1.5, ["a"]])

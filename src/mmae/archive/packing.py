@@ -15,7 +15,7 @@ from mmae.archive.manifest import MANIFEST, file_sha256, manifest_text
 from mmae.archive.reading import CONFIG
 from mmae.archive.readme import readme_text
 from mmae.errors import InputError
-from mmae.files import atomic, write_json
+from mmae.files import atomic, read_json, write_json
 from mmae.progress import progress
 from mmae.settings import Settings, read_section
 
@@ -39,8 +39,8 @@ def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) ->
     Raises
     ------
     InputError
-        If a file of the run is missing, the config is of another survey or wrong, or something
-        else stands in the place of the output.
+        If a file of the run is missing, the config is of another survey or training or wrong, or
+        something else stands in the place of the output.
     """
     kept = {name: section for name, section in config.items() if name != "from_archive"}
     settings = read_section(Settings, kept, "config")
@@ -51,6 +51,7 @@ def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) ->
     if output.exists() and not (output / MANIFEST).is_file():
         raise InputError(output, found="something else", expected="no such folder, or an archive")
     about, names = read_citation(citation), packed_files(results, settings)
+    _check_trainings(results, names, config)
     with atomic(output) as part:
         for name in progress(names, "files packed"):
             (part / name).parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +66,17 @@ def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) ->
         crate = write_crate(part, sums, settings.survey, about, versions, newest)
         sums[crate.name] = file_sha256(crate)
         (part / MANIFEST).write_text(manifest_text(sums))
+
+
+def _check_trainings(results: Path, names: list[str], config: dict[str, Any]) -> None:
+    """Raise InputError if a model was trained with another config than the one to be packed."""
+    for name in names:
+        if name.startswith("models/") and name.endswith("/model.json"):
+            found = read_json(results / name).get("training")
+            if found != config["training"]:
+                raise InputError(
+                    results / name, key="training", found=found, expected=config["training"]
+                )
 
 
 def software_versions() -> dict[str, Any]:

@@ -19,6 +19,8 @@ from mmae.progress import progress
 from mmae.settings import Settings
 
 CONFIG = "config.yaml"
+NOT_OF_THE_RUN = ("from_archive", "published")
+"""Sections that stay the user's own: where things are on his machine or on the net."""
 CHUNK = 1 << 20
 
 
@@ -31,7 +33,7 @@ class Archived:
     path : Path or None
         Folder or packed file.
     config : dict
-        Of the archived run.
+        Of the archived run, without NOT_OF_THE_RUN.
     sums : dict
         SHA-256 of each file, by name.
     """
@@ -91,7 +93,7 @@ def read_archive(from_archive: object, config: Mapping[str, Any], explicit: obje
         The whole config, as it would be without an archive.
     explicit : object
         Nested mappings whose keys the user set himself: by config files and options of the
-        command line. Their values must be those of the archive, but for `published`.
+        command line. Their values must be those of the archive, but in NOT_OF_THE_RUN.
 
     Raises
     ------
@@ -119,6 +121,7 @@ def read_archive(from_archive: object, config: Mapping[str, Any], explicit: obje
         archived = None
     if not isinstance(archived, dict):
         raise InputError(archive.path, key=CONFIG, found="no config", expected=KIND)
+    archived = {name: part for name, part in archived.items() if name not in NOT_OF_THE_RUN}
     for key, found, expected in _differences(explicit, config, archived):
         raise InputError(
             "config", key=key, found=found, expected=f"{expected}, as in {archive.path}/{CONFIG}"
@@ -214,7 +217,7 @@ def _differences(
     """Keys that the user set to other values than the archive's, with both values."""
     if isinstance(explicit, Mapping) and isinstance(archived, Mapping):
         for part, below in explicit.items():
-            if part in archived and (name or part not in ("published", "from_archive")):
+            if part in archived:
                 key = f"{name}.{part}" if name else str(part)
                 yield from _differences(below, config[part], archived[part], key)
     elif config != archived:

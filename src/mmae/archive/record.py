@@ -4,7 +4,6 @@ from pathlib import Path
 
 from mmae.archive.container import KIND, find_archive
 from mmae.errors import InputError
-from mmae.files import atomic
 
 
 def default_folder(record: int) -> Path:
@@ -46,6 +45,9 @@ def fetch_record(record: int, folder: Path) -> None:
     InputError
         If it cannot be downloaded, or holds no archive.
     """
+    # at every start of the workflow this module is read: without what files.py brings
+    from mmae.files import atomic
+
     with atomic(folder) as part:
         part.mkdir()
         _download(record, part, folder)
