@@ -1,6 +1,7 @@
 """A made-up finished run: every file that an archive needs, at toy size, without the workflow."""
 
 import json
+import os
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,8 @@ from mmae.settings import Settings, read_config, read_section
 
 CONFIG = read_config(str(PROJECT / "config/config.yaml"), str(PROJECT / "config/toy.yaml"))
 SETTINGS = read_section(Settings, CONFIG, "config")
+ENDED = 1_600_000_000
+"""When the run ended: 13 September 2020, seconds since 1970."""
 METRICS = "evaluation/mmae/mask0.75/seed0/image0.25-spectrum1.00/metrics.json"
 WEIGHTS = "models/mmae/mask0.75/seed0/weights.safetensors"
 
@@ -24,6 +27,8 @@ def write_run(results: Path) -> None:
     (results / "paper/figures/figure_1.png").write_text("pixels\n")
     (results / "dataset/arrays").mkdir()
     (results / "dataset/arrays/images.npy").write_text("a terabyte\n")
+    for path in results.rglob("*"):
+        os.utime(path, (ENDED, ENDED))
 
 
 def write_config(path: Path) -> None:

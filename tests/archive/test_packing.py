@@ -68,6 +68,7 @@ def test_the_crate_describes_every_file_its_authors_and_the_paper(packed):
         assert files[name]["contentSize"] == str((packed / name).stat().st_size)
     root = crate.root_dataset
     assert "toy survey (simulated galaxies)" in crate.name
+    assert root["datePublished"] == "2020-09-13", "of the run, not of the packing"
     assert root["creator"][0]["name"] == "The galaxy-mmae developers"
     assert root["citation"]["identifier"] == "arXiv:2510.22527"
     assert root["citation"]["author"][0]["name"] == "Morgan Himes"
