@@ -37,6 +37,14 @@ def test_a_record_without_an_archive_leaves_nothing(tmp_path, monkeypatch):
     assert list((tmp_path / "new").iterdir()) == []
 
 
+def test_what_stands_there_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "_download", lambda number, part, folder: None)
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="found a folder or file, expected a name that is free"):
+        record.fetch_record(123, tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
 def test_until_then_it_says_what_to_do(tmp_path):
     result = run_mmae("fetch-archive", "123", tmp_path / "folder")
     assert_one_sentence(result, "Zenodo record 123", "not available yet", str(tmp_path / "folder"))

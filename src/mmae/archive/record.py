@@ -43,11 +43,13 @@ def fetch_record(record: int, folder: Path) -> None:
     Raises
     ------
     InputError
-        If it cannot be downloaded, or holds no archive.
+        If it cannot be downloaded or holds no archive, or the folder exists.
     """
     # at every start of the workflow this module is read: without what files.py brings
     from mmae.files import atomic
 
+    if folder.exists():
+        raise InputError(folder, found="a folder or file", expected="a name that is free")
     with atomic(folder) as part:
         part.mkdir()
         _download(record, part, folder)

@@ -22,7 +22,8 @@ from mmae.cli.options import config_option, path_option
 def archive(config: dict[str, Any], results: Path, output: Path, citation: Path) -> None:
     """Pack a finished run into a folder for others: all but images and spectra.
 
-    --config must be the whole config of the run; `snakemake archive` gives it as it was.
+    The config must be the whole one of the run. `snakemake archive` gives it as it was; by hand,
+    name its files in their order.
     """
     from mmae.archive.packing import pack
 
