@@ -7,11 +7,12 @@ REPORT := results/demo/report.html
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test toy lint schema lock bench clean help
+.PHONY: reproduce test test-lsdb toy lint schema lock bench clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
 	@echo "make test       set up and run the tests"
+	@echo "make test-lsdb  install the optional LSDB into .venv and test it"
 	@echo "make toy        the whole workflow in about a minute, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings.py"
@@ -27,6 +28,10 @@ reproduce: $(READY)
 
 test: $(READY)
 	pytest
+
+test-lsdb: $(READY)
+	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-lsdb.lock
+	pytest tests/survey/test_crossmatch_lsdb.py
 
 toy: $(READY)
 	snakemake --configfile config/toy.yaml --cores all
@@ -48,6 +53,8 @@ lock:
 bench: $(READY)
 	python benchmarks/survey.py
 	python benchmarks/crossmatch.py
+	@data=results/demo/dataset/galaxiesml_spectra.hdf5; \
+	if [ -e $$data ]; then python benchmarks/storage.py $$data; else echo "storage: run make reproduce first"; fi
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"error: Python 3.11 or newer is needed, found {v[0]}.{v[1]}; name another with PYTHON=")'

@@ -23,6 +23,7 @@ include: "workflow/rules/dataset.smk"  # section 3: cleaning; section 4: split a
 include: "workflow/rules/training.smk"  # section 4: the model, trained at every mask ratio
 include: "workflow/rules/evaluation.smk"  # section 5: predictions and metrics
 include: "workflow/rules/paper.smk"  # figures and tables
+include: "workflow/rules/archive.smk"  # a run packed for others; figures and tables from it
 
 
 rule all:

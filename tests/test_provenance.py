@@ -63,6 +63,12 @@ def test_data_files_count(package):
     assert provenance.code_digest(entry) != before
 
 
+def test_text_with_stars_is_no_pattern(package):
+    before = provenance.code_digest(CROSSMATCH)
+    edit(package / "survey/crossmatch.py", '"one of the catalogues', '"**one** of the catalogues')
+    assert provenance.code_digest(CROSSMATCH) != before
+
+
 def test_notebooks_follow_their_imports(package):
     notebook = str(PROJECT / "notebooks/masking.ipynb")
     before = provenance.code_digest(notebook)

@@ -6,16 +6,9 @@ import pytest
 import yaml
 
 from helpers import PROJECT
+from mmae.config import from_text, json_schema, read_config, read_section
 from mmae.errors import InputError
-from mmae.settings import (
-    Scoring,
-    Settings,
-    Training,
-    from_text,
-    json_schema,
-    read_config,
-    read_section,
-)
+from mmae.settings import Scoring, Settings, Training
 
 CONFIGS = sorted(path.name for path in (PROJECT / "config").glob("*.yaml"))
 CONFIGS.remove("schema.yaml")

@@ -11,6 +11,7 @@ import ast
 import hashlib
 import json
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -172,6 +173,6 @@ def _data_lines(home: str, statement: ast.stmt) -> set[str]:
     for node in ast.walk(statement):
         name = node.value if isinstance(node, ast.Constant) else None
         if isinstance(name, str) and name and Path(name).name == name and len(name) < 100:
-            for data in PACKAGE.glob(f"*/data/{name}"):
+            for data in PACKAGE.glob(f"*/data/{escape(name)}"):
                 lines.add(f"{name} {hashlib.sha256(data.read_bytes()).hexdigest()}")
     return lines

@@ -3,25 +3,11 @@
 One frozen dataclass a section. A command receives only the sections that it uses.
 """
 
-import dataclasses
-import json
-from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
-
-from mmae.errors import InputError
 
 settings = dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 
@@ -400,6 +386,11 @@ class Settings:
     evaluation: Evaluation
     scoring: Scoring
     published: Published
+    from_archive: str | Count | None = key(
+        "a run's archive (folder, .zip, .tar.gz, or number of a Zenodo record): figures and tables"
+        " from it, no data and no training; its own config holds",
+        default=None,
+    )
 
     @model_validator(mode="after")
     def _grid_names_exist(self) -> "Settings":
@@ -427,117 +418,3 @@ class Settings:
             if name in self.baselines or name == "himes2025":
                 raise ValueError(f"model '{name}' has the name of a baseline or published model")
         return self
-
-
-# --- reading --------------------------------------------------------------------------------------
-
-Section = TypeVar("Section")
-
-
-def read_section(kind: type[Section], content: Any, where: str, name: str = "") -> Section:
-    """Make a settings dataclass from plain content.
-
-    Parameters
-    ----------
-    kind : settings dataclass
-    content : mapping
-        As read from YAML or JSON.
-    where : str
-        File, for the error message.
-    name : str
-        Dotted name of the section in that file.
-
-    Raises
-    ------
-    InputError
-        Naming the first key that is unknown, missing, of the wrong type or out of range.
-    """
-    try:
-        return TypeAdapter(kind).validate_json(json.dumps(content), strict=True)
-    except ValidationError as error:
-        raise _one_sentence(error, kind, where, name) from None
-    except TypeError as error:
-        raise InputError(
-            where, key=name, found="content that is no plain data", expected=str(error)
-        ) from None
-
-
-def _one_sentence(error: ValidationError, kind: type, where: str, section: str) -> InputError:
-    """The first problem of a validation, in the words of all our errors."""
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
-    problem = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    match first["type"]:
-        case "value_error":
-            return InputError(where, problem, key=name)
-        case "unexpected_keyword_argument":
-            known = _known_keys(kind, first["loc"][:-1])
-            return InputError(where, key=name, found="an unknown key", expected=f"one of {known}")
-        case "missing" | "missing_argument":
-            return InputError(where, key=name, found="no such key", expected="a value")
-        case "float_type" if isinstance(first["input"], str):
-            problem += " (in YAML, write 1.0e-4 rather than 1e-4)"
-    return InputError(where, key=name, found=repr(first["input"]), expected=problem)
-
-
-def _known_keys(kind: Any, path: tuple) -> list[str]:
-    """Keys of the section at `path` below `kind`."""
-    for part in path:
-        if dataclasses.is_dataclass(kind):
-            kind = {f.name: f.type for f in dataclasses.fields(kind)}[part]
-        else:
-            kind = kind.__args__[-1]
-    return [f.name for f in dataclasses.fields(kind)]
-
-
-def read_config(*sources: str) -> dict:
-    """Merge configs, later ones over earlier ones.
-
-    Parameters
-    ----------
-    *sources : str
-        Each a YAML file's path, or JSON text that starts with a brace.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or is no mapping.
-    """
-    merged: dict = {}
-    for source in sources:
-        inline = source.lstrip().startswith("{")
-        where = "--config" if inline else source
-        if not inline and not Path(source).is_file():
-            raise InputError(where, found="no such file", expected="a YAML config")
-        try:
-            content = yaml.safe_load(source if inline else Path(source).read_text())
-        except yaml.YAMLError as error:
-            raise InputError(where, found=f"no YAML ({error})", expected="a config") from None
-        if not isinstance(content, Mapping):
-            raise InputError(where, found=type(content).__name__, expected="a mapping of sections")
-        _merge(merged, content)
-    return merged
-
-
-def _merge(into: dict, other: Mapping) -> None:
-    """Update nested mappings, as Snakemake does with several config files."""
-    for name, value in other.items():
-        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
-            _merge(into[name], value)
-        else:
-            into[name] = value
-
-
-def from_text(content: Any) -> Any:
-    """Content whose numbers, booleans and nulls are still text, as inside Snakemake's --config."""
-    if isinstance(content, Mapping):
-        return {name: from_text(value) for name, value in content.items()}
-    if isinstance(content, list):
-        return [from_text(value) for value in content]
-    return yaml.safe_load(content) if isinstance(content, str) else content
-
-
-def json_schema() -> dict:
-    """JSON schema of the whole config."""
-    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return dialect | TypeAdapter(Settings).json_schema()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmae.config import read_section
 from mmae.dataset.clean import (
     CUTS,
     apply_cuts,
@@ -16,7 +17,7 @@ from mmae.dataset.clean import (
     with_replaced,
 )
 from mmae.errors import InputError
-from mmae.settings import Cleaning, read_section
+from mmae.settings import Cleaning
 
 
 @pytest.fixture

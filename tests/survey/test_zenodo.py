@@ -8,7 +8,7 @@ import services
 from mmae.errors import InputError
 from mmae.settings import ZenodoRecord
 from mmae.survey.http import NotThere, Unreachable
-from mmae.survey.zenodo import fetch_record
+from mmae.survey.zenodo import fetch_record, record_folder
 from services import answers
 from survey.test_download import settings
 
@@ -27,7 +27,9 @@ def record(server, pattern: str = "*.hdf5", number: int = 7) -> ZenodoRecord:
 
 
 def fetch(record: ZenodoRecord, tmp_path) -> list:
-    return fetch_record(record, settings(folder=str(tmp_path)), "survey.files.galaxiesml")
+    patience = settings(folder=str(tmp_path))
+    folder = record_folder(record, patience)
+    return fetch_record(record, folder, patience, "survey.files.galaxiesml")
 
 
 def test_the_files_that_match_come_in_the_order_of_their_names(server, tmp_path):

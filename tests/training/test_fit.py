@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
+from mmae.config import read_section
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.models import build_model
 from mmae.models.batch import generator_of, to_batch
 from mmae.models.losses import Losses
-from mmae.settings import Training, read_section
+from mmae.settings import Training
 from mmae.training.batches import batches_of
 from mmae.training.fit import (
     MASKS,

@@ -8,17 +8,26 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from mmae.archive.contents import workflow_outputs
+from mmae.archive.reading import read_archive
 from mmae.checks import check_writable
 from mmae.errors import InputError
 from mmae.provenance import code_digest
-from mmae.settings import Settings, from_text, read_section
+from mmae.config import from_text, read_section
+from mmae.settings import Settings
 
 # what stands inside a mapping of --config reaches us as text
 update_config(config, from_text(workflow.config_settings.config))
 
 try:
     check_writable("results")
+    ARCHIVE = read_archive(
+        config.get("from_archive"), config, workflow.config_settings.overwrite_config
+    )
+    # figures from an archive are those of its run
+    update_config(config, ARCHIVE.config)
     SETTINGS = read_section(Settings, config, "config")
+    RESTORED = ARCHIVE.restored(SETTINGS)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -32,6 +41,8 @@ DATASET = (
 )
 SPECTRA_GROUPS = [f"{group:03d}" for group in range(SETTINGS.survey.spectra.groups)]
 VIEWS = [f"image{mask:.2f}-spectrum1.00" for mask in GRID.test_masks]
+# nothing of an archived run is computed: rules that do not say otherwise match no survey
+COMPUTED = "(?!)" if ARCHIVE.path else SURVEY
 # the authors' predictions are scored and drawn by the same rules as ours
 OURS_OR_PUBLISHED = f"{SURVEY}|published"
 PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
@@ -46,7 +57,7 @@ os.environ |= {
 
 
 wildcard_constraints:
-    survey=SURVEY,
+    survey=COMPUTED,
     model="|".join([*SETTINGS.models, *SETTINGS.baselines, "himes2025"]),
     mask=r"[01]\.\d\d",
     seed=r"\d+",

@@ -88,7 +88,7 @@ rule score:
     benchmark:
         "results/{survey}/benchmarks/score/{model}/mask{mask}/seed{seed}/{view}.tsv"
     wildcard_constraints:
-        survey=OURS_OR_PUBLISHED,
+        survey=f"{COMPUTED}|published",
     conda:
         "../../envs/environment.yaml"
     threads: 1

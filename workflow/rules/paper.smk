@@ -29,6 +29,8 @@ rule figure_1:
         notebook="results/{survey}/paper/notebooks/figure_1.ipynb",
     benchmark:
         "results/{survey}/benchmarks/figure_1.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -73,6 +75,8 @@ rule figure_2:
         notebook="results/{survey}/paper/notebooks/figure_2.ipynb",
     benchmark:
         "results/{survey}/benchmarks/figure_2.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -151,6 +155,8 @@ rule masking:
         notebook="results/{survey}/paper/notebooks/masking.ipynb",
     benchmark:
         "results/{survey}/benchmarks/masking.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -189,6 +195,8 @@ rule table_1:
         notebook="results/{survey}/paper/notebooks/table_1.ipynb",
     benchmark:
         "results/{survey}/benchmarks/table_1.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -223,6 +231,8 @@ rule cleaning:
         notebook="results/{survey}/paper/notebooks/cleaning.ipynb",
     benchmark:
         "results/{survey}/benchmarks/cleaning.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
     conda:
         "../../envs/environment.yaml"
     threads: 1

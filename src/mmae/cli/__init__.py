@@ -29,6 +29,9 @@ COMMANDS = {
     "metrics": "evaluation",
     "fetch-published": "paper",
     "notebook": "paper",
+    "archive": "archive",
+    "restore": "archive",
+    "fetch-archive": "archive",
     "schema": "paper",
 }
 """Module of each command; a module is imported only when one of its commands runs."""

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from mmae.config import read_config, read_section
 from mmae.errors import InputError
-from mmae.settings import read_config, read_section
 
 DEFAULT = "config/config.yaml"
 
@@ -24,6 +24,7 @@ def config_option(**sections: type) -> Callable[[Command], Command]:
     """The option --config, with the keys of the sections that the command reads in its help.
 
     The command gets `config`, a plain mapping; `section` makes a settings dataclass of a part.
+    Without sections it is a command that takes the whole config.
     """
     words = [
         f"{name}.{field}: {info.description}"
@@ -32,9 +33,10 @@ def config_option(**sections: type) -> Callable[[Command], Command]:
     ]
 
     def decorate(command: Command) -> Command:
-        command.__doc__ = f"{command.__doc__}\n\n\b\nConfig keys:\n" + "\n".join(
-            f"  {word}" for word in words
-        )
+        if words:
+            command.__doc__ = f"{command.__doc__}\n\n\b\nConfig keys:\n" + "\n".join(
+                f"  {word}" for word in words
+            )
         return click.option(
             "--config",
             "config",

@@ -67,7 +67,7 @@ def schema() -> None:
     """Print the JSON schema of the config, as YAML: config/schema.yaml."""
     import yaml
 
-    from mmae.settings import json_schema
+    from mmae.config import json_schema
 
     click.echo("# Written by `mmae schema` from src/mmae/settings.py; do not edit.")
     click.echo(yaml.safe_dump(json_schema(), sort_keys=False, width=100), nl=False)

@@ -82,13 +82,14 @@ def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml:
     The written file is small: its datasets point into the files.
     """
     from mmae.survey.galaxiesml import join_galaxiesml
-    from mmae.survey.zenodo import fetch_record
+    from mmae.survey.zenodo import fetch_record, record_folder
 
     parts: list[Path | str] = list(files)
     if not parts:
-        zenodo = section(config, "survey.zenodo", Zenodo)
+        record = section(config, "survey.zenodo", Zenodo).galaxiesml
         settings = section(config, "download", Download)
-        parts += fetch_record(zenodo.galaxiesml, settings, "survey.files.galaxiesml")
+        folder = record_folder(record, settings)
+        parts += fetch_record(record, folder, settings, "survey.files.galaxiesml")
     log.info("%d galaxies", join_galaxiesml(galaxiesml, parts))
 
 
@@ -102,12 +103,13 @@ def fetch_released(config: dict[str, Any], file: str | None, dataset: Path, sche
     from mmae.dataset.layout import describe, open_dataset
     from mmae.errors import InputError
     from mmae.files import write_link, write_table
-    from mmae.survey.zenodo import fetch_record
+    from mmae.survey.zenodo import fetch_record, record_folder
 
     if file is None:
-        zenodo = section(config, "survey.zenodo", Zenodo)
+        record = section(config, "survey.zenodo", Zenodo).galaxiesml_spectra
         settings = section(config, "download", Download)
-        found = fetch_record(zenodo.galaxiesml_spectra, settings, "survey.files.galaxiesml_spectra")
+        folder = record_folder(record, settings)
+        found = fetch_record(record, folder, settings, "survey.files.galaxiesml_spectra")
         if len(found) > 1:
             raise InputError(
                 "config",

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
+from mmae.config import read_section
 from mmae.errors import InputError
-from mmae.settings import read_section
 
 KINDS = ("paper",)
 """Files of this folder that are models."""

@@ -20,14 +20,21 @@ log = logging.getLogger(__name__)
 CHECKSUM = re.compile(r"(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})")
 
 
-def fetch_record(record: ZenodoRecord, settings: Download, instead: str) -> list[Path]:
-    """Fetch the files of a record whose names match a pattern.
+def record_folder(record: ZenodoRecord, settings: Download) -> Path:
+    """Where the files of a dataset's record are kept."""
+    return Path(settings.folder) / "zenodo" / str(record.record)
 
-    They come to lie under `<folder>/zenodo/<record>`, beside what the service said of them.
+
+def fetch_record(
+    record: ZenodoRecord, folder: Path, settings: Download, instead: str
+) -> list[Path]:
+    """Fetch the files of a record whose names match a pattern.
 
     Parameters
     ----------
     record : ZenodoRecord
+    folder : Path
+        Where the files come to lie, beside what the service said of them.
     settings : Download
     instead : str
         Config key that names a file already on disk, for machines that are offline.
@@ -44,7 +51,6 @@ def fetch_record(record: ZenodoRecord, settings: Download, instead: str) -> list
     InputError
         If no file matches, or a file is not what the record says.
     """
-    folder = Path(settings.folder) / "zenodo" / str(record.record)
     where = f"{record.url.rstrip('/')}/api/records/{record.record}"
     pattern = record.pattern
     listing = folder / "record.json"

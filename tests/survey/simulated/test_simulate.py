@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from helpers import read_zcatalog
+from mmae.config import read_section
 from mmae.instruments import BANDS, N_WAVE
-from mmae.settings import Simulation, read_section
+from mmae.settings import Simulation
 from mmae.survey.desi import coadd_path, read_coadd
 from mmae.survey.galaxiesml import REQUIRED, read_catalog
 from mmae.survey.simulated.population import draw

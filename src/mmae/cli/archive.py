@@ -1,0 +1,64 @@
+"""Commands of workflow/rules/archive.smk: pack a run, and figures from it without training."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mmae.cli.options import config_option, path_option, section
+from mmae.config import read_section
+from mmae.settings import Download, ZenodoRecord
+
+
+@click.command()
+@config_option()
+@path_option("--results", "Folder of a finished run, such as results/demo.")
+@path_option("--output", "Folder to write.")
+@click.option(
+    "--citation",
+    type=click.Path(path_type=Path),
+    default=Path("CITATION.cff"),
+    show_default=True,
+    help="Authors, licence and paper.",
+)
+def archive(config: dict[str, Any], results: Path, output: Path, citation: Path) -> None:
+    """Pack a finished run into a folder for others: all but images and spectra.
+
+    The config must be the whole one of the run. `snakemake archive` gives it as it was; by hand,
+    name its files in their order.
+    """
+    from mmae.archive.packing import pack
+
+    pack(results, config, citation, output)
+
+
+@click.command()
+@path_option("--archive", "Folder that `mmae archive` wrote, or a .zip or .tar.gz of it.")
+@path_option("--results", "Folder to unpack into, such as results/demo.")
+def restore(archive: Path, results: Path) -> None:
+    """Verify an archive by its checksums and unpack what figures and tables are made from."""
+    from mmae.archive.reading import restore
+
+    restore(archive, results)
+
+
+@click.command()
+@config_option(download=Download)
+@click.option("--url", default="https://zenodo.org", show_default=True, help="Root of the service.")
+@click.option("--pattern", default="*", show_default=True, help="Names of the files to download.")
+@click.argument("record", type=click.IntRange(min=1))
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+def fetch_archive(
+    config: dict[str, Any], url: str, pattern: str, record: int, folder: Path | None
+) -> None:
+    """Download an archive from Zenodo, for `from_archive` in the config.
+
+    RECORD is the number at the end of its address. FOLDER is where its files are put; without it
+    they are put where `from_archive: RECORD` finds them, results/zenodo-RECORD.
+    """
+    from mmae.archive.record import default_folder, fetch_record
+
+    settings = section(config, "download", Download)
+    source = {"url": url, "record": record, "pattern": pattern}
+    zenodo = read_section(ZenodoRecord, source, "mmae fetch-archive")
+    fetch_record(zenodo, folder or default_folder(record), settings)

@@ -1,0 +1,95 @@
+"""A run's archive in a fresh clone: every figure and table again, and nothing is computed."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mmae.archive.contents import PAPER_FILES
+from workflow_project import TOY, Project
+
+pytestmark = pytest.mark.workflow
+
+NOTEBOOKS = ("figure_1", "figure_2", "figure_3", "masking", "table_1", "cleaning", "comparison")
+PLAN = dict.fromkeys(("restore", *NOTEBOOKS), 1)
+
+
+@pytest.fixture(scope="module")
+def archive(finished: Project) -> Path:
+    """The archive of the toy run, as the target `archive` makes it."""
+    finished.toy("archive")
+    return finished.folder / "results/toy/archive"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project in which nothing has run."""
+    return Project(tmp_path_factory.mktemp("clone") / "project")
+
+
+def test_an_archive_gives_every_figure_and_table_and_the_same_bytes(finished, archive, clone):
+    packed = clone.folder / "toy.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        for path in archive.rglob("*"):
+            file.write(path, path.relative_to(archive.parent))
+    chosen = ("--config", "from_archive=toy.zip")
+    assert clone.planned(*chosen) == PLAN
+    result = clone.snakemake("--cores", "2", *chosen)
+    assert result.returncode == 0, result.stderr[-5000:]
+    assert clone.planned(*chosen) == {}
+    old, new = finished.folder / "results/toy", clone.folder / "results/toy"
+    assert not (new / "models").exists()
+    assert not (new / "catalog").exists()
+    for name in PAPER_FILES:
+        assert (new / "paper" / name).is_file()
+    made = [p for folder in ("paper", "evaluation") for p in (new / folder).rglob("*.*")]
+    same = [p for p in made if p.is_file() and p.suffix != ".ipynb"]
+    assert len(same) > 2 * len(PAPER_FILES)
+    for path in same:
+        assert path.read_bytes() == (old / path.relative_to(new)).read_bytes(), path
+
+
+def test_nothing_else_of_an_archived_run_can_be_made(archive, project):
+    chosen = ("--config", f"from_archive={archive}")
+    assert project.planned(*chosen) == PLAN
+    for target in ("models/mmae/mask0.75/seed0", "dataset/arrays", "catalog/desi"):
+        result = project.snakemake(f"results/toy/{target}", "-n", *chosen)
+        assert result.returncode == 1
+        assert "No rule to produce" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--config", 'grid={"masks": [0.5]}'), "config: grid.masks: found [0.5], expected [0.25"),
+        (("--configfile", "config/paper.yaml"), "config: survey.name: found paper, expected toy"),
+    ],
+)
+def test_asking_for_another_run_is_told_in_one_line(archive, project, options, words):
+    name, value = options
+    chosen = ("--config", f"from_archive={archive}", *((value,) if name == "--config" else ()))
+    result = project.snakemake("-n", *chosen, *(options if name == "--configfile" else ()))
+    text = result.stdout + result.stderr
+    assert result.returncode == 1
+    assert "Traceback" not in text
+    assert any(line.startswith(words) for line in text.splitlines()), text
+
+
+def test_a_damaged_archive_draws_nothing(archive, tmp_path, project):
+    damaged = shutil.copytree(archive, tmp_path / "archive")
+    with (damaged / "dataset/summary.csv").open("a") as stream:
+        stream.write("1,2,3\n")
+    result = project.snakemake("--cores", "2", "--config", f"from_archive={damaged}")
+    text = result.stdout + result.stderr
+    assert result.returncode == 1
+    assert "dataset/summary.csv: found SHA-256" in text
+    assert "Traceback" not in text
+    results = project.folder / "results/toy"
+    assert not [*results.glob("dataset/*"), *results.glob("evaluation/*"), *results.glob("paper/*")]
+
+
+def test_an_archive_is_made_again_when_the_config_changes(finished, archive):
+    assert finished.planned("archive", *TOY) == {}
+    jobs = finished.planned("archive", *TOY, "--config", 'published={"folder": "elsewhere"}')
+    assert jobs == {"archive": 1}

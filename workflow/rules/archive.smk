@@ -1,0 +1,63 @@
+"""A finished run as a folder for others, and the paper's figures and tables from such a folder."""
+
+
+rule archive:
+    """Sections 1 to 5: pack models, predictions, metrics, figures and tables of this survey."""
+    input:
+        paper=lambda wildcards: rules.all.input,
+        run=[f"results/{SURVEY}/{name}" for name in workflow_outputs(SETTINGS)],
+        citation="CITATION.cff",
+    output:
+        archive=directory(f"results/{SURVEY}/archive"),
+    log:
+        f"results/{SURVEY}/logs/archive.log",
+    benchmark:
+        f"results/{SURVEY}/benchmarks/archive.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: settings(*config),
+        survey=SURVEY,
+        code=code("mmae.cli.archive:archive"),
+    shell:
+        """
+        mmae archive \
+            --config {params.settings:q} \
+            --results results/{params.survey:q} \
+            --citation {input.citation:q} \
+            --output {output.archive:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule restore:
+    """Sections 3 to 5: verify the archive of a run and unpack what figures and tables need."""
+    input:
+        ARCHIVE.input_file,
+    output:
+        RESTORED,
+    log:
+        f"results/{SURVEY}/logs/restore.log",
+    benchmark:
+        f"results/{SURVEY}/benchmarks/restore.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        archive=ARCHIVE.path,
+        survey=SURVEY,
+        code=code("mmae.cli.archive:restore"),
+    shell:
+        """
+        mmae restore \
+            --archive {params.archive:q} \
+            --results results/{params.survey:q} \
+            2>&1 | tee {log:q}
+        """
