@@ -47,12 +47,11 @@ COMPUTED = "(?!)" if ARCHIVE.path else SURVEY
 OURS_OR_PUBLISHED = f"{SURVEY}|published"
 PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
 
-# how files are fetched, not which: no reason to fetch them again, so not among the params
-DOWNLOAD = json.dumps({"download": config["download"]})
-
-# commands of this environment, also where it was not activated
 os.environ |= {
-    "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()])
+    # commands of this environment, also where it was not activated
+    "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
+    # how files are fetched, not which: no reason to fetch them again, so not among the params
+    "MMAE_CONFIG": json.dumps({"download": config["download"]}),
 }
 
 

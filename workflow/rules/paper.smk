@@ -307,7 +307,6 @@ rule fetch_published:
         """
         mmae fetch-published \
             --config {params.settings:q} \
-            --config {DOWNLOAD:q} \
             --quartermask {output.quartermask:q} \
             --nomask {output.nomask:q} \
             2>&1 | tee {log:q}

@@ -65,7 +65,6 @@ rule fetch_spectra:
         """
         mmae fetch-spectra \
             --config {params.settings:q} \
-            --config {DOWNLOAD:q} \
             --matches {input.matches:q} \
             {params.tree:q} \
             --group {wildcards.group:q} \

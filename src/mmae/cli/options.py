@@ -1,5 +1,6 @@
 """What commands share: where settings come from, and how paths are given."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,9 @@ from mmae.config import read_config, read_section
 from mmae.errors import InputError
 
 DEFAULT = "config/config.yaml"
+BELOW = "MMAE_CONFIG"
+"""Environment variable with a config below all others. The workflow gives settings in it that are
+no part of a result."""
 
 Section = TypeVar("Section")
 Command = Callable[..., Any]
@@ -42,11 +46,18 @@ def config_option(**sections: type) -> Callable[[Command], Command]:
             "config",
             multiple=True,
             metavar="FILE|JSON",
-            callback=lambda ctx, param, sources: read_config(*(sources or _default())),
+            callback=lambda ctx, param, sources: read_config(
+                *_environment(), *(sources or _default())
+            ),
             help=f"YAML file or JSON text; later ones override earlier ones. [default: {DEFAULT}]",
         )(command)
 
     return decorate
+
+
+def _environment() -> tuple[str, ...]:
+    """The config of the environment, where there is one."""
+    return (os.environ[BELOW],) if os.environ.get(BELOW) else ()
 
 
 def _default() -> tuple[str, ...]:

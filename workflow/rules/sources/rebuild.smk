@@ -26,7 +26,6 @@ rule fetch_galaxiesml:
         """
         mmae fetch-galaxiesml \
             --config {params.settings:q} \
-            --config {DOWNLOAD:q} \
             {params.files:q} \
             --galaxiesml {output.galaxiesml:q} \
             2>&1 | tee {log:q}
@@ -58,7 +57,6 @@ rule fetch_zcatalog:
         """
         mmae fetch-zcatalog \
             --config {params.settings:q} \
-            --config {DOWNLOAD:q} \
             {params.tree:q} \
             --desi {output.desi:q} \
             2>&1 | tee {log:q}

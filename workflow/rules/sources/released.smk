@@ -27,7 +27,6 @@ rule fetch_released:
         """
         mmae fetch-released \
             --config {params.settings:q} \
-            --config {DOWNLOAD:q} \
             {params.files:q} \
             --dataset {output.dataset:q} \
             --schema {output.schema:q} \
