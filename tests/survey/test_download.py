@@ -254,6 +254,34 @@ def test_a_disk_that_fills_up(server, tmp_path, monkeypatch):
     assert not (tmp_path / "got").exists()
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 200 kB, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"no tmpfs can be mounted: {error}")
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_small_disk_fills_up_and_grows(server, small_disk):
+    with pytest.raises(InputError, match=r"cannot be written .No space left on device"):
+        download(remote(server, None), small_disk / "got", settings())
+    assert not (small_disk / "got").exists()
+    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
+    server.asked.clear()
+    download(remote(server, None), small_disk / "got", settings())
+    assert (small_disk / "got").read_bytes() == CONTENT
+    ((_, _, what),) = server.asked
+    assert 100_000 < int(what.removeprefix("bytes=").rstrip("-")) < len(CONTENT), "it goes on"
+
+
 def test_a_check_decides_before_the_final_name(server, tmp_path):
     def refuse(path):
         assert path.read_bytes() == CONTENT
