@@ -61,7 +61,7 @@ def commands(folder: Path, step: str, n_galaxies: int) -> list[list[str]]:
     words = [sys.executable, "-m", "mmae", step]
     for name in STEPS[step]:
         words += [f"--{name}", str(folder / FILES[name])]
-    if step != "summarise":
+    if step not in ("summarise", "collect-spectra"):
         words += ["--config", "config/config.yaml", "--config", json.dumps({"survey": survey})]
     groups = [folder / f"group{k}.hdf5" for k in range(GROUPS)]
     if step == "fetch-spectra":

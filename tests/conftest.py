@@ -60,7 +60,8 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
                 for k, path in enumerate(groups)
             ]
         for more in runs:
-            result = run_mmae(step, *words, *more, *config_option)
+            config_words = [] if step == "collect-spectra" else config_option
+            result = run_mmae(step, *words, *more, *config_words)
             assert result.returncode == 0, (step, result.stderr)
     return survey
 

@@ -102,7 +102,6 @@ class Desi:
 
     url: Url = key("root of the reduction, with zcatalog/ and healpix/ below it")
     zcatalog_sha256: Sha256 | None = key("checksum of the redshift catalogue, if known")
-    keep_coadds: bool = key("keep coadd files once their targets are taken out")
 
 
 @settings
@@ -122,7 +121,6 @@ class SpectraSource:
         "coadd: whole coadd files of DESI, each fetched once; sparcl: single spectra"
     )
     groups: Count = key("jobs among which the healpix are divided", le=1000)
-    max_unavailable: Fraction = key("fraction of targets that may have no spectrum to be had")
 
 
 @settings
@@ -163,6 +161,7 @@ class Download:
     )
     longest_wait: Annotated[float, Field(ge=0)] = key("seconds between attempts, at most")
     reserve_gb: Annotated[float, Field(ge=0)] = key("free disk space that must stay, GB")
+    keep_coadds: bool = key("keep DESI's coadd files once their targets are taken out")
 
 
 @settings
@@ -180,6 +179,7 @@ class Crossmatch:
 class Cleaning:
     """Quality cuts (paper section 3)."""
 
+    max_unavailable: Fraction = key("fraction of pairs that may have no spectrum to be had")
     spectypes: tuple[str, ...] = key("values of SPECTYPE that stay", min_length=1)
     max_redshift_difference: Positive = key("largest |z_hsc - z_desi| / (1 + z_desi)")
     max_missing_fraction: Fraction = key("largest fraction of pixels with ivar = 0")

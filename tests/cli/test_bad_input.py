@@ -211,10 +211,10 @@ CASES = {
         lambda s: shutil.copy(s.groups[0], s.groups[1]),
         ["group0.hdf5", "found no group with target", "in the 2 groups"],
     ),
-    "too many targets without a spectrum": (
-        "collect-spectra",
-        lambda s: edit_hdf5(s.groups[1], lambda f: f["available"].__setitem__(0, False)),
-        ["found 1 of ", "targets without a spectrum", "expected at most a fraction 0 of them"],
+    "too many pairs without a spectrum": (
+        "clean",
+        lambda s: edit_hdf5(s.spectra, lambda f: f["available"].__setitem__(0, False)),
+        ["target ", "found 1 of ", "pairs without a spectrum", "at most a fraction 0 of them"],
     ),
     "coadd truncated": (
         "fetch-spectra",

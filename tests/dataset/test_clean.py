@@ -1,5 +1,7 @@
 """Each cut by eye, and all of them against the truth of the simulation."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +40,15 @@ def pairs_of(n: int = 4, **columns) -> pd.DataFrame:
 
 def test_spectra_that_could_not_be_had(settings):
     assert no_spectrum(pairs_of(2, available=[True, False]), settings).tolist() == [False, True]
+
+
+def test_some_may_have_no_spectrum_if_the_config_says_so(settings):
+    pairs = pairs_of(4, available=[True, True, False, True])
+    with pytest.raises(InputError, match="target 2: found 1 of 4 pairs without a spectrum"):
+        apply_cuts(pairs, settings)
+    cleaned = apply_cuts(pairs, dataclasses.replace(settings, max_unavailable=0.25))
+    assert cleaned.kept.index.tolist() == [0, 1, 3]
+    assert cleaned.removed["cut"].tolist() == ["no spectrum to be had"]
 
 
 def test_spectypes(settings):

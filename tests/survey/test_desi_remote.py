@@ -29,8 +29,8 @@ def server(small_survey):
         yield server
 
 
-def desi(server, keep: bool = False, sha256: str | None = None) -> Desi:
-    return Desi(url=f"{server.url}/desi", zcatalog_sha256=sha256, keep_coadds=keep)
+def desi(server, sha256: str | None = None) -> Desi:
+    return Desi(url=f"{server.url}/desi", zcatalog_sha256=sha256)
 
 
 @pytest.fixture
@@ -65,7 +65,8 @@ def first_coadd(matches) -> tuple[str, str, int]:
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_coadd_file_stays_only_if_the_config_says_so(server, matches, tmp_path, keep):
     names = first_coadd(matches)
-    with fetched_coadd(desi(server, keep), settings(folder=str(tmp_path)), *names) as path:
+    patience = settings(folder=str(tmp_path), keep_coadds=keep)
+    with fetched_coadd(desi(server), patience, *names) as path:
         assert path.read_bytes() == coadd_path(server.desi, *names).read_bytes()
     assert path.exists() == keep
 

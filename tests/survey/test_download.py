@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def server():
 
 def settings(**changes) -> Download:
     values = {"folder": "data", "parallel": 2, "tries": 3, "timeout": 0.5, "slowest": 1000.0}
-    return Download(**values | {"longest_wait": 0.05, "reserve_gb": 0.0} | changes)
+    values |= {"longest_wait": 0.05, "reserve_gb": 0.0, "keep_coadds": False}
+    return Download(**values | changes)
 
 
 def remote(server, size: int | None = len(CONTENT), checksum: str | None = MD5) -> Remote:
@@ -241,14 +243,25 @@ def test_space_is_checked_before_the_first_byte(server, tmp_path):
     with pytest.raises(InputError, match="too little disk space"):
         download(remote(server), tmp_path / "got", settings(reserve_gb=1e9))
     assert server.asked == []
+    with pytest.raises(InputError, match="too little disk space"):
+        download(remote(server, None), tmp_path / "got", settings(reserve_gb=1e9))
+    assert left(tmp_path) == [], "the size that the server tells is looked at, too"
+
+
+def test_space_is_checked_for_all_files_together(server, tmp_path):
+    free = shutil.disk_usage(tmp_path).free
+    file = Remote(f"{server.url}/file", free // 2)
+    with pytest.raises(InputError, match="too little disk space for 3 files"):
+        download_all([(file, tmp_path / f"new/{k}") for k in range(3)], settings())
+    assert server.asked == []
 
 
 def test_a_disk_that_fills_up(server, tmp_path, monkeypatch):
     """/dev/full takes no byte, as a full disk."""
     from mmae.survey import download as module
 
-    label = module._label(remote(server, None, None))
-    (tmp_path / f".got.{label}.part").symlink_to("/dev/full")
+    part = module._part(tmp_path / "got", remote(server, None, None))
+    part.symlink_to("/dev/full")
     with pytest.raises(InputError, match=r"cannot be written .No space left on device"):
         download(remote(server, None, None), tmp_path / "got", settings())
     assert not (tmp_path / "got").exists()
@@ -270,7 +283,9 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_small_disk_fills_up_and_grows(server, small_disk):
+def test_a_small_disk_fills_up_and_grows(server, small_disk, monkeypatch):
+    # as if others had taken the space after it was looked at
+    monkeypatch.setattr("mmae.survey.download._check_space", lambda *words: None)
     with pytest.raises(InputError, match=r"cannot be written .No space left on device"):
         download(remote(server, None), small_disk / "got", settings())
     assert not (small_disk / "got").exists()
@@ -309,7 +324,7 @@ from mmae.settings import Download
 from mmae.survey.download import Remote, download
 url, size, md5, path = sys.argv[1:]
 settings = Download(folder="data", parallel=1, tries=3, timeout=5.0, slowest=0.0,
-                    longest_wait=0.1, reserve_gb=0.0)
+                    longest_wait=0.1, reserve_gb=0.0, keep_coadds=False)
 download(Remote(url, int(size), md5), Path(path), settings)
 """
 

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 import services
-from helpers import SmallSurvey
 from mmae.dataset import layout
 from services import answers, cut
 from workflow_project import Project
@@ -51,7 +50,7 @@ def three_parts(path: Path, folder: Path) -> dict[str, Path]:
     return files
 
 
-def config(server, small: SmallSurvey, **survey: object) -> list[str]:
+def config(server, max_unavailable: float = 0.0, **survey: object) -> list[str]:
     """Command-line config: other addresses, little patience."""
     zenodo = {name: {"url": server.url} for name in ("galaxiesml", "galaxiesml_spectra")}
     changes = {
@@ -62,6 +61,7 @@ def config(server, small: SmallSurvey, **survey: object) -> list[str]:
             **survey,
         },
         "download": {"longest_wait": 0.1, "reserve_gb": 0.0},
+        "clean": {"max_unavailable": max_unavailable},
     }
     return ["--config", *(f"{name}={json.dumps(value)}" for name, value in changes.items())]
 
@@ -74,7 +74,7 @@ def run(server, small_survey, tmp_path_factory):
     def make(way: str, **survey: object) -> Project:
         if way not in done:
             project = Project(tmp_path_factory.mktemp(way) / "project")
-            words = config(server, small_survey, **survey)
+            words = config(server, **survey)
             result = project.snakemake(ARRAYS, *PAPER, *words)
             assert result.returncode == 0, result.stderr[-5000:]
             done[way] = project
@@ -118,7 +118,8 @@ def test_downloads_stay_and_coadd_files_go(run):
         *("record.json", "zall-pix-iron.fits"),
         *(f"5x64x64_{n}_with_morphology.hdf5" for n in ("testing", "training", "validation")),
     }
-    assert not list((project.folder / "results/paper/dataset/spectra").glob("*.hdf5"))
+    groups = (project.folder / "results/paper/dataset/spectra").glob("*.hdf5")
+    assert len(list(groups)) == 3, "what asked the network stays"
 
 
 def test_each_group_lists_what_could_not_be_had(run):
@@ -131,7 +132,7 @@ def test_each_group_lists_what_could_not_be_had(run):
 def test_nothing_is_fetched_again(run, server, small_survey):
     project = run("released", **WAYS["released"])
     server.asked.clear()
-    words = config(server, small_survey, **WAYS["released"])
+    words = config(server, **WAYS["released"])
     result = project.snakemake(ARRAYS, *PAPER, "--forceall", *words)
     assert result.returncode == 0, result.stderr[-3000:]
     assert server.asked == []
@@ -143,7 +144,7 @@ def test_table_1_is_of_what_was_downloaded(run, server, small_survey):
         ("coadd", ["DESI", "GalaxiesML", "GalaxiesML-Spectra"]),
     ):
         project = run(way, **WAYS[way])
-        words = config(server, small_survey, **WAYS[way])
+        words = config(server, **WAYS[way])
         target = "results/paper/paper/tables/table_1.csv"
         result = project.snakemake(target, *PAPER, *words)
         assert result.returncode == 0, result.stderr[-3000:]
@@ -168,9 +169,9 @@ def test_a_broken_line_and_a_gap_in_desi_are_survived(server, small_survey, tmp_
         ".fits": [answers(404), cut(3000)],
     }
     project = Project(tmp_path / "project")
-    ways = {"source": "rebuild", "spectra": {"groups": 2, "max_unavailable": 0.5}}
+    ways = {"source": "rebuild", "spectra": {"groups": 2}, "max_unavailable": 0.5}
     target = "results/paper/dataset/cleaning.csv"
-    result = project.snakemake(target, *PAPER, *config(server, small_survey, **ways))
+    result = project.snakemake(target, *PAPER, *config(server, **ways))
     server.faults = {}
     assert result.returncode == 0, result.stderr[-5000:]
     counts = pd.read_csv(project.folder / target).set_index("cut")["removed"]
@@ -183,13 +184,13 @@ def test_a_broken_line_and_a_gap_in_desi_are_survived(server, small_survey, tmp_
 def test_too_many_gaps_fail_with_their_number(server, small_survey, tmp_path):
     server.faults = {".fits": [services.well, *[answers(404)] * 100]}
     project = Project(tmp_path / "project")
-    ways = {"source": "rebuild", "spectra": {"groups": 1, "max_unavailable": 0.1}}
+    ways = {"source": "rebuild", "spectra": {"groups": 1}, "max_unavailable": 0.1}
     result = project.snakemake(
-        "results/paper/dataset/spectra.hdf5", *PAPER, *config(server, small_survey, **ways)
+        "results/paper/dataset/cleaning.csv", *PAPER, *config(server, **ways)
     )
     server.faults = {}
     assert result.returncode == 1
     text = result.stdout + result.stderr
-    assert "targets without a spectrum, expected at most a fraction 0.1" in text
-    assert not (project.folder / "results/paper/dataset/spectra.hdf5").exists()
+    assert "pairs without a spectrum, expected at most a fraction 0.1" in text
+    assert not (project.folder / "results/paper/dataset/galaxiesml_spectra.hdf5").exists()
     assert len(pd.read_csv(project.folder / "results/paper/dataset/spectra/000.csv")) > 0

@@ -78,6 +78,8 @@ def nothing_to_do_before_and_after(finished):
         ("config/config.yaml", "epochs: 7", "epochs: 8", set()),
         ("config/config.yaml", "url: https://raw", "url: https://new", set()),
         ("config/config.yaml", "tries: 8", "tries: 9", set()),
+        ("config/config.yaml", "batch_size: 50 ", "batch_size: 51 ", set()),
+        ("config/config.yaml", "max_unavailable: 0.0", "max_unavailable: 0.1", CLEANED),
         ("src/mmae/survey/zenodo.py", "key=\"files\"", "key=\"file\"", set()),
         ("README.md", "# ", "# The ", set()),
     ],

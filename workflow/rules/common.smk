@@ -40,6 +40,16 @@ DATASET = (
     else "results/{survey}/dataset/galaxiesml_spectra.hdf5"
 )
 SPECTRA_GROUPS = [f"{group:03d}" for group in range(SETTINGS.survey.spectra.groups)]
+# what says where spectra come from
+SPECTRA_SETTINGS = ["survey.spectra"] + (
+    []
+    if SETTINGS.survey.source == "simulate" or SETTINGS.survey.files.desi
+    else [
+        {"coadd": "survey.desi", "sparcl": "survey.sparcl"}[
+            SETTINGS.survey.spectra.service
+        ]
+    ]
+)
 VIEWS = [f"image{mask:.2f}-spectrum1.00" for mask in GRID.test_masks]
 # nothing of an archived run is computed: rules that do not say otherwise match no survey
 COMPUTED = "(?!)" if ARCHIVE.path else SURVEY
@@ -85,6 +95,11 @@ def coadd_tree():
     if SETTINGS.survey.source == "simulate":
         return [catalog("desi")]
     return on_disk("desi")
+
+
+def group_spectra(path):
+    """A group's spectra: kept where fetching them again would ask the network."""
+    return temp(path) if coadd_tree() else path
 
 
 def if_matched_here(path):

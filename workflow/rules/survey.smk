@@ -16,7 +16,7 @@ rule crossmatch:
         "results/{survey}/benchmarks/crossmatch.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: 1
+    threads: 8 if SETTINGS.crossmatch.engine == "lsdb" else 1
     resources:
         mem_mb=4000,
         runtime=30,
@@ -42,7 +42,7 @@ rule fetch_spectra:
         matches="results/{survey}/dataset/matches.csv",
         tree=coadd_tree(),
     output:
-        spectra=temp("results/{survey}/dataset/spectra/{group}.hdf5"),
+        spectra=group_spectra("results/{survey}/dataset/spectra/{group}.hdf5"),
         unavailable="results/{survey}/dataset/spectra/{group}.csv",
     log:
         "results/{survey}/logs/fetch_spectra/{group}.log",
@@ -56,9 +56,7 @@ rule fetch_spectra:
         runtime=720,
         downloads=0 if coadd_tree() else 1,
     params:
-        settings=lambda wildcards: settings(
-            "survey.spectra", "survey.desi", "survey.sparcl"
-        ),
+        settings=lambda wildcards: settings(*SPECTRA_SETTINGS),
         tree=["--tree", *coadd_tree()] if coadd_tree() else [],
         code=code("mmae.cli.survey:fetch_spectra"),
     shell:
@@ -94,13 +92,11 @@ rule collect_spectra:
         mem_mb=2000,
         runtime=120,
     params:
-        settings=lambda wildcards: settings("survey.spectra"),
         groups=lambda wildcards, input: [f"--group={path}" for path in input.groups],
         code=code("mmae.cli.survey:collect_spectra"),
     shell:
         """
         mmae collect-spectra \
-            --config {params.settings:q} \
             --matches {input.matches:q} \
             {params.groups:q} \
             --spectra {output.spectra:q} \

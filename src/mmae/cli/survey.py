@@ -213,22 +213,15 @@ def _spectra_source(
 
 
 @click.command()
-@config_option(**{"survey.spectra": SpectraSource})
 @path_option("--matches", "CSV of matched pairs.")
 @click.option("--group", "groups", multiple=True, required=True, help="HDF5 file of a group.")
 @path_option("--spectra", "HDF5 file to write: one spectrum a pair.")
-def collect_spectra(
-    config: dict[str, Any], matches: Path, groups: tuple[str, ...], spectra: Path
-) -> None:
-    """Join the spectra of all groups in the order of the matches.
-
-    Too many targets without a spectrum are an error.
-    """
+def collect_spectra(matches: Path, groups: tuple[str, ...], spectra: Path) -> None:
+    """Join the spectra of all groups in the order of the matches."""
     from mmae.dataset.collected import join_groups
     from mmae.files import read_table
     from mmae.instruments import desi_wave
 
-    source = section(config, "survey.spectra", SpectraSource)
     targetid = read_table(matches, ["targetid"])["targetid"].to_numpy()
-    missing = join_groups(spectra, groups, targetid, desi_wave(), source.max_unavailable)
+    missing = join_groups(spectra, groups, targetid, desi_wave())
     log.info("%d spectra, %d unavailable", len(targetid) - missing, missing)

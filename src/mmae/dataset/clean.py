@@ -88,8 +88,9 @@ def apply_cuts(pairs: pd.DataFrame, settings: Cleaning) -> Cleaned:
     Raises
     ------
     InputError
-        If nothing is left.
+        If too many have no spectrum, or nothing is left.
     """
+    _check_available(pairs, settings)
     kept, removed = pairs, []
     report = [("cross-matched", 0, len(pairs))]
     for name, cut in CUTS.items():
@@ -104,6 +105,19 @@ def apply_cuts(pairs: pd.DataFrame, settings: Cleaning) -> Cleaned:
         pd.concat(removed, ignore_index=True),
         pd.DataFrame(report, columns=["cut", "removed", "remaining"]),
     )
+
+
+def _check_available(pairs: pd.DataFrame, settings: Cleaning) -> None:
+    """Raise InputError if more pairs than allowed have no spectrum."""
+    gone = no_spectrum(pairs, settings)
+    if gone.sum() > settings.max_unavailable * len(pairs):
+        raise InputError(
+            "clean",
+            key=f"target {pairs.loc[gone, 'targetid'].iloc[0]}",
+            found=f"{gone.sum()} of {len(pairs)} pairs without a spectrum",
+            expected=f"at most a fraction {settings.max_unavailable:g} of them "
+            "(clean.max_unavailable); the tables beside the groups' spectra say why",
+        )
 
 
 def with_replaced(report: pd.DataFrame, n_pixels: int) -> pd.DataFrame:

@@ -62,7 +62,6 @@ def join_groups(
     groups: Sequence[Path | str],
     targetid: np.ndarray,
     wave: np.ndarray,
-    max_unavailable: float,
 ) -> int:
     """Write the spectra of all groups into one file, in the order of the matches.
 
@@ -74,8 +73,6 @@ def join_groups(
     targetid : ndarray of int64, shape (N,)
         Of the matches.
     wave : ndarray, shape (L,), Å
-    max_unavailable : float
-        Fraction of the targets that may have no spectrum.
 
     Returns
     -------
@@ -85,8 +82,7 @@ def join_groups(
     Raises
     ------
     InputError
-        If a file is damaged or belongs to another table of matches, a match is in no group, or too
-        many have no spectrum.
+        If a file is damaged or belongs to another table of matches, or a match is in no group.
     """
     seen, available = np.zeros(len(targetid), bool), np.zeros(len(targetid), bool)
     with atomic(path) as part, h5py.File(part, "w") as file:
@@ -108,16 +104,7 @@ def join_groups(
                 found=f"no group with target {targetid[~seen][0]}",
                 expected=f"all {len(targetid)} matches in the {len(groups)} groups",
             )
-        missing = int((~available).sum())
-        if missing > max_unavailable * len(targetid):
-            raise InputError(
-                path,
-                key=f"target {targetid[~available][0]}",
-                found=f"{missing} of {len(targetid)} targets without a spectrum",
-                expected=f"at most a fraction {max_unavailable:g} of them "
-                "(survey.spectra.max_unavailable); the groups' tables say why",
-            )
-    return missing
+    return int((~available).sum())
 
 
 def _create(file: h5py.File, targetid: np.ndarray, wave: np.ndarray) -> None:

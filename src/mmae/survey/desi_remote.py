@@ -30,7 +30,7 @@ def fetched_coadd(
     """A coadd file for as long as it is needed.
 
     It is fetched unless it is there, verified by the checksums that FITS files carry, and deleted
-    afterwards unless `desi.keep_coadds`.
+    afterwards unless `settings.keep_coadds`.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def fetched_coadd(
     try:
         yield path
     finally:
-        if not desi.keep_coadds:
+        if not settings.keep_coadds:
             path.unlink()
 
 

@@ -78,8 +78,9 @@ def download(
         if path.exists() and _is_whole(path, remote):
             log.info("%s is there", path)
             return path
-        part = path.with_name(f".{path.name}.{_label(remote)}.part")
-        _check_space(remote, part, settings)
+        part = _part(path, remote)
+        if remote.size is not None:
+            _check_space(part.parent, remote.url, remote.size - _size(part), settings)
         with ByteProgress(path.name, remote.size) as progress:
             try:
                 _fetch(remote, part, settings, progress)
@@ -101,7 +102,17 @@ def download_all(
     settings: Download,
     check: Callable[[Path], object] | None = None,
 ) -> None:
-    """Fetch several files, `settings.parallel` at the same time; parameters as of `download`."""
+    """Fetch several files, `settings.parallel` at the same time; parameters as of `download`.
+
+    Whether all fit on the disk of the first is checked before any is begun.
+    """
+    missing = [
+        (remote.size or 0) - _size(_part(path, remote))
+        for remote, path in files
+        if not path.exists()
+    ]
+    if missing:
+        _check_space(files[0][1].parent, f"{len(missing)} files", sum(missing), settings)
     with ThreadPoolExecutor(settings.parallel) as pool:
         jobs = [pool.submit(download, remote, path, settings, check) for remote, path in files]
         try:
@@ -115,15 +126,12 @@ def download_all(
 def _fetch(remote: Remote, part: Path, settings: Download, progress: ByteProgress) -> None:
     """Get all bytes into `part`, beginning where an earlier attempt ended."""
 
-    def have() -> int:
-        return part.stat().st_size if part.exists() else 0
-
     def attempt() -> None:
-        if remote.size is None or have() != remote.size:
-            _attempt(remote, part, have(), settings, progress)
+        if remote.size is None or _size(part) != remote.size:
+            _attempt(remote, part, _size(part), settings, progress)
 
     try:
-        patiently(attempt, remote.url, settings, have)
+        patiently(attempt, remote.url, settings, lambda: _size(part))
     except OSError as error:
         raise InputError(part, f"cannot be written ({error.strerror or error})") from error
 
@@ -139,6 +147,8 @@ def _attempt(
             raise Broken(f"the server has no byte {have}")
         start = have if _continues(response, have) else 0
         total = _total(remote, response, start)
+        if total is not None and remote.size is None:
+            _check_space(part.parent, remote.url, total - start, settings)
         with part.open("r+b" if start else "wb") as stream:
             stream.seek(start)
             progress.at(start, total)
@@ -203,22 +213,26 @@ def _checksum(path: Path, kind: str) -> str:
         return hashlib.file_digest(stream, kind).hexdigest()
 
 
-def _label(remote: Remote) -> str:
-    """Short name of what is fetched, so that only the same thing is gone on with."""
+def _part(path: Path, remote: Remote) -> Path:
+    """Name of what has come so far, so that only the same thing is gone on with."""
     words = f"{remote.url} {remote.size} {remote.checksum}"
-    return hashlib.sha256(words.encode()).hexdigest()[:8]
+    return path.with_name(f".{path.name}.{hashlib.sha256(words.encode()).hexdigest()[:8]}.part")
 
 
-def _check_space(remote: Remote, part: Path, settings: Download) -> None:
-    """Raise InputError if the file would not fit on the disk."""
-    if remote.size is None:
-        return
-    missing = remote.size - (part.stat().st_size if part.exists() else 0)
-    free = shutil.disk_usage(part.parent).free
+def _size(path: Path) -> int:
+    """Bytes of a file; none if it is not there."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _check_space(folder: Path, what: str, missing: int, settings: Download) -> None:
+    """Raise InputError if what is missing would not fit on the disk of an existing folder."""
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
     if missing + settings.reserve_gb * 1e9 > free:
         raise InputError(
-            part.parent,
-            f"too little disk space for {remote.url}",
+            folder,
+            f"too little disk space for {what}",
             found=f"{free / 1e9:.1f} GB free",
             expected=f"{missing / 1e9:.1f} GB, and {settings.reserve_gb:g} GB that stay free",
         )
