@@ -153,11 +153,12 @@ class Handler(BaseHTTPRequestHandler):
         for end, faults in self.server.faults.items():
             if path.endswith(end) and faults and faults.pop(0)(self, content):
                 return
+        version = f'"{hashlib.md5(content).hexdigest()}"'
         first = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        if first is None:
-            self.send(200, content)
+        if first is None or self.headers.get("If-Range", version) != version:
+            self.send(200, content, {"ETag": version})
         elif int(first[1]) >= len(content):
-            self.send(416, b"")
+            self.send(416, b"", {"Content-Range": f"bytes */{len(content)}"})
         else:
             start = int(first[1])
             span = f"bytes {start}-{len(content) - 1}/{len(content)}"
@@ -194,6 +195,7 @@ def cut(n: int) -> Fault:
         if span:
             handler.send_header("Content-Range", span)
         handler.send_header("Content-Length", str(len(rest)))
+        handler.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
         handler.end_headers()
         handler.wfile.write(rest[:n])
         handler.close_connection = True

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,7 +116,13 @@ def from_text(content: Any) -> Any:
         return {name: from_text(value) for name, value in content.items()}
     if isinstance(content, list):
         return [from_text(value) for value in content]
-    return yaml.safe_load(content) if isinstance(content, str) else content
+    if not isinstance(content, str):
+        return content
+    try:
+        value = yaml.safe_load(content)
+    except yaml.YAMLError:
+        return content
+    return content if isinstance(value, date) else value
 
 
 def json_schema() -> dict:

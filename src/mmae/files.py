@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 from tabulate import tabulate
 
@@ -126,6 +127,7 @@ def open_fits(path: Path | str, checksum: bool = False) -> Iterator[fits.HDUList
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", AstropyUserWarning)
+            warnings.simplefilter("ignore", VerifyWarning)  # odd cards do no harm
             hdus = fits.open(path, memmap=True, checksum=checksum)
             hdus.readall()  # all headers, no data: their sizes are compared with the file's
     except Exception as error:  # a damaged header makes astropy raise any kind

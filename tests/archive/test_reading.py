@@ -12,8 +12,9 @@ import pytest
 from archive_run import CONFIG, METRICS, SETTINGS, WEIGHTS
 from helpers import assert_one_sentence, run_mmae
 from mmae.archive.contents import required_files
-from mmae.archive.manifest import MANIFEST, file_sha256
+from mmae.archive.manifest import MANIFEST
 from mmae.archive.reading import read_archive, restore
+from mmae.checksums import file_digest
 from mmae.errors import InputError
 
 
@@ -34,7 +35,7 @@ def relist(archive: Path, name: str) -> None:
     lines = (archive / MANIFEST).read_text().splitlines()
     lines = [line for line in lines if not line.endswith(f"  {name}")]
     (archive / MANIFEST).write_text("\n".join(lines) + "\n")
-    add_line(archive, f"{file_sha256(archive / name)}  {name}")
+    add_line(archive, f"{file_digest(archive / name)}  {name}")
 
 
 def as_zip(archive: Path, around: str = "toy/") -> Path:

@@ -41,8 +41,9 @@ def matches(small_survey) -> pd.DataFrame:
 def test_the_catalogue_comes_whole(server, small_survey, tmp_path):
     server.faults["-iron.fits"] = [cut(20_000)]
     path = fetch_zcatalog(desi(server), settings(folder=str(tmp_path)))
-    assert path == tmp_path / "desi" / ZCATALOG_PATH
-    pd.testing.assert_frame_equal(read_zcatalog(tmp_path / "desi"), read_zcatalog(server.desi))
+    tree = tmp_path / server.url.removeprefix("http://") / "desi"
+    assert path == tree / ZCATALOG_PATH
+    pd.testing.assert_frame_equal(read_zcatalog(tree), read_zcatalog(server.desi))
 
 
 def test_a_truncated_catalogue_is_refused(server, small_survey, tmp_path):
@@ -50,12 +51,29 @@ def test_a_truncated_catalogue_is_refused(server, small_survey, tmp_path):
     server.faults["-iron.fits"] = [answers(200, content[:-3000])]
     with pytest.raises(InputError, match="truncated"):
         fetch_zcatalog(desi(server), settings(folder=str(tmp_path)))
-    assert not (tmp_path / "desi" / ZCATALOG_PATH).exists()
+    assert not list(tmp_path.rglob("zall*"))
 
 
 def test_the_checksum_of_the_config_is_kept_to(server, tmp_path):
     with pytest.raises(InputError, match="sha256: found"):
         fetch_zcatalog(desi(server, sha256="0" * 64), settings(folder=str(tmp_path)))
+
+
+def test_a_coadd_file_that_was_there_stays(server, matches, tmp_path):
+    """Kept by an earlier run, or put there by hand."""
+    names = first_coadd(matches)
+    with fetched_coadd(desi(server), settings(folder=str(tmp_path), keep_coadds=True), *names):
+        pass
+    with fetched_coadd(desi(server), settings(folder=str(tmp_path)), *names) as path:
+        pass
+    assert path.exists()
+    assert len(server.asked) == 1
+
+
+def test_names_that_lead_elsewhere_are_refused():
+    for names in (("../..", "dark"), ("main", "/tmp"), ("", "dark")):
+        with pytest.raises(InputError, match="survey, program: found"):
+            coadd_path("data", *names, 1)
 
 
 def first_coadd(matches) -> tuple[str, str, int]:

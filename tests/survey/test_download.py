@@ -108,12 +108,11 @@ def test_a_busy_server_is_asked_again(server, tmp_path, code):
 
 
 @pytest.mark.parametrize("when", ["1", "Wed, 25 Nov 2099 00:00:00 GMT"])
-def test_retry_after_is_kept_up_to_the_longest_wait(server, tmp_path, monkeypatch, when):
-    waits = []
-    monkeypatch.setattr("mmae.survey.http.time.sleep", waits.append)
+def test_retry_after_is_kept_up_to_the_longest_wait(server, tmp_path, caplog, when):
+    caplog.set_level("INFO")
     server.faults["/file"] = [answers(429, Retry_After=when)]
-    download(remote(server), tmp_path / "got", settings(longest_wait=30.0))
-    assert waits == [1.0 if when == "1" else 30.0]
+    download(remote(server), tmp_path / "got", settings(longest_wait=2.0))
+    assert f"answer 429 Too Many Requests; again in {1 if when == '1' else 2} s" in caplog.text
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 410])
@@ -179,6 +178,64 @@ def test_a_redirect_is_followed(server, tmp_path):
 def test_a_redirect_in_a_circle_ends(server, tmp_path):
     server.faults["/file"] = [answers(302, Location=f"{server.url}/file")] * 100
     with pytest.raises(InputError, match="redirects"):
+        download(remote(server), tmp_path / "got", settings())
+
+
+def test_a_redirect_to_an_unencrypted_address_is_not_followed(server, tmp_path):
+    server.faults["/file"] = [answers(302, Location="http://example.org/file")]
+    with pytest.raises(InputError, match=r"/file: found the address http://example.org/file"):
+        download(remote(server), tmp_path / "got", settings())
+
+
+def test_a_file_that_changes_between_attempts_is_not_spliced(server, tmp_path):
+    """Without a checksum the server's name of the version tells."""
+
+    def changes(handler, content) -> bool:
+        server.files["/file"] = CONTENT[::-1]
+        return answers(503)(handler, content)
+
+    server.faults["/file"] = [cut(100_000), changes]
+    download(remote(server, None, None), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT[::-1]
+    assert left(tmp_path) == ["got"]
+
+
+def test_without_a_version_or_a_checksum_nothing_is_gone_on_with(server, tmp_path):
+    def nameless(handler, content) -> bool:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content[:1000])
+        handler.close_connection = True
+        return True
+
+    server.faults["/file"] = [nameless]
+    download(remote(server, None, None), tmp_path / "got", settings())
+    assert [what for _, _, what in server.asked] == [None, None]
+
+
+def test_a_whole_file_without_its_final_name_is_not_fetched_again(server, tmp_path):
+    """As when a process dies while it compares checksums."""
+    from mmae.survey import download as module
+
+    module._part(tmp_path / "got", remote(server, None)).write_bytes(CONTENT)
+    download(remote(server, None), tmp_path / "got", settings())
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    assert [what for _, _, what in server.asked] == [f"bytes={len(CONTENT)}-"]
+
+
+def test_a_server_that_starts_anew_each_time_is_left(server, tmp_path):
+    """It ignores Range and cuts at other places: that is no progress."""
+
+    def cut_anew(n):
+        def fault(handler, content) -> bool:
+            handler.headers.replace_header("Range", "bytes=0-") if "Range" in handler.headers else 0
+            return cut(n)(handler, content)
+
+        return fault
+
+    server.faults["/file"] = [cut_anew(n) for n in (50_000, 20_000, 40_000, 30_000, 45_000)]
+    with pytest.raises(Unreachable, match="3 attempts in a row"):
         download(remote(server), tmp_path / "got", settings())
 
 
@@ -305,6 +362,10 @@ def test_a_check_decides_before_the_final_name(server, tmp_path):
     with pytest.raises(InputError, match="no"):
         download(remote(server), tmp_path / "got", settings(), refuse)
     assert left(tmp_path) == []
+    (tmp_path / "got").write_bytes(CONTENT)
+    with pytest.raises(InputError, match="no"):
+        download(remote(server), tmp_path / "got", settings(), refuse)
+    assert len(server.asked) == 2, "what is there is checked, and replaced if it is wrong"
 
 
 def test_several_files_one_of_which_fails(server, tmp_path):
@@ -312,9 +373,13 @@ def test_several_files_one_of_which_fails(server, tmp_path):
     files = [(Remote(f"{server.url}/{k}", len(CONTENT), MD5), tmp_path / f"{k}") for k in range(4)]
     download_all(files, settings())
     assert left(tmp_path) == ["0", "1", "2", "3"]
-    files[1] = (Remote(f"{server.url}/none"), tmp_path / "none")
+    slow = (Remote(f"{server.url}/file"), tmp_path / "slow")
+    server.faults["/file"] = [trickles]
     with pytest.raises(NotThere):
-        download_all(files, settings())
+        download_all(
+            [slow, (Remote(f"{server.url}/none"), tmp_path / "none")], settings(timeout=9.0)
+        )
+    assert not (tmp_path / "slow").exists(), "it was not waited for"
 
 
 FETCH = """

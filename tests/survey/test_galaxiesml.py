@@ -58,6 +58,30 @@ def test_a_file_that_has_gone_is_named_and_not_read_as_zeros(tmp_path):
         read_catalog(tmp_path / "all.hdf5")
 
 
+def test_numbers_of_different_types_keep_their_value(tmp_path):
+    for k in range(2):
+        write_part(tmp_path / f"{k}.hdf5", 2)
+    large = 2**60
+    with (
+        h5py.File(tmp_path / "0.hdf5", "r+") as first,
+        h5py.File(tmp_path / "1.hdf5", "r+") as other,
+    ):
+        del first["object_id"], other["object_id"]
+        first["object_id"] = np.array([1, 2], np.int32)
+        other["object_id"] = np.array([large, large + 1])
+    join_galaxiesml(tmp_path / "all.hdf5", [tmp_path / "0.hdf5", tmp_path / "1.hdf5"])
+    assert read_catalog(tmp_path / "all.hdf5")["object_id"].tolist() == [1, 2, large, large + 1]
+
+
+def test_what_has_no_row_a_galaxy_is_left_out(tmp_path):
+    write_part(tmp_path / "0.hdf5", 3)
+    with h5py.File(tmp_path / "0.hdf5", "r+") as file:
+        file["version"], file["bands"] = 2, np.arange(5)
+    join_galaxiesml(tmp_path / "all.hdf5", [tmp_path / "0.hdf5"])
+    with h5py.File(tmp_path / "all.hdf5") as file:
+        assert not {"version", "bands"} & set(file)
+
+
 def test_a_column_that_one_file_lacks_is_left_out(tmp_path):
     for k in range(2):
         write_part(tmp_path / f"{k}.hdf5", 2)
@@ -74,6 +98,14 @@ def test_a_column_that_one_file_lacks_is_left_out(tmp_path):
     [
         (lambda file: file.__delitem__("ra"), "1.hdf5: dataset 'ra': found only"),
         (lambda file: file.__delitem__(IMAGE), "1.hdf5: dataset 'image': found only"),
+        (
+            lambda file: (file.__delitem__(IMAGE), file.create_group(IMAGE)),
+            "dataset 'image': found a group",
+        ),
+        (
+            lambda file: (file.__delitem__(IMAGE), file.__setitem__(IMAGE, 1.0)),
+            r"dataset 'image': found shape \(\)",
+        ),
         (
             lambda file: (file.__delitem__(IMAGE), file.__setitem__(IMAGE, np.ones((2, 5, 9, 9)))),
             r"dataset 'image': found shape \(2, 5, 9, 9\), expected shape \(N, 5, 64, 64\)",

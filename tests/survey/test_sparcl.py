@@ -11,7 +11,7 @@ from mmae.errors import InputError
 from mmae.settings import Sparcl
 from mmae.survey.collect import NEEDED, Spectra, Unavailable, coadd_spectra
 from mmae.survey.desi import coadd_path
-from mmae.survey.sparcl import sparcl_spectra
+from mmae.survey.sparcl import FOUND, sparcl_spectra
 from services import answers, cut
 from survey.test_download import settings
 
@@ -116,6 +116,11 @@ def test_an_answer_that_is_no_spectrum(server, matches, monkeypatch, change, wor
     [
         ("/find/", b"<html>", "no list"),
         ("/find/", json.dumps([{}, {"specid": 1}]).encode(), "field sparcl_id: found only"),
+        (
+            "/find/",
+            json.dumps([{}, dict.fromkeys(FOUND, "x")]).encode(),
+            "specid, redshift: found",
+        ),
         ("/spectras/", b"{}", "no list"),
         ("/spectras/", b"[{}]", "no spectrum main/"),
     ],

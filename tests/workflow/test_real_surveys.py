@@ -115,7 +115,7 @@ def test_downloads_stay_and_coadd_files_go(run):
     kept = {path.name for path in (project.folder / "data").rglob("*") if path.is_file()}
     names = {name for name in kept if not name.startswith(".")}
     assert names == {
-        *("record.json", "zall-pix-iron.fits"),
+        "zall-pix-iron.fits",
         *(f"5x64x64_{n}_with_morphology.hdf5" for n in ("testing", "training", "validation")),
     }
     groups = (project.folder / "results/paper/dataset/spectra").glob("*.hdf5")

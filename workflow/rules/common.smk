@@ -57,13 +57,6 @@ COMPUTED = "(?!)" if ARCHIVE.path else SURVEY
 OURS_OR_PUBLISHED = f"{SURVEY}|published"
 PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
 
-os.environ |= {
-    # commands of this environment, also where it was not activated
-    "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
-    # how files are fetched, not which: no reason to fetch them again, so not among the params
-    "MMAE_CONFIG": json.dumps({"download": config["download"]}),
-}
-
 
 wildcard_constraints:
     survey=COMPUTED,
@@ -167,3 +160,11 @@ def settings(*sections):
 def code(entry, *more):
     """Digest of the source that a command or a notebook uses: a change there reruns its rule."""
     return code_digest(entry, *more)
+
+
+os.environ |= {
+    # commands of this environment, also where it was not activated
+    "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
+    # what is no part of a result, and so no reason to do it again: not among the params
+    "MMAE_CONFIG": settings("download", "crossmatch.engine"),
+}

@@ -21,7 +21,7 @@ rule crossmatch:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=lambda wildcards: settings("crossmatch"),
+        settings=lambda wildcards: settings("crossmatch.radius_arcsec"),
         code=code("mmae.cli.survey:crossmatch"),
     shell:
         """

@@ -1,6 +1,5 @@
 """The list of an archive's files and checksums, in the format of `sha256sum --check`."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +11,6 @@ MANIFEST = "manifest-sha256.txt"
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 # names become paths below a folder: nothing absolute, no "..", no drive, no backslash
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]+(/(?!\.)[A-Za-z0-9_.-]+)*")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def manifest_text(sums: Mapping[str, str]) -> str:

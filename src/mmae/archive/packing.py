@@ -11,9 +11,10 @@ import yaml
 
 from mmae.archive.contents import packed_files
 from mmae.archive.crate import read_citation, write_crate
-from mmae.archive.manifest import MANIFEST, file_sha256, manifest_text
+from mmae.archive.manifest import MANIFEST, manifest_text
 from mmae.archive.reading import CONFIG
 from mmae.archive.readme import readme_text
+from mmae.checksums import file_digest
 from mmae.config import read_section
 from mmae.errors import InputError
 from mmae.files import atomic, read_json, write_json
@@ -61,11 +62,11 @@ def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) ->
         versions = software_versions()
         write_json(part / VERSIONS, versions)
         (part / README).write_text(readme_text(settings, about))
-        sums = {name: file_sha256(part / name) for name in (*names, CONFIG, README, VERSIONS)}
+        sums = {name: file_digest(part / name) for name in (*names, CONFIG, README, VERSIONS)}
         # the newest result dates the run, so that packing twice gives the same bytes
         newest = max((results / name).stat().st_mtime for name in names)
         crate = write_crate(part, sums, settings.survey, about, versions, newest)
-        sums[crate.name] = file_sha256(crate)
+        sums[crate.name] = file_digest(crate)
         (part / MANIFEST).write_text(manifest_text(sums))
 
 

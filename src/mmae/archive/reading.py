@@ -12,8 +12,9 @@ import yaml
 
 from mmae.archive.container import KIND, Container, opened
 from mmae.archive.contents import RESTORED, required_files
-from mmae.archive.manifest import MANIFEST, file_sha256, parse_manifest
+from mmae.archive.manifest import MANIFEST, parse_manifest
 from mmae.archive.record import record_folder
+from mmae.checksums import file_digest
 from mmae.errors import InputError
 from mmae.progress import progress
 from mmae.settings import Settings
@@ -73,7 +74,7 @@ class Archived:
         if (results / "models").exists():
             for name in names:
                 old = results / name
-                if old.is_file() and file_sha256(old) != self.sums[name]:
+                if old.is_file() and file_digest(old) != self.sums[name]:
                     raise InputError(
                         old,
                         found="a result of another run than that of from_archive",

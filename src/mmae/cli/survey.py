@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmae.cli.options import config_option, path_option, section
-from mmae.settings import Crossmatch, Desi, Download, Simulation, Sparcl, SpectraSource, Zenodo
+from mmae.settings import (
+    Crossmatch,
+    Desi,
+    Download,
+    Simulation,
+    Sparcl,
+    SpectraSource,
+    ZenodoRecord,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +81,7 @@ def crossmatch(
 
 
 @click.command()
-@config_option(**{"survey.zenodo": Zenodo, "download": Download})
+@config_option(**{"survey.zenodo.galaxiesml": ZenodoRecord, "download": Download})
 @click.option("--file", "files", multiple=True, help="A file already on disk; may be repeated.")
 @path_option("--galaxiesml", "HDF5 file to write, in which the release's files stand as one.")
 def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml: Path) -> None:
@@ -86,7 +94,7 @@ def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml:
 
     parts: list[Path | str] = list(files)
     if not parts:
-        record = section(config, "survey.zenodo", Zenodo).galaxiesml
+        record = section(config, "survey.zenodo.galaxiesml", ZenodoRecord)
         settings = section(config, "download", Download)
         folder = record_folder(record, settings)
         parts += fetch_record(record, folder, settings, "survey.files.galaxiesml")
@@ -94,7 +102,7 @@ def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml:
 
 
 @click.command()
-@config_option(**{"survey.zenodo": Zenodo, "download": Download})
+@config_option(**{"survey.zenodo.galaxiesml_spectra": ZenodoRecord, "download": Download})
 @click.option("--file", "file", help="The file, already on disk.")
 @path_option("--dataset", "Link to write, to the GalaxiesML-Spectra HDF5 file.")
 @path_option("--schema", "CSV to write: what the file holds and should hold.")
@@ -106,7 +114,7 @@ def fetch_released(config: dict[str, Any], file: str | None, dataset: Path, sche
     from mmae.survey.zenodo import fetch_record, record_folder
 
     if file is None:
-        record = section(config, "survey.zenodo", Zenodo).galaxiesml_spectra
+        record = section(config, "survey.zenodo.galaxiesml_spectra", ZenodoRecord)
         settings = section(config, "download", Download)
         folder = record_folder(record, settings)
         found = fetch_record(record, folder, settings, "survey.files.galaxiesml_spectra")

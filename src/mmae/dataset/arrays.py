@@ -1,6 +1,5 @@
 """What training reads: spectra normalised and pooled once, all as memory-mapped arrays."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import h5py
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
+from mmae.checksums import file_digest
 from mmae.dataset import layout
 from mmae.dataset.photometry import aperture_magnitudes
 from mmae.dataset.spectra import normalise, pool
@@ -148,13 +148,11 @@ def _manifest(folder: Path) -> dict:
     for name, unit in UNITS.items():
         path = folder / f"{name}.npy"
         array = np.load(path, mmap_mode="r")
-        with path.open("rb") as stream:
-            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
         arrays[name] = {
             "shape": list(array.shape),
             "dtype": str(array.dtype),
             "unit": unit,
-            "sha256": checksum,
+            "sha256": file_digest(path),
         }
     return {"arrays": arrays}
 

@@ -3,6 +3,7 @@
 Source: DESI data model, zall-pix and coadd files (desidatamodel, "iron" = DR1).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +63,18 @@ def healpix_of(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def coadd_path(root: Path | str, survey: str, program: str, healpix: int) -> Path:
-    """Path of a coadd file below the root of a DESI tree."""
+    """Path of a coadd file below the root of a DESI tree.
+
+    Raises
+    ------
+    InputError
+        If survey or program are no names, so that the path could lead elsewhere.
+    """
+    for name in (survey, program):
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise InputError(
+                "matches", key="survey, program", found=repr(name), expected="names such as 'main'"
+            )
     folder = Path(root) / "healpix" / survey / program / str(healpix // 100) / str(healpix)
     return folder / f"coadd-{survey}-{program}-{healpix}.fits"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmae.files import open_fits
 from mmae.settings import Desi, Download
 from mmae.survey.desi import ZCATALOG_PATH, coadd_path
-from mmae.survey.download import Remote, download
+from mmae.survey.download import Remote, alone, download, ensure, place
 
 
 def fetch_zcatalog(desi: Desi, settings: Download) -> Path:
@@ -20,7 +20,7 @@ def fetch_zcatalog(desi: Desi, settings: Download) -> Path:
     """
     checksum = desi.zcatalog_sha256 and f"sha256:{desi.zcatalog_sha256}"
     remote = Remote(_address(desi, ZCATALOG_PATH), checksum=checksum)
-    return download(remote, _tree(settings) / ZCATALOG_PATH, settings, _check_fits)
+    return download(remote, tree(desi, settings) / ZCATALOG_PATH, settings, _check_fits)
 
 
 @contextmanager
@@ -29,8 +29,8 @@ def fetched_coadd(
 ) -> Iterator[Path]:
     """A coadd file for as long as it is needed.
 
-    It is fetched unless it is there, verified by the checksums that FITS files carry, and deleted
-    afterwards unless `settings.keep_coadds`.
+    It is fetched unless it is there, and verified by the checksums that FITS files carry. If it was
+    fetched it is deleted afterwards, unless `settings.keep_coadds`.
 
     Raises
     ------
@@ -40,14 +40,14 @@ def fetched_coadd(
         If it cannot be had or is damaged.
     """
     below = coadd_path("", survey, program, healpix).as_posix()
-    path = download(
-        Remote(_address(desi, below)), _tree(settings) / below, settings, _check_checksums
-    )
-    try:
-        yield path
-    finally:
-        if not settings.keep_coadds:
-            path.unlink()
+    path = tree(desi, settings) / below
+    with alone(path):
+        fetched = ensure(Remote(_address(desi, below)), path, settings, _check_checksums)
+        try:
+            yield path
+        finally:
+            if fetched and not settings.keep_coadds:
+                path.unlink(missing_ok=True)
 
 
 def _address(desi: Desi, below: str) -> str:
@@ -55,9 +55,9 @@ def _address(desi: Desi, below: str) -> str:
     return f"{desi.url.rstrip('/')}/{below}"
 
 
-def _tree(settings: Download) -> Path:
+def tree(desi: Desi, settings: Download) -> Path:
     """Where the release's files are kept."""
-    return Path(settings.folder) / "desi"
+    return place(desi.url, settings)
 
 
 def _check_fits(path: Path) -> None:

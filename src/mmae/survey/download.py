@@ -10,14 +10,17 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
+from urllib.parse import urlsplit
 
 import requests
 from filelock import FileLock, Timeout
 
+from mmae.checksums import file_digest
 from mmae.errors import InputError
 from mmae.progress import ByteProgress
 from mmae.settings import Download
@@ -42,6 +45,7 @@ def download(
     path: Path | str,
     settings: Download,
     check: Callable[[Path], object] | None = None,
+    stop: Event | None = None,
 ) -> Path:
     """Fetch a file, unless it is there.
 
@@ -55,8 +59,10 @@ def download(
         Final name.
     settings : Download
     check : callable, optional
-        Called with the name of the whole file before it gets its final name; raises InputError if
-        the content is wrong.
+        Called with the name of a whole file, before it gets its final name or where it is there;
+        raises InputError if the content is wrong.
+    stop : Event, optional
+        Once set, the download ends with an InputError.
 
     Returns
     -------
@@ -72,29 +78,42 @@ def download(
     InputError
         If it is not what it should be, or does not fit on the disk.
     """
+    with alone(path):
+        ensure(remote, path, settings, check, stop)
+    return Path(path)
+
+
+def ensure(
+    remote: Remote,
+    path: Path | str,
+    settings: Download,
+    check: Callable[[Path], object] | None = None,
+    stop: Event | None = None,
+) -> bool:
+    """What `download` does, for who holds the path with `alone`; True if it was fetched now."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path):
-        if path.exists() and _is_whole(path, remote):
-            log.info("%s is there", path)
-            return path
-        part = _part(path, remote)
-        if remote.size is not None:
-            _check_space(part.parent, remote.url, remote.size - _size(part), settings)
-        with ByteProgress(path.name, remote.size) as progress:
-            try:
-                _fetch(remote, part, settings, progress)
-            except Unreachable as error:
-                raise Unreachable(str(error), f"or put the file at {path} by hand") from error
+    if path.exists() and _is_whole(path, remote, check):
+        log.info("%s is there", path)
+        return False
+    part = _part(path, remote)
+    if remote.size is not None:
+        _check_space(part.parent, remote.url, remote.size - _size(part), settings)
+    with ByteProgress(path.name, remote.size) as progress:
         try:
-            _check_content(remote, part)
-            if check is not None:
-                check(part)
-        except InputError:
-            part.unlink()
-            raise
-        part.replace(path)
-    return path
+            _fetch(remote, part, settings, progress, stop or Event())
+        except Unreachable as error:
+            raise Unreachable(str(error), f"or put the file at {path} by hand") from error
+    try:
+        _check_content(remote, part)
+        if check is not None:
+            check(part)
+    except InputError:
+        part.unlink(missing_ok=True)
+        raise
+    finally:
+        _version(part).unlink(missing_ok=True)
+    part.replace(path)
+    return True
 
 
 def download_all(
@@ -104,7 +123,8 @@ def download_all(
 ) -> None:
     """Fetch several files, `settings.parallel` at the same time; parameters as of `download`.
 
-    Whether all fit on the disk of the first is checked before any is begun.
+    Whether all fit on the disk of the first is checked before any is begun. When one fails the
+    others end soon; what they have is kept.
     """
     missing = [
         (remote.size or 0) - _size(_part(path, remote))
@@ -113,46 +133,64 @@ def download_all(
     ]
     if missing:
         _check_space(files[0][1].parent, f"{len(missing)} files", sum(missing), settings)
+    stop = Event()
     with ThreadPoolExecutor(settings.parallel) as pool:
-        jobs = [pool.submit(download, remote, path, settings, check) for remote, path in files]
+        jobs = [pool.submit(download, *file, settings, check, stop) for file in files]
         try:
-            for job in jobs:
+            for job in as_completed(jobs):
                 job.result()
         except BaseException:
+            stop.set()
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _fetch(remote: Remote, part: Path, settings: Download, progress: ByteProgress) -> None:
+def _fetch(
+    remote: Remote, part: Path, settings: Download, progress: ByteProgress, stop: Event
+) -> None:
     """Get all bytes into `part`, beginning where an earlier attempt ended."""
 
     def attempt() -> None:
         if remote.size is None or _size(part) != remote.size:
-            _attempt(remote, part, _size(part), settings, progress)
+            _attempt(remote, part, settings, progress, stop)
 
     try:
-        patiently(attempt, remote.url, settings, lambda: _size(part))
+        patiently(attempt, remote.url, settings, lambda: _size(part), stop.wait)
     except OSError as error:
         raise InputError(part, f"cannot be written ({error.strerror or error})") from error
 
 
 def _attempt(
-    remote: Remote, part: Path, have: int, settings: Download, progress: ByteProgress
+    remote: Remote, part: Path, settings: Download, progress: ByteProgress, stop: Event
 ) -> None:
     """One request for what is missing."""
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+
+    def told(count: int) -> None:
+        progress.add(count)
+        if stop.is_set():
+            raise InputError(remote.url, "stopped, as another file failed")
+
+    have, headers = _size(part), {"Accept-Encoding": "identity"}
+    if have and (rest := _ask_for_rest(remote, part, have)):
+        headers |= rest
+    else:
+        have = 0
     with answer("GET", remote.url, settings, headers=headers) as response:
         if response.status_code == 416:
+            if response.headers.get("Content-Range") == f"bytes */{have}":
+                return  # a process died between the last byte and the final name
             part.unlink()
             raise Broken(f"the server has no byte {have}")
         start = have if _continues(response, have) else 0
         total = _total(remote, response, start)
         if total is not None and remote.size is None:
             _check_space(part.parent, remote.url, total - start, settings)
+        if not start:
+            _version(part).write_text(response.headers.get("ETag", ""))
         with part.open("r+b" if start else "wb") as stream:
             stream.seek(start)
             progress.at(start, total)
-            got = start + copy_body(response, stream, settings, progress.add)
+            got = start + copy_body(response, stream, settings, told)
             stream.flush()
             os.fsync(stream.fileno())
     if total is not None and got < total:
@@ -160,6 +198,19 @@ def _attempt(
     if total is not None and got > total:
         part.unlink()
         raise InputError(remote.url, key="size", found=f"more than {total} bytes", expected=total)
+
+
+def _ask_for_rest(remote: Remote, part: Path, have: int) -> dict[str, str]:
+    """Headers that ask for the rest, and for all of it if the file is another one meanwhile.
+
+    Without a checksum only the server's own name of the version (a strong ETag) tells; without
+    that either, nothing is gone on with.
+    """
+    headers = {"Range": f"bytes={have}-"}
+    if remote.checksum is not None:
+        return headers
+    version = _version(part).read_text() if _version(part).exists() else ""
+    return headers | {"If-Range": version} if version.startswith('"') else {}
 
 
 def _continues(response: requests.Response, have: int) -> bool:
@@ -188,35 +239,44 @@ def _total(remote: Remote, response: requests.Response, start: int) -> int | Non
 
 def _check_content(remote: Remote, part: Path) -> None:
     """Raise InputError unless the whole file has the checksum that it should have."""
-    if part.stat().st_size == 0:
+    if _size(part) == 0:
         raise InputError(remote.url, found="an empty file", expected="data")
     if remote.checksum is not None:
         kind, _, expected = remote.checksum.partition(":")
-        found = _checksum(part, kind)
+        found = file_digest(part, kind)
         if found != expected:
             raise InputError(remote.url, key=kind, found=found, expected=expected)
 
 
-def _is_whole(path: Path, remote: Remote) -> bool:
+def _is_whole(path: Path, remote: Remote, check: Callable[[Path], object] | None) -> bool:
     """Whether a file under its final name is the wanted one; others are replaced."""
-    if remote.size is not None and path.stat().st_size != remote.size:
+    try:
+        if remote.size not in (None, _size(path)):
+            return False
+        _check_content(remote, path)
+        if check is not None:
+            check(path)
+    except InputError as error:
+        log.warning("%s; it is fetched anew", error)
         return False
-    if remote.checksum is None:
-        return True
-    kind, _, expected = remote.checksum.partition(":")
-    return _checksum(path, kind) == expected
+    return True
 
 
-def _checksum(path: Path, kind: str) -> str:
-    """Hexadecimal digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, kind).hexdigest()
+def place(url: str, settings: Download) -> Path:
+    """Folder for what a service has below an address: named after both."""
+    parts = urlsplit(url)
+    return Path(settings.folder, parts.netloc, *parts.path.strip("/").split("/"))
 
 
 def _part(path: Path, remote: Remote) -> Path:
     """Name of what has come so far, so that only the same thing is gone on with."""
     words = f"{remote.url} {remote.size} {remote.checksum}"
     return path.with_name(f".{path.name}.{hashlib.sha256(words.encode()).hexdigest()[:8]}.part")
+
+
+def _version(part: Path) -> Path:
+    """Where the server's name of the version is kept whose bytes have come."""
+    return part.with_name(f"{part.name}.etag")
 
 
 def _size(path: Path) -> int:
@@ -239,8 +299,10 @@ def _check_space(folder: Path, what: str, missing: int, settings: Download) -> N
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path | str) -> Iterator[None]:
     """Hold the lock of a path; the system frees it when a process dies."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)

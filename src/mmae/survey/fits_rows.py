@@ -8,6 +8,8 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+from astropy.utils.exceptions import AstropyUserWarning
 from pandas.api.types import union_categoricals
 
 from mmae.errors import InputError
@@ -97,7 +99,8 @@ def _layout(path: Path | str, hdu: str, kinds: Mapping[str, Kind]) -> _Layout:
     with open_fits(path) as hdus:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")
+                warnings.simplefilter("error", AstropyUserWarning)
+                warnings.simplefilter("ignore", VerifyWarning)  # odd cards do no harm
                 table = fits_table(hdus, path, hdu, list(kinds))
                 row = table.columns.dtype
                 width, n_rows = table.header["NAXIS1"], table.header["NAXIS2"]

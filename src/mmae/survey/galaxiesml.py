@@ -122,7 +122,7 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
     """
     sizes = [_check_part(part) for part in parts]
     with atomic(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
-        for name in _common_columns(parts):
+        for name in _common_columns(parts, sizes):
             _join(file, name, parts, sizes)
     return sum(sizes)
 
@@ -130,42 +130,50 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
 def _check_part(path: Path | str) -> int:
     """Number of galaxies of one file of the release, which may have images of either size."""
     with open_hdf5(path) as file:
-        side = file[IMAGE].shape[-1] if IMAGE in file else IMAGE_SIZE
-        side = side if side == LARGE else IMAGE_SIZE
+        image = file.get(IMAGE)
+        shape = image.shape if isinstance(image, h5py.Dataset) else ()
+        side = LARGE if shape[-1:] == (LARGE,) else IMAGE_SIZE
         check_datasets(file, REQUIRED | {IMAGE: (None, len(BANDS), side, side)})
-        return file[IMAGE].shape[0]
+        return shape[0]
 
 
-def _common_columns(parts: Sequence[Path | str]) -> list[str]:
-    """Numeric datasets that all files have, in the order of the first."""
+def _common_columns(parts: Sequence[Path | str], sizes: Sequence[int]) -> list[str]:
+    """Numeric datasets with a row a galaxy that all files have, in the order of the first."""
     names = []
-    for part in parts:
+    for part, size in zip(parts, sizes, strict=True):
         with h5py.File(part) as file:
             names.append(
-                [
-                    n
-                    for n, d in file.items()
-                    if isinstance(d, h5py.Dataset) and d.dtype.kind in "iufb"
-                ]
+                {
+                    name: item.shape[1:]
+                    for name, item in file.items()
+                    if isinstance(item, h5py.Dataset)
+                    and item.dtype.kind in "iufb"
+                    and item.shape[:1] == (size,)
+                }
             )
-    return [name for name in names[0] if all(name in others for others in names)]
+    return [
+        name
+        for name, shape in names[0].items()
+        if name == IMAGE or all(others.get(name) == shape for others in names)
+    ]
 
 
 def _join(file: h5py.File, name: str, parts: Sequence[Path | str], sizes: Sequence[int]) -> None:
-    """One virtual dataset over all parts."""
-    with h5py.File(parts[0]) as first:
-        dtype, shape = first[name].dtype, first[name].shape[1:]
+    """One virtual dataset over all parts, in a type that holds the numbers of each."""
     margin = (LARGE - IMAGE_SIZE) // 2
     middle = slice(margin, margin + IMAGE_SIZE)
-    layout = h5py.VirtualLayout(
-        (sum(sizes), *(REQUIRED[IMAGE][1:] if name == IMAGE else shape)), dtype
-    )
-    start = 0
-    for part, size in zip(parts, sizes, strict=True):
+    views, dtypes = [], []
+    for part in parts:
         with h5py.File(part) as source:
+            dtypes.append(source[name].dtype)
             view = h5py.VirtualSource(str(Path(part).resolve()), name, source[name].shape)
         if name == IMAGE and view.shape[-1] == LARGE:
             view = view[:, :, middle, middle]
+        views.append(view)
+    shape = (sum(sizes), *views[0].shape[1:])
+    layout = h5py.VirtualLayout(shape, np.result_type(*dtypes))
+    start = 0
+    for view, size in zip(views, sizes, strict=True):
         layout[start : start + size] = view
         start += size
     file.create_virtual_dataset(name, layout)

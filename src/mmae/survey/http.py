@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import BinaryIO, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -75,15 +75,17 @@ def patiently(
     url: str,
     settings: Download,
     progress: Callable[[], int] = lambda: 0,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Answer:
-    """Repeat an attempt while it breaks; only those in a row that get nowhere are counted."""
-    failures, worth = 0, max(1.0, settings.slowest * settings.timeout)
+    """Repeat an attempt while it breaks; only those in a row that get no further are counted."""
+    failures, worth, most = 0, max(1.0, settings.slowest * settings.timeout), progress()
     while True:
-        before = progress()
         try:
             return attempt()
         except Broken as broken:
-            failures = 1 if progress() - before >= worth else failures + 1
+            now = progress()
+            failures = 1 if now - most >= worth else failures + 1
+            most = max(most, now)
             if failures >= settings.tries:
                 raise Unreachable(
                     url, f"cannot be had ({broken}; {failures} attempts in a row)"
@@ -91,7 +93,7 @@ def patiently(
             wait = broken.retry_after if broken.retry_after is not None else 2.0 ** (failures - 1)
             wait = min(wait, settings.longest_wait)
             log.info("%s: %s; again in %.0f s", url, broken, wait)
-            time.sleep(wait)
+            sleep(wait)
 
 
 @contextmanager
@@ -100,18 +102,32 @@ def answer(
 ) -> Iterator[requests.Response]:
     """A good answer, or that of a server asked for bytes that it does not have (416)."""
     _check_address(url, url)
-    with _passing_troubles():
-        response = requests.request(method, url, stream=True, timeout=settings.timeout, **content)
-    with response:
-        _check_address(url, response.url)
-        _check_status(response, url)
-        yield response
+    with _Session() as session:
+        with _passing_troubles():
+            response = session.request(
+                method, url, stream=True, timeout=settings.timeout, **content
+            )
+        with response:
+            _check_status(response, url)
+            yield response
+
+
+class _Session(requests.Session):
+    """Follows redirects, but none to an unencrypted address."""
+
+    def get_redirect_target(self, response: requests.Response) -> str | None:
+        """Where a redirect leads; looked at before anything is asked there."""
+        target = super().get_redirect_target(response)
+        if target is not None:
+            _check_address(response.url, urljoin(response.url, target))
+        return target
 
 
 def _check_address(url: str, address: str) -> None:
-    """Nothing is asked for unencrypted, but from this machine; redirects included."""
+    """Raise InputError unless an address is encrypted, or this machine's, asked for from it."""
     parts = urlsplit(address)
-    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+    here = parts.hostname in LOOPBACK and urlsplit(url).hostname in LOOPBACK
+    if not (here or (parts.scheme == "https" and parts.hostname not in LOOPBACK)):
         raise InputError(url, found=f"the address {address}", expected="https")
 
 

@@ -1,9 +1,9 @@
 """The authors' own predictions, verified by checksum."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
+from mmae.checksums import file_digest
 from mmae.errors import InputError
 from mmae.files import atomic
 from mmae.settings import Download, PublishedFile
@@ -38,6 +38,6 @@ def fetch(file: PublishedFile, folder: str | None, path: Path, settings: Downloa
             raise Unreachable(str(error), "or set published.folder to where it is") from error
     with atomic(path) as part:
         shutil.copyfile(local, part)
-        found = hashlib.sha256(part.read_bytes()).hexdigest()
+        found = file_digest(part)
         if found != file.sha256:
             raise InputError(local, key="sha256", found=found, expected=file.sha256)

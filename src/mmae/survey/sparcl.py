@@ -68,7 +68,13 @@ def _find(batch: pd.DataFrame, sparcl: Sparcl, settings: Download) -> pd.DataFra
     records = _records(
         "find", query, {"outfields": list(FOUND), "search": search}, sparcl, settings
     )
-    return pd.DataFrame(_fields(records, FOUND, sparcl), columns=list(FOUND))
+    found = pd.DataFrame(_fields(records, FOUND, sparcl), columns=list(FOUND))
+    try:
+        return found.astype({"specid": np.int64, "redshift": np.float64})
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            sparcl.url, key="specid, redshift", found=str(error), expected="numbers"
+        ) from error
 
 
 def _choose(batch: pd.DataFrame, found: pd.DataFrame) -> pd.Series:
@@ -78,7 +84,7 @@ def _choose(batch: pd.DataFrame, found: pd.DataFrame) -> pd.Series:
     )
     pairs["other_survey"] = pairs["survey"] != pairs["survey_found"]
     pairs["other_rank"] = pairs["specprimary"].astype(bool) != pairs["zcat_primary"].astype(bool)
-    pairs["difference"] = (pairs["redshift"].astype(float) - pairs["desi_redshift"]).abs()
+    pairs["difference"] = (pairs["redshift"] - pairs["desi_redshift"]).abs()
     best = pairs.sort_values(["row", "other_survey", "other_rank", "difference"], kind="stable")
     return best.drop_duplicates("row").set_index("row")["sparcl_id"].reindex(batch.index)
 

@@ -12,17 +12,19 @@ from pathlib import Path
 from mmae.errors import InputError
 from mmae.files import read_json, write_json
 from mmae.settings import Download, ZenodoRecord
-from mmae.survey.download import Remote, download_all
+from mmae.survey.download import Remote, download_all, place
 from mmae.survey.http import Unreachable, ask
 
 log = logging.getLogger(__name__)
 
+LISTING = ".record.json"
+"""What the service said of a record; no file of a record is hidden."""
 CHECKSUM = re.compile(r"(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})")
 
 
 def record_folder(record: ZenodoRecord, settings: Download) -> Path:
     """Where the files of a dataset's record are kept."""
-    return Path(settings.folder) / "zenodo" / str(record.record)
+    return place(f"{record.url.rstrip('/')}/records/{record.record}", settings)
 
 
 def fetch_record(
@@ -53,7 +55,7 @@ def fetch_record(
     """
     where = f"{record.url.rstrip('/')}/api/records/{record.record}"
     pattern = record.pattern
-    listing = folder / "record.json"
+    listing = folder / LISTING
     try:
         # what was read once serves a machine that is offline now; records do not change
         content = read_json(listing) if listing.exists() else _listing(where, settings)
@@ -104,8 +106,8 @@ def record_files(content: dict, where: str) -> dict[str, Remote]:
     files = {}
     for entry in content.get("files", []) if isinstance(content, dict) else []:
         try:
-            name, size, checksum = entry["key"], int(entry["size"]), entry["checksum"]
-            address = entry["links"]["self"]
+            name, checksum = str(entry["key"]), str(entry["checksum"])
+            size, address = int(entry["size"]), str(entry["links"]["self"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 where,
@@ -113,7 +115,7 @@ def record_files(content: dict, where: str) -> dict[str, Remote]:
                 found=f"an entry without {error}",
                 expected="key, size, checksum and links.self",
             ) from error
-        if Path(name).name != name or name.startswith(".") or not CHECKSUM.fullmatch(checksum):
+        if Path(name).name != name or name[:1] in ("", ".") or not CHECKSUM.fullmatch(checksum):
             raise InputError(
                 where, key=f"file '{name}'", found=checksum, expected="a plain name and a checksum"
             )

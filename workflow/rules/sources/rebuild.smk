@@ -19,7 +19,7 @@ rule fetch_galaxiesml:
         runtime=1440,
         downloads=1,
     params:
-        settings=lambda wildcards: settings("survey.zenodo"),
+        settings=lambda wildcards: settings("survey.zenodo.galaxiesml"),
         files=[f"--file={path}" for path in on_disk("galaxiesml")],
         code=code("mmae.cli.survey:fetch_galaxiesml"),
     shell:
@@ -35,7 +35,7 @@ rule fetch_galaxiesml:
 rule fetch_zcatalog:
     """Section 3: get DESI's redshift catalogue."""
     input:
-        tree=on_disk("desi"),
+        catalog=[f"{tree}/zcatalog/v1/zall-pix-iron.fits" for tree in on_disk("desi")],
     output:
         desi=directory("results/{survey}/catalog/desi"),
     log:

@@ -20,7 +20,7 @@ rule fetch_released:
         runtime=1440,
         downloads=1,
     params:
-        settings=lambda wildcards: settings("survey.zenodo"),
+        settings=lambda wildcards: settings("survey.zenodo.galaxiesml_spectra"),
         files=[f"--file={path}" for path in on_disk("galaxiesml_spectra")],
         code=code("mmae.cli.survey:fetch_released"),
     shell:
