@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -384,6 +386,7 @@ def test_several_files_one_of_which_fails(server, tmp_path):
 
 FETCH = """
 import sys
+import threading
 from pathlib import Path
 from mmae.settings import Download
 from mmae.survey.download import Remote, download
@@ -431,3 +434,29 @@ def test_two_processes_want_the_same_file(server, tmp_path):
     assert [process.wait() for process in both] == [0, 0]
     assert (tmp_path / "got").read_bytes() == CONTENT
     assert [what for _, _, what in server.asked] == [None, f"bytes={len(CONTENT) // 2}-"]
+
+
+def test_no_more_files_at_a_time_than_the_config_says(server, tmp_path):
+    now, most, lock = [0], [0], threading.Lock()
+
+    def counted(handler, content) -> bool:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.2)
+        with lock:
+            now[0] -= 1
+        return False
+
+    server.files |= {f"/{k}": CONTENT for k in range(6)}
+    server.faults = {f"/{k}": [counted] for k in range(6)}
+    files = [(Remote(f"{server.url}/{k}", len(CONTENT), MD5), tmp_path / f"{k}") for k in range(6)]
+    download_all(files, settings(parallel=2, timeout=5.0))
+    assert most == [2]
+
+
+def test_progress_tells_rate_and_time_left(server, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("mmae.progress.LINE_EVERY_SECONDS", -1.0)
+    caplog.set_level("INFO")
+    download(remote(server), tmp_path / "got", settings())
+    assert re.search(r"got: 0 of 0 MB, \d+\.\d MB/s, 0 s left", caplog.text)
