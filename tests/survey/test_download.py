@@ -32,7 +32,8 @@ def server():
 
 
 def settings(**changes) -> Download:
-    values = {"folder": "data", "parallel": 2, "tries": 3, "timeout": 0.5, "slowest": 1000.0}
+    # patient enough for a machine that does much else
+    values = {"folder": "data", "parallel": 2, "tries": 3, "timeout": 9.0, "slowest": 1000.0}
     values |= {"longest_wait": 0.05, "reserve_gb": 0.0, "keep_coadds": False}
     return Download(**values | changes)
 
@@ -266,17 +267,17 @@ def test_a_trickle_is_no_answer(server, tmp_path):
     """A minute of single bytes is not waited for."""
     server.faults["/file"] = [trickles] * 9
     with pytest.raises(Unreachable, match="fewer than 1000 bytes a second; 2 attempts in a row"):
-        download(remote(server), tmp_path / "got", settings(tries=2))
+        download(remote(server), tmp_path / "got", settings(tries=2, timeout=0.5))
 
 
 @pytest.mark.parametrize("fault", [trickles, silent])
 def test_a_server_that_hardly_answers_is_left(server, tmp_path, fault):
     server.faults["/file"] = [fault]
-    download(remote(server), tmp_path / "got", settings())
+    download(remote(server), tmp_path / "got", settings(timeout=0.5))
     assert (tmp_path / "got").read_bytes() == CONTENT
     server.faults["/file"] = [fault] * 9
     with pytest.raises(Unreachable, match="attempts in a row"):
-        download(remote(server), tmp_path / "other", settings(tries=2))
+        download(remote(server), tmp_path / "other", settings(tries=2, timeout=0.5))
 
 
 def test_an_offline_machine_is_told_where_to_put_the_file(tmp_path):
@@ -451,7 +452,7 @@ def test_no_more_files_at_a_time_than_the_config_says(server, tmp_path):
     server.files |= {f"/{k}": CONTENT for k in range(6)}
     server.faults = {f"/{k}": [counted] for k in range(6)}
     files = [(Remote(f"{server.url}/{k}", len(CONTENT), MD5), tmp_path / f"{k}") for k in range(6)]
-    download_all(files, settings(parallel=2, timeout=5.0))
+    download_all(files, settings(parallel=2))
     assert most == [2]
 
 
