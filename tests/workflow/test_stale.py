@@ -74,7 +74,7 @@ def nothing_to_do_before_and_after(finished):
         # what nothing here uses
         ("src/mmae/plots/figure_3.py", "def _draw_bars", "# a comment\ndef _draw_bars", set()),
         ("src/mmae/cli/training.py", 'help="Mask ratio."', 'help="Ratio."', set()),
-        ("src/mmae/survey/published.py", "sha256(", "md5(", set()),
+        ("src/mmae/survey/published.py", "found != file", "found == file", set()),
         ("config/config.yaml", "epochs: 7", "epochs: 8", set()),
         ("config/config.yaml", "url: https://raw", "url: https://new", set()),
         ("config/config.yaml", "tries: 8", "tries: 9", set()),
