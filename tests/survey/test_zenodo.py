@@ -70,18 +70,21 @@ def test_a_record_that_does_not_exist(server, tmp_path):
         (b"[]", "files: found none"),
         (b'{"files": []}', "files: found none"),
         (b'{"files": [{"key": "a", "size": 1}]}', "an entry without 'checksum'"),
-        (
-            json.dumps(
-                {
-                    "files": [
-                        {
-                            **{"key": "../a", "size": 1, "checksum": "md5:" + "0" * 32},
-                            "links": {"self": "https://example.org"},
-                        }
-                    ]
-                }
-            ).encode(),
-            "file '../a'",
+        *(
+            (
+                json.dumps(
+                    {
+                        "files": [
+                            {
+                                **{"key": name, "size": 1, "checksum": "md5:" + "0" * 32},
+                                "links": {"self": "https://example.org"},
+                            }
+                        ]
+                    }
+                ).encode(),
+                f"file '{name}'",
+            )
+            for name in ("../a", "a/b", ".record.json", "")
         ),
     ],
 )
