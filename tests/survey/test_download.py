@@ -420,6 +420,7 @@ def test_killed_in_the_middle_and_run_again(server, tmp_path):
     server.faults["/file"] = [slowly]
     process = start(server, tmp_path / "got")
     while not any(p.stat().st_size for p in tmp_path.glob(".got.*.part")):
+        assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
