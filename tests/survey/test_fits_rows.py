@@ -254,3 +254,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         tracemalloc.stop()
         shutil.rmtree(tmp_path / "zcatalog")
     assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.mark.parametrize(("card", "value"), [("TDISP6", "Q99"), ("TNULL6", 5)])
+def test_an_odd_card_of_a_column_does_no_harm(tmp_path, path, card, value):
+    """Real files have such cards; astropy warns, and reads the column."""
+    good = read_zcatalog(tmp_path)
+    with fits.open(path, memmap=False) as hdus:
+        hdus[ZCATALOG_HDU].header[card] = value
+        hdus.writeto(path, overwrite=True)
+    pd.testing.assert_frame_equal(read_zcatalog(tmp_path), good)
