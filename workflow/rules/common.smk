@@ -39,17 +39,8 @@ DATASET = (
     if RELEASED
     else "results/{survey}/dataset/galaxiesml_spectra.hdf5"
 )
+SERVICES = {"coadd": "survey.desi", "sparcl": "survey.sparcl"}
 SPECTRA_GROUPS = [f"{group:03d}" for group in range(SETTINGS.survey.spectra.groups)]
-# what says where spectra come from
-SPECTRA_SETTINGS = ["survey.spectra"] + (
-    []
-    if SETTINGS.survey.source == "simulate" or SETTINGS.survey.files.desi
-    else [
-        {"coadd": "survey.desi", "sparcl": "survey.sparcl"}[
-            SETTINGS.survey.spectra.service
-        ]
-    ]
-)
 VIEWS = [f"image{mask:.2f}-spectrum1.00" for mask in GRID.test_masks]
 # nothing of an archived run is computed: rules that do not say otherwise match no survey
 COMPUTED = "(?!)" if ARCHIVE.path else SURVEY
@@ -88,6 +79,12 @@ def coadd_tree():
     if SETTINGS.survey.source == "simulate":
         return [catalog("desi")]
     return on_disk("desi")
+
+
+def spectra_settings():
+    """Sections of the config that say where spectra come from."""
+    service = SETTINGS.survey.spectra.service
+    return ["survey.spectra"] + ([] if coadd_tree() else [SERVICES[service]])
 
 
 def group_spectra(path):

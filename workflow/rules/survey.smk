@@ -56,7 +56,7 @@ rule fetch_spectra:
         runtime=720,
         downloads=0 if coadd_tree() else 1,
     params:
-        settings=lambda wildcards: settings(*SPECTRA_SETTINGS),
+        settings=lambda wildcards: settings(*spectra_settings()),
         tree=["--tree", *coadd_tree()] if coadd_tree() else [],
         code=code("mmae.cli.survey:fetch_spectra"),
     shell:

@@ -144,8 +144,8 @@ def check_split(dataset: Path, split: Path, predictions: Path, report: Path) -> 
     same = len(set(counts.values())) == 1
     log.log(
         logging.INFO if same else logging.WARNING,
-        "the test set is %s the authors': %s",
-        "" if same else "NOT",
+        "the test set %s the authors': %s",
+        "is" if same else "is NOT",
         counts,
     )
     write_table(report, pd.DataFrame({"quantity": counts.keys(), "count": counts.values()}))

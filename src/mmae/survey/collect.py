@@ -1,6 +1,5 @@
 """The spectra of matched targets, from DESI's coadd files or from SPARCL."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,8 +12,6 @@ from mmae.instruments import ARMS, N_WAVE
 from mmae.progress import progress
 from mmae.survey.desi import read_coadd
 from mmae.survey.http import NotThere
-
-log = logging.getLogger(__name__)
 
 FILE_COLUMNS = ["survey", "program", "healpix"]
 """What names a coadd file."""
