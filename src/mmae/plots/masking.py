@@ -1,52 +1,29 @@
-"""Redshift scatter against the training mask ratio."""
+"""The masking study: a heat map of redshift scatter, and two of reconstructions."""
 
-from collections.abc import Mapping
-from itertools import cycle
-
-import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from mmae.plots.style import TRUE, paper_style
+from mmae.plots.heat_map import HeatMap, heat_maps
+
+PANELS = (
+    ("sigma_nmad", r"redshift scatter, $\sigma_\mathrm{NMAD}$", "low"),
+    ("psnr", "image PSNR (dB)", "high"),
+    ("spectrum_mse", "spectrum MSE (normalised flux²)", "low"),
+)
+"""Column of the study, label, and which numbers are better."""
 
 
-def masking_figure(study: pd.DataFrame, baselines: Mapping[str, float]) -> Figure:
-    """Draw sigma_NMAD over all redshifts for each training ratio and test view.
+def masking_figure(study: pd.DataFrame) -> Figure:
+    """Draw the study: mask ratios in training downwards, in the test to the right.
 
     Parameters
     ----------
     study : DataFrame
-        Columns mask, test_mask, sigma_nmad, sigma_nmad_low, sigma_nmad_high.
-    baselines : mapping of str to float
-        sigma_NMAD of models without masks, drawn as horizontal lines.
+        Columns mask, test_mask, and each of PANELS with `_low` and `_high` (95% interval).
     """
-    with paper_style():
-        figure, axes = plt.subplots(figsize=(4.2, 3.2))
-        colours, markers = cycle(sns.color_palette("colorblind")[:7]), cycle("osD^v")
-        for (test_mask, runs), colour, marker in zip(
-            study.groupby("test_mask"), colours, markers, strict=False
-        ):
-            errors = [
-                runs["sigma_nmad"] - runs["sigma_nmad_low"],
-                runs["sigma_nmad_high"] - runs["sigma_nmad"],
-            ]
-            axes.errorbar(
-                runs["mask"],
-                runs["sigma_nmad"],
-                yerr=errors,
-                color=colour,
-                marker=marker,
-                capsize=2,
-                label=f"image {test_mask:.0%} hidden in the test",
-            )
-        for (name, value), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
-            axes.axhline(value, color=TRUE, ls=style, lw=1, label=name)
-        axes.set(
-            xlabel="mask ratio in training",
-            ylabel=r"$\sigma_\mathrm{NMAD}$, all redshifts",
-            xlim=(0, 1),
-        )
-        axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize="x-small")
-    return figure
+    panels = []
+    for name, label, better in PANELS:
+        columns = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
+        table = study[["mask", "test_mask", *columns]].rename(columns=columns)
+        panels.append(HeatMap(label, table, better))
+    return heat_maps(panels)

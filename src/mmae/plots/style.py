@@ -24,8 +24,6 @@ def paper_style() -> Iterator[None]:
     look = {
         "figure.constrained_layout.use": True,
         "axes.grid": False,
-        "pdf.fonttype": 42,
-        "savefig.dpi": 200,
         "xtick.direction": "in",
         "ytick.direction": "in",
     }
