@@ -8,7 +8,7 @@ import yaml
 from helpers import PROJECT
 from mmae.config import from_text, json_schema, read_config, read_section
 from mmae.errors import InputError
-from mmae.settings import Scoring, Settings, Training
+from mmae.settings import Scoring, Settings, Training, training_of
 
 CONFIGS = sorted(path.name for path in (PROJECT / "config").glob("*.yaml"))
 CONFIGS.remove("schema.yaml")
@@ -40,10 +40,15 @@ def test_paper_config_has_the_papers_sizes():
     assert (model.dim, model.depth, model.heads, model.cross_layers) == (256, 4, 8, 4)
     assert (model.dropout, training.batch_size, training.epochs) == (0.1, 256, 100)
     assert (training.learning_rate, training.schedule) == (1e-4, "constant")
-    assert (training.position_rate, training.weight_decay, training.gradient_clip) == (0.1, 0.01, 1)
-    weights = (training.image_weight, training.spectrum_weight, training.redshift_weight)
+    assert (model.position_rate, training.weight_decay, training.gradient_clip) == (0.1, 0.01, 1)
+    weights = (model.image_weight, model.spectrum_weight, model.redshift_weight)
     assert weights == (0.1, 0.01, 1.0)
-    assert (training.modality_dropout, settings.headline.mask) == (0.5, 0.75)
+    assert (model.modality_dropout, settings.headline.mask) == (0.5, 0.75)
+    assert training_of(training, model.training) == training
+    assert training.augment == "none"
+    bcnn = settings.models["bcnn-mag"]
+    assert bcnn.channels == (32, 64, 128, 256, 256, 512, 512)
+    assert (bcnn.dense, bcnn.magnitude_dense) == ((512, 128, 32), (200,) * 6)
 
 
 def test_schema_file_is_what_the_dataclasses_say():
@@ -69,11 +74,29 @@ def test_schema_file_is_what_the_dataclasses_say():
         ("models.mmae.sizes", 5, ["models.mmae.sizes", "unknown key", "dim"]),
         ("grid.masks", [0.5, 1.5], ["grid.masks.1", "found 1.5", "less than or equal to 1"]),
         ("grid.masks", [0.5, 0.125], ["grid.masks.1", "0.125", "two decimals"]),
-        ("grid.models", ["bcnn"], ["'bcnn'", "mmae"]),
+        ("grid.models", ["vit"], ["grid.models: 'vit' is not among models", "'mmae', 'cnn'"]),
+        ("grid.models", ["mmae", "cnn"], ["grid", "['cnn'] are among models and among baselines"]),
+        ("grid.probes", ["vit"], ["grid.probes: 'vit' is not among models"]),
+        ("grid.more_seeds", [0], ["grid", "seeds [0] are among seeds and among more_seeds"]),
         ("headline.mask", 0.33, ["headline.mask 0.33 is not among grid.masks", "0.75"]),
         ("headline.model", "other", ["headline.model other is not among grid.models"]),
         ("grid.models", [], ["grid.models", "at least 1"]),
-        ("baselines.mmae", {"kind": "gbdt"}, ["model 'mmae' has the name of a baseline"]),
+        ("models.himes2025", {"kind": "median"}, ["'himes2025' has the name of a published model"]),
+        (
+            "models.gbdt-knn",
+            {"kind": "median"},
+            ["'gbdt-knn' has the name of another one's readout"],
+        ),
+        ("models.cnn.kind", "vit", ["models.cnn.kind", "found 'vit'", "'paper'", "mmae/models"]),
+        ("models.cnn.kind", "../errors", ["models.cnn.kind", "found '../errors'"]),
+        ("models.cnn.channels", [], ["models.cnn.channels", "at least 1"]),
+        ("models.cnn.heads", 4, ["models.cnn.heads", "unknown key", "'channels'"]),
+        ("models.bcnn.image_size", 48, ["models.bcnn", "image_size 48 is not a multiple of 32"]),
+        ("models.bcnn.channels", [4, 4], ["models.bcnn.channels", "at least 5"]),
+        ("models.astroclip.pool_heads", 5, ["dim 64 is not a multiple of pool_heads 5"]),
+        ("models.cnn.training", {"epoch": 3}, ["models.cnn.training", "epoch is an unknown key"]),
+        ("models.cnn.training", {"epochs": 0}, ["models.cnn.training.epochs", "found 0"]),
+        ("models.cnn.training", {"augment": "flip"}, ["models.cnn.training.augment", "'dihedral'"]),
         ("scoring.full_range", [0.5, 4.2], ["scoring", "[0.5, 0.4] do not increase"]),
         ("split.train_fraction", 0.9, ["split", "below 1"]),
         ("survey.source", "files", ["survey.source", "'simulate', 'released' or 'rebuild'"]),

@@ -1,4 +1,4 @@
-"""Configs read, merged and checked: from YAML or JSON to the dataclasses of settings.py."""
+"""Configs read, merged and checked: from YAML or JSON to the dataclasses of settings/."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from mmae.errors import InputError
-from mmae.settings import Settings
+from mmae.settings import KINDS, Settings
 
 Section = TypeVar("Section")
 
@@ -47,7 +47,9 @@ def read_section(kind: type[Section], content: Any, where: str, name: str = "") 
 def _one_sentence(error: ValidationError, kind: type, where: str, section: str) -> InputError:
     """The first problem of a validation, in the words of all our errors."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
+    # an entry of models is checked as one of several kinds, whose name is no part of the key
+    loc = first["loc"][:2] + first["loc"][3:] if first["loc"][:1] == ("models",) else first["loc"]
+    name = ".".join(str(part) for part in (section, *loc) if part != "")
     problem = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match first["type"]:
         case "value_error":
@@ -67,6 +69,8 @@ def _known_keys(kind: Any, path: tuple) -> list[str]:
     for part in path:
         if dataclasses.is_dataclass(kind):
             kind = {f.name: f.type for f in dataclasses.fields(kind)}[part]
+        elif part in KINDS and kind.__origin__ is not dict:
+            kind = KINDS[part]
         else:
             kind = kind.__args__[-1]
     return [f.name for f in dataclasses.fields(kind)]
@@ -128,4 +132,4 @@ def from_text(content: Any) -> Any:
 def json_schema() -> dict:
     """JSON schema of the whole config."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return dialect | TypeAdapter(Settings).json_schema()
+    return dialect | TypeAdapter(Settings).json_schema(mode="validation")

@@ -22,6 +22,9 @@ from mmae.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PNG_DPI = 200
+"""Small print of figures stays readable."""
+
 
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
@@ -275,14 +278,18 @@ def write_npz(path: Path | str, **arrays: np.ndarray) -> None:
         np.savez_compressed(stream, **arrays)
 
 
-def write_table_formats(table: pd.DataFrame, csv: Path | str) -> None:
+def write_table_formats(
+    table: pd.DataFrame, csv: Path | str, page: pd.DataFrame | None = None
+) -> None:
     """Write a table three times: CSV, and beside it Markdown (.md) and LaTeX (.tex).
 
-    Floats are rounded to four decimals in all three.
+    Floats are rounded to four decimals in all three. `page` is what Markdown and LaTeX show, where
+    the whole table is too wide for a page.
     """
-    csv, rounded = Path(csv), table.round(4)
+    csv = Path(csv)
+    write_table(csv, table.round(4))
+    rounded = (table if page is None else page).round(4)
     shown = rounded.astype(object).where(rounded.notna(), "")
-    write_table(csv, rounded)
     for suffix, style in ((".md", "github"), (".tex", "latex_booktabs")):
         with atomic(csv.with_suffix(suffix)) as part:
             text = tabulate(shown, headers="keys", tablefmt=style, showindex=False)
@@ -290,8 +297,10 @@ def write_table_formats(table: pd.DataFrame, csv: Path | str) -> None:
 
 
 def save_figure(figure: "Figure", pdf: Path | str) -> None:
-    """Write a figure twice: PDF, and beside it PNG. Neither names the date."""
+    """Write a figure twice: PDF with text that can be selected, and PNG. Neither names the date."""
+    from matplotlib import rc_context
+
     pdf = Path(pdf)
     for path, metadata in ((pdf, {"CreationDate": None}), (pdf.with_suffix(".png"), {})):
-        with atomic(path) as part:
-            figure.savefig(part, format=path.suffix[1:], metadata=metadata)
+        with atomic(path) as part, rc_context({"pdf.fonttype": 42}):
+            figure.savefig(part, format=path.suffix[1:], metadata=metadata, dpi=PNG_DPI)

@@ -11,7 +11,7 @@ import torch
 from helpers import SHARED
 from mmae.dataset.spectra import normalise, pool
 from mmae.models.authors import our_name
-from mmae.models.batch import to_batch
+from mmae.models.batch import Batch, to_batch
 from mmae.models.masking import random_mask
 from mmae.models.paper import PaperMMAE
 from mmae.settings import PaperModel
@@ -55,13 +55,7 @@ def model(golden) -> PaperMMAE:
 @pytest.fixture(scope="module")
 def results(golden, model):
     """Outputs and losses of one forward pass, and the gradient norms of one backward pass."""
-    batch = to_batch(
-        golden["image"],
-        golden["spectrum"],
-        golden["redshift"],
-        model.settings.spectrum_length,
-        "cpu",
-    )
+    batch = batch_of(golden, golden["spectrum"], model.settings.spectrum_length)
     image_mask, spectrum_mask = (
         torch.from_numpy(golden[f"{modality}_mask"]) for modality in ("image", "spectrum")
     )
@@ -79,6 +73,13 @@ def part(golden: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)}
 
 
+def batch_of(golden: dict[str, np.ndarray], spectrum: np.ndarray, length: int) -> Batch:
+    """The authors' galaxies; their model reads neither magnitudes nor sizes."""
+    unknown = np.full((len(spectrum), 5), np.nan, "f4")
+    parts = (golden["image"], spectrum, golden["redshift"], unknown, unknown)
+    return to_batch(*parts, length, "cpu")
+
+
 def assert_agrees(ours: object, theirs: np.ndarray, name: str) -> None:
     ours = ours.detach().numpy() if isinstance(ours, torch.Tensor) else np.asarray(ours)
     assert ours.shape == theirs.shape, name
@@ -94,7 +95,7 @@ def test_golden_spectra_are_normalised_and_pooled(golden):
     pooled = pool(normalised, width)
     assert_agrees(pooled, golden["pooled_flux"], "pooled_flux")
     length = golden["spectrum"].shape[1]
-    batch = to_batch(golden["image"], pooled, golden["redshift"], length, "cpu")
+    batch = batch_of(golden, pooled, length)
     assert_agrees(batch.spectrum, golden["spectrum"], "spectrum")
 
 

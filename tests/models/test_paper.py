@@ -7,7 +7,7 @@ import torch
 
 from mmae.errors import InputError
 from mmae.models import build_model
-from mmae.models.batch import check_sizes, to_batch
+from mmae.models.batch import Batch, check_sizes, to_batch
 from mmae.models.masking import random_mask
 from mmae.models.paper import PaperMMAE
 from mmae.models.weights import load_model, save_model
@@ -27,10 +27,10 @@ def model() -> PaperMMAE:
 
 
 @pytest.fixture
-def batch():
+def batch() -> Batch:
     generator = torch.Generator().manual_seed(1)
-    draws = {"image": (3, 5, 24, 24), "spectrum": (3, 43), "redshift": (3,)}
-    arrays = [torch.rand(shape, generator=generator).numpy() for shape in draws.values()]
+    shapes = ((3, 5, 24, 24), (3, 43), (3,), (3, 5), (3, 5))
+    arrays = [torch.rand(shape, generator=generator).numpy() for shape in shapes]
     return to_batch(*arrays, spectrum_length=43, device="cpu")
 
 
@@ -122,7 +122,7 @@ def test_masks_cover_the_pixels_of_their_tokens(model):
 
 def test_losses_count_hidden_pixels_only(model, batch, masks):
     output = model(batch.image, batch.spectrum, *masks)
-    losses = model.losses(output, *batch, *masks)
+    losses = model.losses(output, *batch[:3], *masks)
     hidden = model.image_pixels(masks[0]).expand_as(batch.image)
     by_hand = (output.image - batch.image)[hidden].square().mean()
     assert torch.allclose(losses.image, by_hand)
@@ -130,7 +130,7 @@ def test_losses_count_hidden_pixels_only(model, batch, masks):
     by_hand = (output.spectrum - batch.spectrum)[hidden].square().mean()
     assert torch.allclose(losses.spectrum, by_hand)
     none = torch.zeros_like(masks[1])
-    assert model.losses(output, *batch, masks[0], none).spectrum == 0
+    assert model.losses(output, *batch[:3], masks[0], none).spectrum == 0
 
 
 def test_slow_parameters_are_positions_and_queries(model):
@@ -164,7 +164,7 @@ def test_saving_and_loading_is_identity(model, batch, masks, tmp_path):
 
 
 def test_damaged_models_are_named(model, tmp_path):
-    with pytest.raises(InputError, match=r"weights\.safetensors: found no such file"):
+    with pytest.raises(InputError, match=r"model\.json: found no such file"):
         load_model(tmp_path)
     save_model(tmp_path, model, {"model": SMALL | {"dim": 32}})
     with pytest.raises(InputError, match="weights that do not fit"):
@@ -172,23 +172,32 @@ def test_damaged_models_are_named(model, tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="weights that do not fit"):
         load_model(tmp_path)
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(InputError, match=r"weights\.safetensors: found no such file"):
+        load_model(tmp_path)
     (tmp_path / "model.json").write_text(json.dumps({"mask": 0.75}))
     with pytest.raises(InputError, match=r"model\.json: found no description"):
         load_model(tmp_path)
 
 
+def test_a_model_of_another_name_is_told(model, tmp_path):
+    save_model(tmp_path, model, {"model": SMALL, "name": "mmae"})
+    assert load_model(tmp_path, name="mmae")[1]["name"] == "mmae"
+    with pytest.raises(InputError, match=r"model\.json: name: found 'mmae', expected model 'big'"):
+        load_model(tmp_path, name="big")
+
+
 def test_unknown_kinds_and_wrong_sizes_are_named():
-    with pytest.raises(InputError, match=r"model\.kind: found 'vit', expected one of \['paper'\]"):
+    with pytest.raises(InputError, match=r"model\.kind: found 'vit', expected one of \['paper', "):
         build_model(SMALL | {"kind": "vit"})
     with pytest.raises(InputError, match="not a multiple of image_patch"):
         build_model(SMALL | {"image_size": 20})
 
 
 def test_spectra_are_cut_or_padded_to_the_models_length(batch):
-    spectrum = batch.spectrum.numpy()
-    images, redshift = batch.image.numpy(), batch.redshift.numpy()
-    assert to_batch(images, spectrum, redshift, 40, "cpu").spectrum.shape == (3, 40)
-    longer = to_batch(images, spectrum, redshift, 50, "cpu").spectrum
+    parts = [values.numpy() for values in batch]
+    assert to_batch(*parts, 40, "cpu").spectrum.shape == (3, 40)
+    longer = to_batch(*parts, 50, "cpu").spectrum
     assert longer.shape == (3, 50)
     assert (longer[:, 43:] == 0).all()
 
@@ -200,16 +209,16 @@ def test_entries_that_are_none_are_named(entry):
 
 
 def test_arrays_of_other_sizes_are_refused(model):
-    check_sizes(model.settings, (9, 5, 24, 24), (9, 43), "arrays")
-    check_sizes(model.settings, (9, 5, 24, 24), (9, 259), "arrays")
+    check_sizes(model, (9, 5, 24, 24), (9, 43), "arrays")
+    check_sizes(model, (9, 5, 24, 24), (9, 259), "arrays")
     with pytest.raises(
         InputError, match=r"images: found shape \(9, 5, 64, 64\), expected \(N, 5, 24"
     ):
-        check_sizes(model.settings, (9, 5, 64, 64), (9, 43), "arrays")
+        check_sizes(model, (9, 5, 64, 64), (9, 43), "arrays")
     with pytest.raises(
         InputError, match=r"spectra: found 42 pooled pixels, expected at least .* 43"
     ):
-        check_sizes(model.settings, (9, 5, 24, 24), (9, 42), "arrays")
+        check_sizes(model, (9, 5, 24, 24), (9, 42), "arrays")
 
 
 def test_settings_are_those_of_the_paper_model():

@@ -7,80 +7,40 @@ import pandas as pd
 import pytest
 import torch
 
-from mmae.config import read_section
+from galaxies import SMALL_PAPER, made_up_galaxies, training_with
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.models import build_model
-from mmae.models.batch import generator_of, to_batch
-from mmae.models.losses import Losses
-from mmae.settings import Training
-from mmae.training.batches import batches_of
-from mmae.training.fit import (
-    MASKS,
-    ORDER,
-    fit,
-    make_optimizer,
-    make_schedule,
-    total_loss,
-    training_losses,
-    validate,
-)
+from mmae.models.batch import generator_of
+from mmae.training.batches import batches_of, load_batch
+from mmae.training.fit import MASKS, ORDER, fit, make_optimizer, make_schedule, validate
 
-N = 64
-SIZES = {
-    **{"kind": "paper", "image_size": 16, "image_patch": 8, "spectrum_length": 32},
-    **{"spectrum_patch": 8, "dim": 16, "depth": 1, "heads": 2, "cross_layers": 1, "dropout": 0.0},
-}
 SPLIT = {"train": np.arange(48), "validation": np.arange(48, 64)}
 
 
 @pytest.fixture(scope="module")
 def arrays() -> TrainingArrays:
-    """Galaxies that are the redder the further they are."""
-    rng = np.random.default_rng(0)
-    redshift = rng.uniform(0.1, 1.5, N).astype("f4")
-    images = rng.normal(0, 0.1, (N, 5, 16, 16))
-    images[:, 4] += redshift[:, None, None]
-    images[:, 0] += 1.6 - redshift[:, None, None]
-    return TrainingArrays(
-        images=images.astype("f4"),
-        spectra=rng.normal(0, 1, (N, 32)).astype("f4"),
-        wave=np.arange(32.0),
-        redshift=redshift,
-        targetid=np.arange(N),
-        magnitudes=np.full((N, 5), np.nan, "f4"),
-    )
+    return made_up_galaxies()
 
 
-@pytest.fixture
-def settings(config):
-    """Training settings with some keys changed."""
-
-    def change(**keys) -> Training:
-        usual = config["training"] | {"batch_size": 8, "position_rate": 0.1}
-        return read_section(Training, usual | keys, "training")
-
-    return change
-
-
-def model_of(seed: int = 0, dropout: float = 0.0) -> torch.nn.Module:
+def model_of(seed: int = 0, **keys) -> torch.nn.Module:
     torch.manual_seed(seed)
-    return build_model(SIZES | {"dropout": dropout})
+    return build_model(SMALL_PAPER | keys)
 
 
-def test_it_learns(arrays, settings):
-    settings = settings(epochs=30, patience=30, learning_rate=3.0e-3)
-    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, settings)
+def test_it_learns(arrays):
+    training = training_with(epochs=30, patience=30, learning_rate=3.0e-3)
+    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, training)
     history = fitted.history
     assert list(history["epoch"]) == [*range(1, 31)]
     assert history["train_redshift"].iloc[-1] < 0.1 * history["train_redshift"].iloc[0]
     assert history["validation_sigma_nmad"].iloc[-1] < 0.05
 
 
-def test_two_epochs_are_those_of_a_plain_loop(arrays, settings):
+def test_two_epochs_are_those_of_a_plain_loop(arrays):
     """Every step by hand: zeroed gradients, clipping, dropout on, losses weighted, AdamW."""
-    settings = settings(epochs=2, schedule="constant", gradient_clip=0.1)
-    fitted = fit(model_of(dropout=0.2), arrays, SPLIT, 0.5, 3, settings)
+    training = training_with(epochs=2, schedule="constant", gradient_clip=0.1)
+    fitted = fit(model_of(dropout=0.2), arrays, SPLIT, 0.5, 3, training)
     model = model_of(dropout=0.2).train()
     slow = [p for name, p in model.named_parameters() if "position" in name or "query" in name]
     rest = [p for name, p in model.named_parameters() if "position" not in name]
@@ -96,10 +56,8 @@ def test_two_epochs_are_those_of_a_plain_loop(arrays, settings):
     for _ in range(2):
         model.train()
         for rows in batches_of(SPLIT["train"], 8, order):
-            parts = (arrays.images[rows], arrays.spectra[rows], arrays.redshift[rows])
-            batch = to_batch(*parts, 32, "cpu")
-            losses = training_losses(model, model, batch, 0.5, settings, masks)
-            loss = 0.1 * losses.image + 0.01 * losses.spectrum + losses.redshift
+            losses = model.training_losses(load_batch(arrays, rows, 32, "cpu"), 0.5, masks)
+            loss = 0.1 * losses["image"] + 0.01 * losses["spectrum"] + losses["redshift"]
             optimizer.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
@@ -111,61 +69,61 @@ def test_two_epochs_are_those_of_a_plain_loop(arrays, settings):
         assert torch.allclose(value, best[name], rtol=1e-5, atol=1e-7), name
 
 
-def test_the_best_epoch_is_that_of_the_total_loss(arrays, settings):
+def test_the_best_epoch_is_that_of_the_total_loss(arrays):
     """With heavy image loss and little data the redshift loss is lowest in another epoch."""
-    heavy = {"image_weight": 30.0, "learning_rate": 1.0e-2, "schedule": "constant"}
-    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, settings(epochs=5, **heavy))
+    training = training_with(epochs=5, learning_rate=1.0e-2, schedule="constant")
+    fitted = fit(model_of(image_weight=30.0), arrays, SPLIT, 0.25, 0, training)
     history = fitted.history
     assert history["validation_total"].idxmin() != history["validation_redshift"].idxmin()
     total = 30 * history["validation_image"] + history["validation_redshift"]
     assert np.allclose(total, history["validation_total"], rtol=1e-5)
-    model = model_of()
+    model = model_of(image_weight=30.0)
     model.load_state_dict(fitted.best)
-    values = validate(model, model, arrays, SPLIT["validation"], 0.25, 0, settings(**heavy))
+    values = validate(model, model, arrays, SPLIT["validation"], 0.25, 0, training)
     assert values["validation_total"] == pytest.approx(total.min(), rel=1e-5)
 
 
-def test_validation_never_sees_a_spectrum(arrays, settings):
+def test_validation_never_sees_a_spectrum(arrays):
     model = model_of()
     other = arrays._replace(spectra=arrays.spectra + 1)
     seen, hidden = (
-        validate(model, model, galaxies, SPLIT["validation"], 0.25, 0, settings())
+        validate(model, model, galaxies, SPLIT["validation"], 0.25, 0, training_with())
         for galaxies in (arrays, other)
     )
     assert seen == hidden
 
 
-def test_the_best_epoch_is_kept(arrays, settings):
-    bumpy = settings(epochs=8, learning_rate=3.0e-2, schedule="constant")
+def test_the_best_epoch_is_kept(arrays):
+    bumpy = training_with(epochs=8, learning_rate=3.0e-2, schedule="constant")
     fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, bumpy)
     best = fitted.history["validation_total"].idxmin()
     assert best < len(fitted.history) - 1, "a later epoch must be worse, or this test shows nothing"
     model = model_of()
     model.load_state_dict(fitted.best)
-    values = validate(model, model, arrays, SPLIT["validation"], 0.25, 0, settings())
+    values = validate(model, model, arrays, SPLIT["validation"], 0.25, 0, training_with())
     expected = fitted.history["validation_total"][best]
     assert values["validation_total"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_same_seed_gives_the_same_history(arrays, settings):
+def test_the_same_seed_gives_the_same_history(arrays):
     histories = [
-        fit(model_of(seed), arrays, SPLIT, 0.5, seed, settings(epochs=2)).history
+        fit(model_of(seed), arrays, SPLIT, 0.5, seed, training_with(epochs=2)).history
         for seed in (0, 0, 1)
     ]
     pd.testing.assert_frame_equal(histories[0], histories[1], check_exact=True)
     assert not histories[0].equals(histories[2])
 
 
-def test_it_stops_early(arrays, settings):
-    settings = settings(epochs=50, patience=2, learning_rate=1.0, gradient_clip=1000.0)
-    history = fit(model_of(), arrays, SPLIT, 0.5, 0, settings).history
+def test_it_stops_early(arrays):
+    training = training_with(epochs=50, patience=2, learning_rate=1.0, gradient_clip=1000.0)
+    history = fit(model_of(), arrays, SPLIT, 0.5, 0, training).history
     best = history["validation_total"].idxmin()
     assert len(history) == best + 1 + 2 < 50
 
 
-def test_optimiser_groups_are_the_papers(settings):
-    model = model_of()
-    slow, rest = make_optimizer(model, settings(learning_rate=1.0e-4)).param_groups
+def test_optimiser_groups_are_the_papers():
+    model = model_of(position_rate=0.1)
+    slow, rest = make_optimizer(model, training_with(learning_rate=1.0e-4)).param_groups
     assert (slow["lr"], slow["weight_decay"]) == (pytest.approx(1e-5), 0.0)
     assert (rest["lr"], rest["weight_decay"]) == (1e-4, 0.01)
     assert {id(p) for p in slow["params"]} == {id(p) for p in model.slow_parameters()}
@@ -173,10 +131,10 @@ def test_optimiser_groups_are_the_papers(settings):
 
 
 @pytest.mark.parametrize(("schedule", "varies"), [("constant", False), ("one-cycle", True)])
-def test_schedules(settings, schedule, varies):
-    settings = settings(schedule=schedule, epochs=2, learning_rate=1.0e-3)
-    optimizer = make_optimizer(model_of(), settings)
-    steps = make_schedule(optimizer, settings, n_steps=10)
+def test_schedules(schedule, varies):
+    training = training_with(schedule=schedule, epochs=2, learning_rate=1.0e-3)
+    optimizer = make_optimizer(model_of(position_rate=0.1), training)
+    steps = make_schedule(optimizer, training, n_steps=10)
     rates = []
     for _ in range(20):
         rates.append([group["lr"] for group in optimizer.param_groups])
@@ -186,53 +144,6 @@ def test_schedules(settings, schedule, varies):
     assert np.allclose(slow, 0.1 * rest)
     assert rest.max() == pytest.approx(1e-3)
     assert (rest.min() < 1e-4) == varies
-
-
-def test_total_loss_has_the_papers_weights(settings):
-    losses = Losses(*(torch.tensor(value) for value in (1.0, 10.0, 0.5)))
-    assert total_loss(losses, settings()) == pytest.approx(0.1 + 0.1 + 0.5)
-
-
-def losses_with(arrays, settings, zeroed: float, seed: int = 0, **keys) -> tuple[Losses, list]:
-    """Losses of one batch, and what the network was given."""
-    model = model_of()
-    seen = []
-    model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
-    batch = to_batch(arrays.images, arrays.spectra, arrays.redshift, 32, "cpu")
-    settings = settings(modality_dropout=zeroed, **keys)
-    generator = torch.Generator().manual_seed(seed)
-    losses = training_losses(model, model, batch, 0.5, settings, generator)
-    return losses, seen[0]
-
-
-def test_half_of_the_spectra_are_zeroed(arrays, settings):
-    _, (_, spectrum, image_mask, spectrum_mask) = losses_with(arrays, settings, 0.5)
-    zeroed = (spectrum == 0).all(dim=1)
-    assert 15 < zeroed.sum() < 49
-    assert torch.equal(spectrum[~zeroed], torch.from_numpy(arrays.spectra)[~zeroed])
-    assert (image_mask.sum(dim=1) == 2).all()
-    assert (spectrum_mask.sum(dim=1) == 2).all()
-
-
-def test_or_those_of_whole_batches(arrays, settings):
-    shares = set()
-    for seed in range(6):
-        _, (_, spectrum, *_) = losses_with(arrays, settings, 0.5, seed, modality_dropout_by="batch")
-        shares.add((spectrum == 0).all(dim=1).float().mean().item())
-    assert shares == {0.0, 1.0}
-
-
-def test_zeroed_spectra_are_not_reconstructed(arrays, settings):
-    losses, _ = losses_with(arrays, settings, 1.0)
-    assert losses.spectrum == 0
-    losses, _ = losses_with(arrays, settings, 0.0)
-    assert losses.spectrum > 0.5
-
-
-def test_ratios_of_image_and_spectrum_apart(arrays, settings):
-    _, (*_, image_mask, spectrum_mask) = losses_with(arrays, settings, 0.0, spectrum_mask=0.25)
-    assert (image_mask.sum(dim=1) == 2).all()
-    assert (spectrum_mask.sum(dim=1) == 1).all()
 
 
 def test_batches_hold_every_row_once():
@@ -245,28 +156,28 @@ def test_batches_hold_every_row_once():
     assert not np.array_equal(batches[0], rows[:8])
 
 
-def test_a_loss_that_is_not_finite_is_told(arrays, settings):
+def test_a_loss_that_is_not_finite_is_told(arrays):
     broken = arrays._replace(images=np.full_like(arrays.images, 1e38))
     with pytest.raises(InputError, match=r"a loss in epoch 1 that is not finite, .*learning_rate"):
-        fit(model_of(), broken, SPLIT, 0.5, 0, settings(epochs=1))
+        fit(model_of(), broken, SPLIT, 0.5, 0, training_with(epochs=1))
 
 
-def test_a_validation_loss_that_is_not_finite_is_told(arrays, settings):
+def test_a_validation_loss_that_is_not_finite_is_told(arrays):
     images = arrays.images.copy()
     images[SPLIT["validation"]] = 1e38
     with pytest.raises(InputError, match="a validation loss that is not finite"):
-        fit(model_of(), arrays._replace(images=images), SPLIT, 0.5, 0, settings(epochs=1))
+        fit(model_of(), arrays._replace(images=images), SPLIT, 0.5, 0, training_with(epochs=1))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_missing_gpu_is_told(arrays, settings):
+def test_a_missing_gpu_is_told(arrays):
     with pytest.raises(InputError, match=r"training\.device: found no CUDA device"):
-        fit(model_of(), arrays, SPLIT, 0.5, 0, settings(device="cuda"))
+        fit(model_of(), arrays, SPLIT, 0.5, 0, training_with(device="cuda"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_it_trains_on_a_gpu(arrays, settings):
-    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, settings(epochs=2, device="cuda"))
+def test_it_trains_on_a_gpu(arrays):
+    fitted = fit(model_of(), arrays, SPLIT, 0.25, 0, training_with(epochs=2, device="cuda"))
     assert np.isfinite(fitted.history["validation_total"]).all()
 
 
@@ -281,3 +192,7 @@ def test_the_command_writes_all_that_rebuilds_the_model(trained_model):
     assert {path.name for path in trained_model.iterdir()} == {
         *("weights.safetensors", "model.json", "history.csv")
     }
+    cost = json.loads((trained_model.parent / "cost.json").read_text())
+    assert cost["galaxies_seen"] == 2 * 105, "two epochs of the training galaxies"
+    assert cost["parameters"] > 1000
+    assert set(cost) == {"parameters", "galaxies_seen", "training_seconds"}

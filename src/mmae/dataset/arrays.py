@@ -11,7 +11,7 @@ from numpy.lib.format import write_array_header_1_0
 
 from mmae.checksums import file_digest
 from mmae.dataset import layout
-from mmae.dataset.photometry import aperture_magnitudes
+from mmae.dataset.photometry import aperture_magnitudes, half_light_radii
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.files import atomic, existing, read_json, write_json
@@ -25,6 +25,7 @@ UNITS = {
     "redshift": "dimensionless: z_spec of DESI",
     "targetid": "DESI's TARGETID",
     "magnitudes": "AB mag; cmodel, or within 2 arcsec where the dataset has none; bands g r i z y",
+    "sizes": "arcsec: half-light radius within 2 arcsec, as measured in the image; bands g r i z y",
 }
 
 
@@ -43,6 +44,8 @@ class TrainingArrays(NamedTuple):
     """(N,) int64."""
     magnitudes: np.ndarray
     """(N, 5) float32, AB; NaN where unknown."""
+    sizes: np.ndarray
+    """(N, 5) float32, half-light radii, arcsec; NaN where unknown."""
 
 
 def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size: int) -> None:
@@ -81,7 +84,7 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
         np.save(part / "targetid.npy", layout.read_targetid(file))
         np.save(part / "wave.npy", pool(layout.read_wave(file), width))
         magnitudes = _catalogue_magnitudes(file)
-        measured = []
+        measured, sizes = [], []
         with (
             _npy_writer(part / "images.npy", file[layout.IMAGE].shape) as images,
             _npy_writer(part / "spectra.npy", (n, n_wave // width)) as spectra,
@@ -95,11 +98,13 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
                 _check_spectra(dataset, flux, ivar)
                 images(image)
                 spectra(pool(normalise(flux, ivar), width))
+                sizes.append(half_light_radii(image))
                 if magnitudes is None:
                     measured.append(aperture_magnitudes(image))
         if magnitudes is None:
             magnitudes = np.concatenate(measured)
         np.save(part / "magnitudes.npy", magnitudes.astype(np.float32))
+        np.save(part / "sizes.npy", np.concatenate(sizes).astype(np.float32))
         write_json(part / MANIFEST, _manifest(part))
 
 

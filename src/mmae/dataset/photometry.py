@@ -1,4 +1,4 @@
-"""Magnitudes from images, where a dataset comes without any."""
+"""Sizes from images, and magnitudes where a dataset comes without any."""
 
 import numpy as np
 
@@ -21,8 +21,34 @@ def aperture_magnitudes(images: np.ndarray) -> np.ndarray:
     ndarray, shape (B, 5), AB
         NaN where the flux is not positive.
     """
-    # the source is at pixel (32, 32), or between it and (31, 31)
-    offset = np.arange(IMAGE_SIZE) - (IMAGE_SIZE - 1) / 2
-    radius = PIXEL_SCALE_ARCSEC * np.hypot(offset[:, None], offset)
-    flux = images[:, :, radius <= APERTURE_ARCSEC].sum(axis=2, dtype=np.float64)
+    flux = images[:, :, _radius() <= APERTURE_ARCSEC].sum(axis=2, dtype=np.float64)
     return mag_from_flux(flux)
+
+
+def half_light_radii(images: np.ndarray) -> np.ndarray:
+    """Radius of the circle with half of the light within 2 arcsec of the middle of each image.
+
+    Parameters
+    ----------
+    images : ndarray, shape (B, 5, 64, 64)
+
+    Returns
+    -------
+    ndarray, shape (B, 5), arcsec
+        Of the galaxy as it is seen, seeing included; NaN where there is no light.
+    """
+    radius = _radius()
+    inside = radius <= APERTURE_ARCSEC
+    order = np.argsort(radius[inside], kind="stable")
+    radii = radius[inside][order]
+    grown = images[:, :, inside][:, :, order].cumsum(axis=2, dtype=np.float64)
+    total = grown[:, :, -1]
+    # the first radius from which on half of the light is inside; noise may cross it before
+    below = (grown < 0.5 * total[:, :, None]).sum(axis=2)
+    return np.where(total > 0, radii[np.minimum(below, len(radii) - 1)], np.nan)
+
+
+def _radius() -> np.ndarray:
+    """Distance of each pixel from the middle, arcsec: the source is at (32, 32) or half before."""
+    offset = np.arange(IMAGE_SIZE) - (IMAGE_SIZE - 1) / 2
+    return PIXEL_SCALE_ARCSEC * np.hypot(offset[:, None], offset)

@@ -1,22 +1,24 @@
 """The models, one file each.
 
 A config entry says with `kind` which file it is: `mmae/models/<kind>.py`, which has SETTINGS (the
-dataclass of its config entry, from `mmae.settings`) and build(settings).
+dataclass of its config entry) and build(settings), which gives a `GalaxyModel` or an `Estimator`.
 """
 
 from importlib import import_module
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from mmae.config import read_section
 from mmae.errors import InputError
+from mmae.settings.models import KINDS, MODELS_FOLDER
 
-KINDS = ("paper",)
-"""Files of this folder that are models."""
+if TYPE_CHECKING:
+    from mmae.models.base import GalaxyModel
+    from mmae.models.estimator import Estimator
 
 
-def build_model(entry: dict[str, Any], where: str = "config", name: str = "model") -> nn.Module:
+def build_model(
+    entry: dict[str, Any], where: str = "config", name: str = "model"
+) -> "GalaxyModel | Estimator":
     """Make the model of a config entry, with random weights from torch's global generator.
 
     Parameters
@@ -32,9 +34,14 @@ def build_model(entry: dict[str, Any], where: str = "config", name: str = "model
         If the kind is unknown or a key is wrong.
     """
     kind = entry.get("kind") if isinstance(entry, dict) else None
-    if kind not in KINDS:
+    path = MODELS_FOLDER / f"{kind}.py"
+    if not (isinstance(kind, str) and kind.isidentifier() and path.is_file()):
         raise InputError(
             where, key=f"{name}.kind", found=repr(kind), expected=f"one of {list(KINDS)}"
         )
     module = import_module(f"mmae.models.{kind}")
+    if not hasattr(module, "SETTINGS"):
+        raise InputError(
+            path, found="no SETTINGS", expected=f"a model, as {name}.kind in {where} says"
+        )
     return module.build(read_section(module.SETTINGS, entry, where, name))

@@ -1,6 +1,6 @@
 """Galaxies as tensors on the device of a model."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -8,7 +8,6 @@ from torch import Tensor
 
 from mmae.errors import InputError
 from mmae.instruments import BANDS
-from mmae.settings import PaperModel
 
 
 class Batch(NamedTuple):
@@ -20,12 +19,18 @@ class Batch(NamedTuple):
     """(B, L), normalised and pooled flux."""
     redshift: Tensor
     """(B,), z_spec."""
+    magnitudes: Tensor
+    """(B, C), AB; NaN where unknown."""
+    sizes: Tensor
+    """(B, C), half-light radii, arcsec."""
 
 
 def to_batch(
     images: np.ndarray,
     spectra: np.ndarray,
     redshift: np.ndarray,
+    magnitudes: np.ndarray,
+    sizes: np.ndarray,
     spectrum_length: int,
     device: torch.device | str,
 ) -> Batch:
@@ -36,18 +41,18 @@ def to_batch(
         torch.from_numpy(images).to(device),
         torch.nn.functional.pad(spectrum, (0, short)).to(device),
         torch.from_numpy(redshift).to(device),
+        torch.from_numpy(magnitudes).to(device),
+        torch.from_numpy(sizes).to(device),
     )
 
 
-def check_sizes(
-    settings: PaperModel, images: tuple[int, ...], spectra: tuple[int, ...], where: str
-) -> None:
+def check_sizes(model: Any, images: tuple[int, ...], spectra: tuple[int, ...], where: str) -> None:
     """Check that a model can read these galaxies.
 
     Parameters
     ----------
-    settings : model settings
-        With image_size and spectrum_length.
+    model : GalaxyModel or Estimator
+        With spectrum_length and, where images are read, settings.image_size.
     images, spectra : tuple of int
         Shapes (N, C, H, W) and (N, L).
     where : str
@@ -58,20 +63,20 @@ def check_sizes(
     InputError
         If the images have another size, or the spectra are shorter than the model's.
     """
-    size = settings.image_size
-    if images[1:] != (len(BANDS), size, size):
+    size = getattr(model.settings, "image_size", None)
+    if size is not None and images[1:] != (len(BANDS), size, size):
         raise InputError(
             where,
             key="images",
             found=f"shape {images}",
             expected=f"(N, {len(BANDS)}, {size}, {size}), as models.<model>.image_size says",
         )
-    if spectra[1] < settings.spectrum_length:
+    if spectra[1] < model.spectrum_length:
         raise InputError(
             where,
             key="spectra",
             found=f"{spectra[1]} pooled pixels",
-            expected=f"at least models.<model>.spectrum_length, {settings.spectrum_length}",
+            expected=f"at least models.<model>.spectrum_length, {model.spectrum_length}",
         )
 
 

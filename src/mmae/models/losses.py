@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 REDSHIFT_GAMMA = 0.15
 """Scale of the redshift loss: the limit beyond which a prediction counts as an outlier."""
@@ -49,3 +50,26 @@ def redshift_loss(z_pred: Tensor, z_spec: Tensor) -> Tensor:
     """
     dz = (z_pred - z_spec) / (1 + z_spec)
     return torch.mean(1 - 1 / (1 + (dz / REDSHIFT_GAMMA).square()))
+
+
+def info_nce(image: Tensor, spectrum: Tensor, logit_scale: float) -> Tensor:
+    """Symmetric InfoNCE: how well each image is told from the others by its spectrum, and back.
+
+    Parameters
+    ----------
+    image, spectrum : Tensor, shape (B, E)
+        Embeddings of length 1; the same row is the same galaxy.
+    logit_scale : float
+        Factor of the cosines.
+
+    Returns
+    -------
+    Tensor, scalar
+
+    Notes
+    -----
+    Source: Parker et al. 2024, equation 1; Radford et al. 2021, arXiv:2103.00020, figure 3.
+    """
+    logits = logit_scale * image @ spectrum.T  # (B, B)
+    own = torch.arange(len(logits), device=logits.device)
+    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from mmae.instruments import BANDS
+from mmae.models.base import GalaxyModel, Prediction
+from mmae.models.batch import Batch
 from mmae.models.losses import Losses, masked_mse, redshift_loss
+from mmae.models.masking import modality_dropout, random_mask
 from mmae.settings import PaperModel
 
 SETTINGS = PaperModel
@@ -30,7 +33,7 @@ class Output(NamedTuple):
     """Joint representation, (B, 2 D)."""
 
 
-class PaperMMAE(nn.Module):
+class PaperMMAE(GalaxyModel):
     """Multi-modal masked autoencoder (paper, section 4).
 
     Parameters
@@ -45,9 +48,12 @@ class PaperMMAE(nn.Module):
     serves both directions, and both directions read the same previous state.
     """
 
+    hides_tokens = True
+
     def __init__(self, settings: PaperModel):
         super().__init__()
         self.settings = settings
+        self.spectrum_length = settings.spectrum_length
         self.patches_per_side = settings.image_size // settings.image_patch
         self.n_image_tokens = self.patches_per_side**2
         self.n_spectrum_tokens = settings.spectrum_length // settings.spectrum_patch
@@ -180,6 +186,57 @@ class PaperMMAE(nn.Module):
             spectrum=masked_mse(output.spectrum, spectrum, self.spectrum_pixels(spectrum_mask)),
             redshift=redshift_loss(output.z_pred, redshift),
         )
+
+    def training_losses(
+        self, batch: Batch, mask_ratio: float, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Losses under random masks, half of the spectra zeroed (paper, section 4).
+
+        As in the authors' code, a zeroed spectrum still goes through embedding and mask: tokens
+        that are not hidden carry their positions. At validation and test all of them are hidden.
+        """
+        settings, n, device = self.settings, len(batch.redshift), batch.image.device
+        image_mask = random_mask(n, self.n_image_tokens, mask_ratio, generator).to(device)
+        ratio = mask_ratio if settings.spectrum_mask is None else settings.spectrum_mask
+        spectrum_mask = random_mask(n, self.n_spectrum_tokens, ratio, generator).to(device)
+        zeroed = modality_dropout(
+            n, settings.modality_dropout, settings.modality_dropout_by, generator
+        ).to(device)
+        spectrum = batch.spectrum.masked_fill(zeroed[:, None], 0.0)
+        output = self(batch.image, spectrum, image_mask, spectrum_mask)
+        # a zeroed spectrum has nothing to reconstruct
+        counted = spectrum_mask & ~zeroed[:, None]
+        losses = self.losses(
+            output, batch.image, batch.spectrum, batch.redshift, image_mask, counted
+        )
+        return losses._asdict() | {"total": self.total_loss(losses)}
+
+    def validation_losses(
+        self, batch: Batch, mask_ratio: float, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses with the spectra hidden whole, as at test time (authors' code)."""
+        n, device = len(batch.redshift), batch.image.device
+        image_mask = random_mask(n, self.n_image_tokens, mask_ratio, generator).to(device)
+        hidden = torch.ones(n, self.n_spectrum_tokens, dtype=torch.bool, device=device)
+        output = self(batch.image, torch.zeros_like(batch.spectrum), image_mask, hidden)
+        losses = self.losses(
+            output, batch.image, batch.spectrum, batch.redshift, image_mask, ~hidden
+        )
+        parts = {"image": losses.image, "redshift": losses.redshift}
+        return parts | {"total": self.total_loss(losses)}, output.z_pred
+
+    def total_loss(self, losses: Losses) -> Tensor:
+        """Weighted sum (paper: 0.1 image + 0.01 spectrum + redshift)."""
+        return (
+            self.settings.image_weight * losses.image
+            + self.settings.spectrum_weight * losses.spectrum
+            + self.settings.redshift_weight * losses.redshift
+        )
+
+    def predict(self, batch: Batch, image_mask: Tensor, spectrum_mask: Tensor) -> Prediction:
+        """Redshift and joint representation."""
+        output = self(batch.image, batch.spectrum, image_mask, spectrum_mask)
+        return Prediction(output.z_pred, embedding=output.embedding)
 
     def slow_parameters(self) -> list[nn.Parameter]:
         """Positions and pooling queries: a tenth of the learning rate, no decay (authors' code)."""

@@ -1,8 +1,8 @@
-"""Weights on disk: safetensors beside a JSON of what they belong to. Never a pickle."""
+"""Models on disk: weights beside a JSON of what they belong to. Never a pickle."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,55 +12,81 @@ from torch import nn
 from mmae.errors import InputError
 from mmae.models import build_model
 
-WEIGHTS, MODEL = "weights.safetensors", "model.json"
+if TYPE_CHECKING:
+    from mmae.models.base import GalaxyModel
+    from mmae.models.estimator import Estimator
+
+WEIGHTS, REGRESSOR, MODEL = "weights.safetensors", "regressor.skops", "model.json"
 
 
-def save_model(folder: Path, model: nn.Module, description: dict[str, Any]) -> None:
-    """Write a model into a folder: weights.safetensors and model.json.
+def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict[str, Any]) -> None:
+    """Write a model into a folder: weights.safetensors or regressor.skops, and model.json.
 
     Parameters
     ----------
     folder : Path
         Exists.
-    model : Module
+    model : GalaxyModel or Estimator
     description : dict
         Must have `model`, the config entry; the rest (mask ratio, seed, training) is told on.
     """
-    state = {name: values.contiguous().cpu() for name, values in model.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    if isinstance(model, nn.Module):
+        state = {name: values.contiguous().cpu() for name, values in model.state_dict().items()}
+        save_file(state, folder / WEIGHTS)
+    else:
+        model.save(folder / REGRESSOR)
     (folder / MODEL).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
 
 
-def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, dict]:
+def load_model(
+    folder: Path, device: str | torch.device = "cpu", name: str | None = None
+) -> tuple["GalaxyModel | Estimator", dict]:
     """Rebuild a model from its folder, in evaluation mode.
+
+    Parameters
+    ----------
+    folder : Path
+    device : str or torch device
+    name : str, optional
+        The config entry that it should be of.
 
     Returns
     -------
-    model : Module
+    model : GalaxyModel or Estimator
     description : dict
 
     Raises
     ------
     InputError
-        If a file is missing or damaged, or the weights are those of another model.
+        If a file is missing or damaged, the weights are those of another model, or the model is
+        of another name.
     """
-    for name in (WEIGHTS, MODEL):
-        if not (folder / name).is_file():
-            raise InputError(folder / name, found="no such file", expected="a trained model")
+    path = _existing(folder / MODEL)
     try:
-        description = json.loads((folder / MODEL).read_text())
-        model = build_model(description["model"], str(folder / MODEL))
-    except (ValueError, KeyError) as error:
+        description = json.loads(path.read_text())
+        model = build_model(description["model"], str(path))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(path, found=f"no description ({error})", expected="key 'model'") from error
+    if name is not None and description.get("name") != name:
         raise InputError(
-            folder / MODEL, found=f"no description ({error})", expected="key 'model'"
-        ) from error
+            path, key="name", found=repr(description.get("name")), expected=f"model {name!r}"
+        )
+    if not isinstance(model, nn.Module):
+        model.load(_existing(folder / REGRESSOR))
+        return model, description
+    weights = _existing(folder / WEIGHTS)
     try:
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).partition("\n")[2].strip().partition(". ")[0] or str(error)
         raise InputError(
-            folder / WEIGHTS,
-            found=f"weights that do not fit ({reason})",
-            expected=f"those of {MODEL}",
+            weights, found=f"weights that do not fit ({reason})", expected=f"those of {MODEL}"
         ) from error
     return model.to(device).eval(), description
+
+
+def _existing(path: Path) -> Path:
+    """The path, if the file is there."""
+    if not path.is_file():
+        raise InputError(path, found="no such file", expected="a trained model")
+    return path

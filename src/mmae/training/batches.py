@@ -15,19 +15,27 @@ def batches_of(
     """Cut rows into batches; shuffled if a generator is given, else in their order.
 
     Rows inside a batch are sorted: memory-mapped arrays are read fastest that way, and their order
-    there does not matter. The last batch may be smaller.
+    there does not matter. The last batch may be smaller; a single galaxy left over, which batch
+    norm and contrasts could not use, joins the batch before.
     """
     order = np.arange(len(rows))
     if generator is not None:
         order = torch.randperm(len(rows), generator=generator).numpy()
-    for start in range(0, len(rows), batch_size):
-        yield np.sort(rows[order[start : start + batch_size]])
+    starts = range(0, len(rows), batch_size)[: n_batches(len(rows), batch_size)]
+    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        yield np.sort(rows[order[start:end]])
+
+
+def n_batches(n_galaxies: int, batch_size: int) -> int:
+    """How many batches `batches_of` gives."""
+    left = n_galaxies % batch_size
+    joined = left == 1 and n_galaxies > 1
+    return max(1, n_galaxies // batch_size + (left > 0) - joined) if n_galaxies else 0
 
 
 def load_batch(
     arrays: TrainingArrays, rows: np.ndarray, spectrum_length: int, device: torch.device
 ) -> Batch:
     """Read the galaxies at `rows` and put them on the device."""
-    return to_batch(
-        arrays.images[rows], arrays.spectra[rows], arrays.redshift[rows], spectrum_length, device
-    )
+    parts = (arrays.images, arrays.spectra, arrays.redshift, arrays.magnitudes, arrays.sizes)
+    return to_batch(*(values[rows] for values in parts), spectrum_length, device)

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,17 +15,24 @@ from torch import Tensor, nn
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
-from mmae.models.batch import Batch, generator_of
-from mmae.models.losses import Losses
-from mmae.models.masking import modality_dropout, random_mask
+from mmae.models.base import GalaxyModel
+from mmae.models.batch import generator_of
 from mmae.progress import progress
 from mmae.settings import Training
-from mmae.training.batches import batches_of, load_batch
+from mmae.training.augment import turn
+from mmae.training.batches import batches_of, load_batch, n_batches
 
 log = logging.getLogger(__name__)
 
-ORDER, MASKS, VALIDATION = range(3)
+ORDER, MASKS, VALIDATION, TURNS = range(4)
 """Streams of random numbers, so that no draw depends on another's."""
+
+PREPARED = 512
+"""Training galaxies from which a model learns the scale of its inputs."""
+
+
+class Diverged(InputError):
+    """A loss is not finite."""
 
 
 class Fitted(NamedTuple):
@@ -36,25 +45,23 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    model: nn.Module,
+    model: GalaxyModel,
     arrays: TrainingArrays,
     split: dict[str, np.ndarray],
     mask_ratio: float,
     seed: int,
     settings: Training,
 ) -> Fitted:
-    """Train a model; keep the epoch that is best on validation galaxies without their spectra.
+    """Train a model; keep the epoch that is best on validation galaxies.
 
     Parameters
     ----------
-    model : Module
-        As `PaperMMAE`: forward(image, spectrum, image_mask, spectrum_mask), losses(...),
-        slow_parameters(), n_image_tokens, n_spectrum_tokens, settings.spectrum_length.
+    model : GalaxyModel
     arrays : TrainingArrays
     split : dict of str to ndarray of int
         Rows of `train` and `validation`.
     mask_ratio : float
-        Hidden fraction of image tokens, and of spectrum tokens unless settings say otherwise.
+        Hidden fraction of tokens, for models that hide any.
     seed : int
         Of the order of galaxies, masks, modality dropout and dropout.
     settings : Training
@@ -62,34 +69,42 @@ def fit(
     Raises
     ------
     InputError
-        If a GPU is asked for and there is none, or the loss is not finite.
+        If a GPU is asked for and there is none.
+    Diverged
+        If a loss is not finite.
     """
     fabric = make_fabric(settings)
     torch.manual_seed(seed)
     order, masks = generator_of(seed, ORDER), generator_of(seed, MASKS)
+    turns = generator_of(seed, TURNS)
+    sample = np.sort(split["train"][:PREPARED])
+    model.prepare(load_batch(arrays, sample, model.spectrum_length, "cpu"), len(split["train"]))
     network, optimizer = fabric.setup(model, make_optimizer(model, settings))
-    n_steps = -(-len(split["train"]) // settings.batch_size)
+    for method in ("training_losses", "validation_losses"):
+        network.mark_forward_method(method)
+    n_steps = n_batches(len(split["train"]), settings.batch_size)
     schedule = make_schedule(optimizer, settings, n_steps)
     best, best_loss, waited = {}, float("inf"), 0
     history = []
     for epoch in range(1, settings.epochs + 1):
         started = time.monotonic()
         network.train()
-        sums, n_seen = np.zeros(3), 0
+        sums, n_seen = Counter(), 0
         steps = batches_of(split["train"], settings.batch_size, order)
         for rows in progress(steps, f"epoch {epoch}", n_steps):
-            batch = load_batch(arrays, rows, model.settings.spectrum_length, fabric.device)
-            losses = training_losses(network, model, batch, mask_ratio, settings, masks)
-            sums += len(rows) * np.array([value.item() for value in losses])
+            batch = load_batch(arrays, rows, model.spectrum_length, fabric.device)
+            if settings.augment == "dihedral":
+                batch = turn(batch, turns)
+            losses = network.training_losses(batch, mask_ratio, masks)
+            sums.update({name: len(rows) * value.item() for name, value in losses.items()})
             _check_finite(sums, f"a loss in epoch {epoch}")
             optimizer.zero_grad()
-            fabric.backward(total_loss(losses, settings))
+            fabric.backward(losses["total"])
             fabric.clip_gradients(network, optimizer, max_norm=settings.gradient_clip)
             optimizer.step()
             schedule.step()
             n_seen += len(rows)
-        row = dict(zip(("image", "spectrum", "redshift"), sums / n_seen, strict=True))
-        row = {"epoch": epoch} | {f"train_{name}": value for name, value in row.items()}
+        row = {"epoch": epoch} | {f"train_{name}": value / n_seen for name, value in sums.items()}
         row |= validate(network, model, arrays, split["validation"], mask_ratio, seed, settings)
         history.append(row)
         if row["validation_total"] < best_loss:
@@ -97,23 +112,26 @@ def fit(
             best = {name: value.detach().clone() for name, value in model.state_dict().items()}
         else:
             waited += 1
-        seconds = time.monotonic() - started
-        log.info(
-            "epoch %d of %d: train z loss %.4f, validation loss %.4f, sigma_NMAD %.4f; "
-            "%.0f galaxies/s, at most %.0f s left",
-            *(epoch, settings.epochs, row["train_redshift"], row["validation_total"]),
-            *(row["validation_sigma_nmad"], n_seen / seconds, seconds * (settings.epochs - epoch)),
-        )
+        _tell(row, settings.epochs, n_seen / (time.monotonic() - started))
         if waited >= settings.patience:
             log.info("stopped early: no better validation loss in %d epochs", waited)
             break
     return Fitted(best, pd.DataFrame(history))
 
 
-def _check_finite(values: np.ndarray | float, what: str) -> None:
-    """Raise InputError if the training has diverged."""
-    if not np.isfinite(values).all():
-        raise InputError(
+def _tell(row: dict[str, float], epochs: int, rate: float) -> None:
+    """Log one epoch."""
+    log.info(
+        "epoch %d of %d: loss %.4f, validation loss %.4f, sigma_NMAD %.4f; %.0f galaxies/s",
+        *(row["epoch"], epochs, row["train_total"], row["validation_total"]),
+        *(row["validation_sigma_nmad"], rate),
+    )
+
+
+def _check_finite(losses: Mapping[str, float], what: str) -> None:
+    """Raise Diverged unless all losses are numbers."""
+    if not np.isfinite(list(losses.values())).all():
+        raise Diverged(
             "training",
             found=f"{what} that is not finite",
             expected="numbers; a lower training.learning_rate may help",
@@ -136,18 +154,14 @@ def make_fabric(settings: Training) -> Fabric:
     return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
 
 
-def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
+def make_optimizer(model: GalaxyModel, settings: Training) -> torch.optim.AdamW:
     """AdamW with the paper's two groups: positions and pooling queries learn slowly, no decay."""
     slow = model.slow_parameters()
     slow_ids = {id(parameter) for parameter in slow}
-    groups = [
-        {
-            "params": slow,
-            "lr": settings.learning_rate * settings.position_rate,
-            "weight_decay": 0.0,
-        },
-        {"params": [p for p in model.parameters() if id(p) not in slow_ids]},
-    ]
+    groups = [{"params": [p for p in model.parameters() if id(p) not in slow_ids]}]
+    if slow:
+        rate = settings.learning_rate * model.position_rate
+        groups.insert(0, {"params": slow, "lr": rate, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
@@ -168,81 +182,38 @@ def make_schedule(
     )
 
 
-def training_losses(
-    network: nn.Module,
-    model: nn.Module,
-    batch: Batch,
-    mask_ratio: float,
-    settings: Training,
-    generator: torch.Generator,
-) -> Losses:
-    """Losses of one batch under random masks, half of the spectra zeroed.
-
-    As in the authors' code, a zeroed spectrum still goes through embedding and mask: tokens that
-    are not hidden carry their positions. At validation and test all of them are hidden.
-    """
-    n, device = len(batch.redshift), batch.image.device
-    image_mask = random_mask(n, model.n_image_tokens, mask_ratio, generator).to(device)
-    ratio = mask_ratio if settings.spectrum_mask is None else settings.spectrum_mask
-    spectrum_mask = random_mask(n, model.n_spectrum_tokens, ratio, generator).to(device)
-    zeroed = modality_dropout(
-        n, settings.modality_dropout, settings.modality_dropout_by, generator
-    ).to(device)
-    spectrum = batch.spectrum.masked_fill(zeroed[:, None], 0.0)
-    output = network(batch.image, spectrum, image_mask, spectrum_mask)
-    # a zeroed spectrum has nothing to reconstruct
-    counted = spectrum_mask & ~zeroed[:, None]
-    return model.losses(output, batch.image, batch.spectrum, batch.redshift, image_mask, counted)
-
-
-def total_loss(losses: Losses, settings: Training) -> Tensor:
-    """Weighted sum (paper: 0.1 image + 0.01 spectrum + redshift)."""
-    return (
-        settings.image_weight * losses.image
-        + settings.spectrum_weight * losses.spectrum
-        + settings.redshift_weight * losses.redshift
-    )
-
-
 @torch.no_grad()
 def validate(
     network: nn.Module,
-    model: nn.Module,
+    model: GalaxyModel,
     arrays: TrainingArrays,
     rows: np.ndarray,
     mask_ratio: float,
     seed: int,
     settings: Training,
 ) -> dict[str, float]:
-    """Losses of the validation galaxies, spectra hidden whole, under the same masks each time.
+    """Losses of the validation galaxies, under the same masks each time.
 
     Returns
     -------
     dict of str to float
-        validation_image, validation_redshift, validation_total, validation_sigma_nmad.
+        validation_<loss> for each of the model's, validation_sigma_nmad (NaN where the model gives
+        no redshift).
     """
     network.eval()
     generator = generator_of(seed, VALIDATION)
     device = next(model.parameters()).device
-    sums, z_pred, z_spec = np.zeros(3), [], []
+    sums, z_pred, z_spec = Counter(), [], []
     for part in batches_of(rows, settings.batch_size):
-        batch = load_batch(arrays, part, model.settings.spectrum_length, device)
-        image_mask = random_mask(len(part), model.n_image_tokens, mask_ratio, generator).to(device)
-        hidden = torch.ones(len(part), model.n_spectrum_tokens, dtype=torch.bool, device=device)
-        output = network(batch.image, torch.zeros_like(batch.spectrum), image_mask, hidden)
-        losses = model.losses(
-            output, batch.image, batch.spectrum, batch.redshift, image_mask, ~hidden
-        )
-        total = total_loss(losses, settings)
-        values = [losses.image.item(), losses.redshift.item(), total.item()]
-        sums += len(part) * np.array(values)
-        z_pred.append(output.z_pred.float().cpu().numpy())
-        z_spec.append(batch.redshift.cpu().numpy())
-    image, redshift, total = sums / len(rows)
-    _check_finite(total, "a validation loss")
-    return {
-        "validation_image": image,
-        "validation_redshift": redshift,
-        "validation_total": total,
-        "validation_sigma_nmad": sigma_nmad(np.concatenate(z_pred), np.concatenate(z_spec)),
-    }
+        batch = load_batch(arrays, part, model.spectrum_length, device)
+        losses, redshift = network.validation_losses(batch, mask_ratio, generator)
+        sums.update({name: len(part) * value.item() for name, value in losses.items()})
+        if redshift is not None:
+            z_pred.append(redshift.float().cpu().numpy())
+            z_spec.append(batch.redshift.cpu().numpy())
+    means = {f"validation_{name}": value / len(rows) for name, value in sums.items()}
+    _check_finite(means, "a validation loss")
+    scatter = float("nan")
+    if z_pred:
+        scatter = sigma_nmad(np.concatenate(z_pred), np.concatenate(z_spec))
+    return means | {"validation_sigma_nmad": scatter}

@@ -1,0 +1,81 @@
+"""Models that are fitted in one go to catalogue columns, by scikit-learn."""
+
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import skops.io
+import torch
+from sklearn.base import is_regressor
+from torch import Tensor
+
+from mmae.errors import InputError
+from mmae.models.base import Prediction
+from mmae.models.batch import Batch
+
+
+class Photometry(NamedTuple):
+    """What a catalogue says of galaxies."""
+
+    magnitudes: np.ndarray
+    """(N, 5), AB; NaN where unknown."""
+    sizes: np.ndarray
+    """(N, 5), half-light radii, arcsec."""
+    redshift: np.ndarray
+    """(N,), z_spec."""
+
+
+class Estimator:
+    """A scikit-learn regressor of ln(1 + z) behind the doors of a `GalaxyModel`.
+
+    The error that counts is dz / (1 + z), which is a difference of ln(1 + z).
+    """
+
+    spectrum_length: ClassVar[int] = 0
+    hides_tokens: ClassVar[bool] = False
+    n_image_tokens: ClassVar[int] = 1
+    n_spectrum_tokens: ClassVar[int] = 1
+    trusted: ClassVar[tuple[str, ...]] = ()
+    """Types of scikit-learn inside, beyond those that skops trusts anyway."""
+
+    def __init__(self, settings: Any):
+        self.settings = settings
+        self.regressor: Any = None
+
+    def fit(self, train: Photometry, validation: Photometry, seed: int) -> None:
+        """Fit on training galaxies; stop early on validation galaxies."""
+        raise NotImplementedError
+
+    @staticmethod
+    def features(magnitudes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Magnitudes, the colours between them, sizes: (B, 14)."""
+        return np.hstack([magnitudes, -np.diff(magnitudes, axis=1), sizes])
+
+    def predict(self, batch: Batch, image_mask: Tensor, spectrum_mask: Tensor) -> Prediction:
+        """Redshifts."""
+        features = self.features(batch.magnitudes.cpu().numpy(), batch.sizes.cpu().numpy())
+        zeta = self.regressor.predict(features)
+        return Prediction(torch.from_numpy(np.expm1(zeta)))
+
+    def save(self, path: Path) -> None:
+        """Write the regressor with skops: a zip of JSON and arrays, never a pickle."""
+        skops.io.dump(self.regressor, path)
+
+    def load(self, path: Path) -> None:
+        """Read the regressor.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged or holds types that are not those of the regressor.
+        """
+        try:
+            regressor = skops.io.load(path, trusted=list(self.trusted))
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                path, found=f"no regressor that is trusted ({reason})", expected="a skops file"
+            ) from error
+        if not is_regressor(regressor):
+            raise InputError(path, found=f"a {type(regressor).__name__}", expected="a regressor")
+        self.regressor = regressor

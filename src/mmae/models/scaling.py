@@ -1,0 +1,51 @@
+"""Input scales, learned from training galaxies and kept with the weights."""
+
+import torch
+from torch import Tensor, nn
+
+from mmae.instruments import BANDS
+
+SOFTENING = 3.0
+"""Flux in units of the sky noise below which the scale is linear."""
+
+
+class AsinhScale(nn.Module):
+    """Image flux on an asinh scale (Lupton et al. 1999, AJ 118, 1406), in units of the sky noise.
+
+    Galaxies span five magnitudes and more: in raw flux the brightest alone would shape a network.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("noise", torch.ones(len(BANDS), 1, 1))
+
+    def fit(self, image: Tensor) -> None:
+        """Take each band's noise from the scatter of all pixels (B, C, H, W); most are sky."""
+        pixels = image.transpose(0, 1).flatten(1)  # (C, B H W)
+        middle = pixels.median(dim=1, keepdim=True).values
+        scatter = 1.4826 * (pixels - middle).abs().median(dim=1).values
+        self.noise.copy_(scatter.clamp(min=1e-6)[:, None, None])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape, dimensionless."""
+        return torch.asinh(image / (SOFTENING * self.noise))
+
+
+class Standardise(nn.Module):
+    """Magnitudes with mean 0 and standard deviation 1; unknown ones become 0, the mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(len(BANDS)))
+        self.register_buffer("std", torch.ones(len(BANDS)))
+
+    def fit(self, magnitudes: Tensor) -> None:
+        """Take mean and standard deviation of the known magnitudes (B, C) of each band."""
+        for band, values in enumerate(magnitudes.T):
+            known = values[values.isfinite()]
+            if len(known) > 1:
+                self.mean[band], self.std[band] = known.mean(), known.std().clamp(min=1e-3)
+
+    def forward(self, magnitudes: Tensor) -> Tensor:
+        """(B, C) to the same shape, dimensionless."""
+        return torch.nan_to_num((magnitudes - self.mean) / self.std, nan=0.0)

@@ -1,0 +1,143 @@
+"""Which runs a config asks for, and in which folders they are: said once, for rules and archives.
+
+A run is a trained model; a view is what it is shown of the test galaxies.
+"""
+
+from typing import NamedTuple
+
+from mmae.settings import Settings
+
+NOTHING_HIDDEN = 0.0
+"""Mask ratio of models that hide nothing in training."""
+WHOLE_IMAGE, SPECTRUM_ALONE = "image0.00-spectrum1.00", "image1.00-spectrum0.00"
+HEADLINE_VIEW = "image0.25-spectrum1.00"
+"""The paper's test: a quarter of the image is hidden, and all of the spectrum."""
+BOTH_HIDDEN = "image0.75-spectrum0.75"
+"""What Figure 1 shows, and the view in which reconstructions are measured."""
+READOUTS = ("knn", "mlp")
+"""What redshifts are read out of frozen embeddings with; part of a model's name in evaluation/."""
+
+
+class Run(NamedTuple):
+    """A trained model."""
+
+    model: str
+    mask: float
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Below models/ and evaluation/."""
+        return f"{self.model}/mask{self.mask:.2f}/seed{self.seed}"
+
+    def readout(self, name: str) -> "Run":
+        """The run under whose name a readout of its embeddings is."""
+        return self._replace(model=f"{self.model}-{name}")
+
+
+class View(NamedTuple):
+    """A run and what it is shown."""
+
+    run: Run
+    view: str
+
+    @property
+    def folder(self) -> str:
+        """Below evaluation/."""
+        return f"{self.run.folder}/{self.view}"
+
+
+def headline(settings: Settings) -> Run:
+    """The run that the paper's figures show."""
+    shown = settings.headline
+    return Run(shown.model, shown.mask, shown.seed)
+
+
+def masked(settings: Settings) -> list[Run]:
+    """Models that hide tokens, at every mask ratio, and the headline's with further seeds."""
+    grid, shown = settings.grid, headline(settings)
+    runs = [
+        Run(model, mask, seed)
+        for model in grid.models
+        for mask in grid.masks
+        for seed in grid.seeds
+    ]
+    return runs + [shown._replace(seed=seed) for seed in grid.more_seeds]
+
+
+def baselines(settings: Settings) -> list[Run]:
+    """Models that hide nothing and give redshifts."""
+    return [run for model in settings.grid.baselines for run in _seeds(settings, model)]
+
+
+def _seeds(settings: Settings, model: str) -> list[Run]:
+    """A model with all seeds: a masked one at the headline's mask ratio."""
+    grid, hides = settings.grid, model in settings.grid.models
+    mask = settings.headline.mask if hides else NOTHING_HIDDEN
+    return [Run(model, mask, seed) for seed in (*grid.seeds, *grid.more_seeds)]
+
+
+def probed(settings: Settings) -> list[View]:
+    """Runs whose embeddings are read out: of images, and of spectra."""
+    grid = settings.grid
+    parts = {WHOLE_IMAGE: grid.probes, SPECTRUM_ALONE: grid.spectrum_probes}
+    return [
+        View(run, view)
+        for view, models in parts.items()
+        for model in models
+        for run in _seeds(settings, model)
+    ]
+
+
+def trained(settings: Settings) -> list[Run]:
+    """Every run that is trained, once."""
+    runs = masked(settings) + baselines(settings) + [view.run for view in probed(settings)]
+    return list(dict.fromkeys(runs))
+
+
+def predicted(settings: Settings) -> list[View]:
+    """Runs that give redshifts themselves, under each view in which they are tested.
+
+    Other mask ratios than the headline's are in the masking study.
+    """
+    tests = [f"image{mask:.2f}-spectrum1.00" for mask in settings.grid.test_masks]
+    compared = [run for run in masked(settings) if run.mask == settings.headline.mask]
+    views = [View(run, view) for run in compared for view in tests]
+    views += [View(run, WHOLE_IMAGE) for run in baselines(settings)]
+    # Figure 3, whatever the grid's views are
+    return list(dict.fromkeys([*views, View(headline(settings), HEADLINE_VIEW)]))
+
+
+def scored(settings: Settings) -> list[View]:
+    """Everything that gives redshifts: runs themselves, and readouts of their embeddings."""
+    readouts = [
+        View(view.run.readout(name), view.view) for view in probed(settings) for name in READOUTS
+    ]
+    return predicted(settings) + readouts
+
+
+def compared(settings: Settings) -> list[Run]:
+    """Trained runs behind everything that is scored."""
+    return list(dict.fromkeys(view.run for view in predicted(settings) + probed(settings)))
+
+
+def studied(settings: Settings) -> list[Run]:
+    """Runs of the masking study, one a mask ratio."""
+    shown = headline(settings)
+    return [shown._replace(mask=mask) for mask in settings.grid.masks]
+
+
+def measured(settings: Settings) -> list[View]:
+    """Runs whose reconstructions are measured: all ratios alike, and the headline's image alone."""
+    views = [View(run, BOTH_HIDDEN) for run in studied(settings)]
+    return [*views, View(headline(settings), HEADLINE_VIEW)]
+
+
+def pictured(settings: Settings) -> list[View]:
+    """What Figures 1 and 2 show."""
+    return [View(headline(settings), view) for view in (BOTH_HIDDEN, WHOLE_IMAGE)]
+
+
+def embedded(settings: Settings) -> list[View]:
+    """Whose embeddings are drawn and searched: the first seed of what is read out."""
+    return [view for view in probed(settings) if view.run.seed == settings.grid.seeds[0]]

@@ -1,0 +1,34 @@
+"""What all sections are made of: the dataclass, and the types of their keys."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+settings = dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+
+
+def _two_decimals(value: float) -> float:
+    """Folders are named by these numbers, as in mask0.75."""
+    if round(value, 2) != value:
+        raise ValueError(f"{value} has more than two decimals")
+    return value
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[Fraction, AfterValidator(_two_decimals)]
+"""A hidden fraction that folders are named by."""
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+Url = Annotated[
+    str, Field(pattern=r"^(https://[^/]|http://(127\.0\.0\.1|localhost)(:[0-9]+)?(/|$))")
+]
+"""An address: encrypted, or on this machine."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def key(description: str, **limits: Any) -> Any:
+    """A config key with its meaning, unit and source."""
+    return Field(description=description, **limits)

@@ -1,0 +1,105 @@
+"""One training from a config entry to a trained model, whatever its kind."""
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from mmae.dataset.arrays import TrainingArrays
+from mmae.metrics.redshift import sigma_nmad
+from mmae.models import build_model
+from mmae.models.base import GalaxyModel
+from mmae.models.batch import check_sizes
+from mmae.models.estimator import Estimator, Photometry
+from mmae.settings import Training
+from mmae.training.fit import fit
+
+
+class Cost(NamedTuple):
+    """What a training took."""
+
+    parameters: int | None
+    """Numbers that were trained; None for trees, which have no such count."""
+    galaxies_seen: int
+    """With repetitions: training galaxies times epochs."""
+    training_seconds: float
+    """On the wall."""
+
+
+class Trained(NamedTuple):
+    """What a training gives."""
+
+    model: GalaxyModel | Estimator
+    history: pd.DataFrame
+    cost: Cost
+
+
+def train_model(
+    entry: dict[str, Any],
+    name: str,
+    arrays: TrainingArrays,
+    split: dict[str, np.ndarray],
+    mask_ratio: float,
+    seed: int,
+    settings: Training,
+    where: str,
+) -> Trained:
+    """Build the model of a config entry and train it.
+
+    Parameters
+    ----------
+    entry : dict
+        Of `models` in the config.
+    name : str
+        Its name there.
+    arrays : TrainingArrays
+    split : dict of str to ndarray of int
+    mask_ratio : float
+    seed : int
+        Of weights, order and masks.
+    settings : Training
+        The model's own keys are among them.
+    where : str
+        Of the arrays, for error messages.
+
+    Raises
+    ------
+    InputError
+        If the entry is wrong, the model cannot read these arrays, or the training diverges.
+    """
+    torch.manual_seed(seed)
+    model = build_model(entry, "config", f"models.{name}")
+    check_sizes(model, arrays.images.shape, arrays.spectra.shape, where)
+    started = time.monotonic()
+    n_train = len(split["train"])
+    if isinstance(model, nn.Module):
+        fitted = fit(model, arrays, split, mask_ratio, seed, settings)
+        model.load_state_dict(fitted.best)
+        parameters = sum(p.numel() for p in model.parameters())
+        history = fitted.history
+    else:
+        model.fit(*(_photometry(arrays, split[part]) for part in ("train", "validation")), seed)
+        parameters, history = None, _estimator_history(model, arrays, split["validation"])
+    cost = Cost(parameters, n_train * len(history), time.monotonic() - started)
+    return Trained(model, history, cost)
+
+
+def _photometry(arrays: TrainingArrays, rows: np.ndarray) -> Photometry:
+    """Catalogue columns of some galaxies."""
+    return Photometry(arrays.magnitudes[rows], arrays.sizes[rows], arrays.redshift[rows])
+
+
+def _estimator_history(model: Estimator, arrays: TrainingArrays, rows: np.ndarray) -> pd.DataFrame:
+    """One row, as of one epoch: mean squared error of ln(1 + z), and the scatter."""
+    photometry = _photometry(arrays, rows)
+    zeta = model.regressor.predict(model.features(photometry.magnitudes, photometry.sizes))
+    z_spec = photometry.redshift.astype(float)
+    row = {
+        "epoch": 1,
+        "validation_total": float(np.mean((zeta - np.log1p(z_spec)) ** 2)),
+        "validation_sigma_nmad": sigma_nmad(np.expm1(zeta), z_spec),
+    }
+    return pd.DataFrame([row])
