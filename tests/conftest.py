@@ -93,7 +93,7 @@ def trained_model(
     options = ["--arrays", small_survey.arrays, "--split", small_survey.split, *toy_config]
     result = run_mmae(
         *("train", "--model", "mmae", "--mask", "0.75", "--seed", "0"),
-        *("--output", folder, *options),
+        *("--output", folder, "--cost", folder.with_name("cost.json"), *options),
     )
     assert result.returncode == 0, result.stderr
     return folder

@@ -23,6 +23,8 @@ def edit(path, old, new):
 
 CROSSMATCH = "mmae.cli.survey:crossmatch"
 TRAIN = ("mmae.cli.training:train", "mmae.models.paper")
+TRAIN_CNN = ("mmae.cli.training:train", "mmae.models.cnn")
+PREDICT_TREES = ("mmae.cli.evaluation:predict", "mmae.models.gbdt")
 
 
 @pytest.mark.parametrize(
@@ -35,11 +37,24 @@ TRAIN = ("mmae.cli.training:train", "mmae.models.paper")
         (TRAIN, "models/paper.py", "torch.cat([self.image_pool", "torch.cat([-self.image_pool", 1),
         (TRAIN, "metrics/redshift.py", "mad_std(scaled", "2 * mad_std(scaled", True),
         (("mmae.cli.survey:simulate_survey",), "instruments.py", "27.0\n", "27.5\n", True),
+        (TRAIN, "training/fit.py", "model.prepare(", "model.train().prepare(", True),
+        (TRAIN, "settings/training.py", 'key("AdamW")', 'key("AdamW", lt=1.0)', True),
+        (TRAIN_CNN, "models/cnn.py", "PixelUnshuffle(2)", "PixelUnshuffle(4)", True),
+        (PREDICT_TREES, "models/estimator.py", "np.expm1(zeta)", "np.exp(zeta)", True),
         # what it does not use
+        (
+            TRAIN_CNN,
+            "models/paper.py",
+            "torch.cat([self.image_pool",
+            "torch.cat([-self.image_pool",
+            0,
+        ),
+        (TRAIN, "models/cnn.py", "PixelUnshuffle(2)", "PixelUnshuffle(4)", False),
+        (PREDICT_TREES, "evaluation/probe.py", "max_iter=100", "max_iter=10", False),
         ((CROSSMATCH,), "cli/survey.py", "simulated %d HSC", "made %d HSC", False),
         ((CROSSMATCH,), "survey/desi.py", "shape != shape:", "shape == shape:", False),
         ((CROSSMATCH,), "dataset/clean.py", "!= 0", "!= 1", False),
-        ((CROSSMATCH,), "settings.py", '"paper: 0.70")', '"paper: 0.70", lt=0.9)', False),
+        ((CROSSMATCH,), "settings/data.py", '"paper: 0.70")', '"paper: 0.70", lt=0.9)', False),
         (TRAIN, "metrics/redshift.py", "> CATASTROPHIC_LIMIT", "> 2", False),
         (TRAIN, "cli/__init__.py", '"clean": "dataset",', '"clean": "data",', False),
         # words
@@ -47,7 +62,7 @@ TRAIN = ("mmae.cli.training:train", "mmae.models.paper")
         (TRAIN, "models/paper.py", '# "four layers of', '# "three layers of', False),
         (TRAIN, "cli/training.py", 'help="Mask ratio."', 'help="Ratio."', False),
         (TRAIN, "cli/training.py", '"NPZ of the split."', '"Split."', False),
-        (TRAIN, "settings.py", '"passes over the training galaxies"', '"epochs"', False),
+        (TRAIN, "settings/training.py", '"passes over the training galaxies"', '"epochs"', False),
     ],
 )
 def test_digest_follows_what_is_used(package, entry, file, old, new, changes):
@@ -74,5 +89,5 @@ def test_notebooks_follow_their_imports(package):
     before = provenance.code_digest(notebook)
     edit(package / "plots/figure_3.py", "aspect=", "adjustable='box', aspect=")
     assert provenance.code_digest(notebook) == before
-    edit(package / "plots/masking.py", "capsize=2", "capsize=3")
+    edit(package / "plots/masking.py", "heat_maps(panels)", "heat_maps(panels[:2])")
     assert provenance.code_digest(notebook) != before

@@ -128,7 +128,7 @@ def test_what_is_no_archive_is_not_replaced(run, tmp_path):
         ({"survey": CONFIG["survey"] | {"name": "demo"}}, "survey.name: found demo, expected toy"),
         ({"grid": CONFIG["grid"] | {"masks": [0.75, 0.8]}}, "mask0.80/seed0.*no such file"),
         ({"training": CONFIG["training"] | {"epochs": 3}}, r"model\.json: training: .*'epochs': 2"),
-        ({"grid": CONFIG["grid"] | {"models": ["vit"]}}, "model 'vit' is not among models"),
+        ({"grid": CONFIG["grid"] | {"models": ["vit"]}}, "'vit' is not among models"),
     ],
 )
 def test_the_config_of_another_run_is_told(run, tmp_path, change, words):

@@ -21,7 +21,7 @@ OUTPUTS = {
     "clean": ("dataset", "report", "removed"),
     "split": ("split",),
     "training-arrays": ("arrays",),
-    "train": ("output",),
+    "train": ("output", "cost"),
 }
 INPUTS = {
     "crossmatch": ("galaxiesml", "desi"),
@@ -305,32 +305,6 @@ def test_bad_files(scratch_survey, tmp_path, case):
 
 def test_the_traceback_is_there_for_who_asks(tmp_path):
     assert "Traceback" in run_mmae("--traceback", "metrics", tmp_path / "none.csv").stderr
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"training": {"epoch": 3}}, ["training.epoch", "unknown key", "epochs"]),
-        ({"training": {"epochs": 0}}, ["training.epochs", "found 0", "greater than or equal to 1"]),
-        ({"training": {"epochs": "many"}}, ["training.epochs", "found 'many'", "integer"]),
-        ({"models": None}, ["models: found no 'mmae'", "expected []"]),
-        ({"models": {"mmae": None}}, ["models.mmae.kind: found None", "expected one of"]),
-        ({"models": {"mmae": {"spectrum_length": 264}}}, ["spectra: found 259", "264"]),
-        ({"models": {"mmae": {"image_size": 32}}}, ["images: found shape (150, 5, 64, 64)"]),
-        ({"models": {"mmae": {"dim": 65}}}, ["models.mmae", "dim 65 is not a multiple of heads 4"]),
-    ],
-)
-def test_bad_config(small_survey, tmp_path, wrong, words):
-    options = ["--config", "config/config.yaml", "--config", json.dumps(wrong)]
-    result = run_step("train", small_survey, tmp_path / "new", *options)
-    assert_one_sentence(result, *words)
-    assert not (tmp_path / "new").exists()
-
-
-def test_an_unknown_model_is_named(small_survey, tmp_path):
-    words = ["train", "--arrays", small_survey.arrays, "--split", small_survey.split]
-    words += ["--mask", "0.5", "--seed", "0", "--output", tmp_path / "m", "--model", "vit"]
-    assert_one_sentence(run_mmae(*words), "config: models", "no 'vit'", "expected ['mmae']")
 
 
 @pytest.mark.parametrize("step", INPUTS)

@@ -30,9 +30,12 @@ def test_every_step_explains_itself(name):
 
 def test_steps_tell_the_config_keys_that_they_read():
     text = run_mmae("train", "--help").stdout
-    for key in ("training.learning_rate:", "training.device:", "models.<model>.dim:"):
+    for key in ("training.learning_rate:", "training.device:", "training.augment:"):
         assert key in text
     assert "crossmatch" not in text
+    text = run_mmae("study-masks", "--help").stdout
+    for key in ("evaluation.batch_size:", "scoring.bootstrap_samples:"):
+        assert key in text
 
 
 def test_data_steps_do_not_wait_for_torch():

@@ -1,23 +1,29 @@
-"""Predictions and reconstructions of a trained model, and baselines."""
+"""Predictions, embeddings and reconstructions of trained models."""
+
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.dummy import DummyRegressor
 
+from galaxies import TOY, batch_of
 from helpers import run_mmae
 from mmae.dataset.arrays import open_arrays
 from mmae.dataset.split import read_split
 from mmae.errors import InputError
-from mmae.evaluation.baselines import baseline_predictions
 from mmae.evaluation.examples import choose_example, example_of
-from mmae.evaluation.predict import predict, reconstruct
+from mmae.evaluation.predict import embed, predict, reconstruct
 from mmae.evaluation.views import View, parse_view
 from mmae.instruments import LINES
-from mmae.metrics.redshift import sigma_nmad
+from mmae.models import build_model
+from mmae.models.batch import generator_of
+from mmae.models.masking import random_mask
 from mmae.models.weights import load_model
-from mmae.settings import Baseline, Example
+from mmae.settings import Example
 
-HEADLINE_VIEW = View(image=0.25, spectrum=1.0)
+HEADLINE_VIEW, WHOLE_IMAGE = View(image=0.25, spectrum=1.0), View(image=0.0, spectrum=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,7 @@ def test_a_hidden_spectrum_does_not_reach_the_prediction(model, arrays, split):
 
 def test_reconstructions_have_what_figures_show(model, arrays, split):
     rows = split["test"][:3]
-    found = reconstruct(model, arrays, rows, View(image=0.75, spectrum=0.75), 0)
+    found = reconstruct(model, arrays, rows, View(image=0.75, spectrum=0.75), 0, 2)
     assert found["image_hidden"].mean(axis=(1, 2)) == pytest.approx(0.75)
     assert found["spectrum_hidden"].mean(axis=1) == pytest.approx(0.75)
     # 259 pixels, of which 32 patches of 8 cover 256
@@ -68,18 +74,65 @@ def test_reconstructions_have_what_figures_show(model, arrays, split):
     assert found["targetid"].tolist() == arrays.targetid[rows].tolist()
 
 
-def test_the_command_writes_predictions_and_examples(
+def test_embeddings_follow_what_is_shown(model, arrays, split):
+    rows = split["test"][:5]
+    found = embed(model, arrays, rows, HEADLINE_VIEW, 0, 2)
+    assert found.shape == (5, 32)
+    assert found.dtype == np.float32
+    batch = batch_of(arrays, 259, rows)
+    masks = [random_mask(5, 64, 0.25, generator_of(0, 0)), torch.ones(5, 32, dtype=torch.bool)]
+    with torch.no_grad():
+        by_hand = model(batch.image, batch.spectrum, *masks).embedding
+    assert np.allclose(found, by_hand, atol=1e-5)
+
+
+def test_models_say_what_they_cannot_do(arrays, split):
+    rows = split["test"][:2]
+    trees, clip = (build_model(TOY["models"][name]) for name in ("median", "astroclip"))
+    with pytest.raises(InputError, match="model: found one that gives no redshifts"):
+        predict(clip.eval(), arrays, rows, WHOLE_IMAGE, 0, 2)
+    with pytest.raises(InputError, match="model: found one that reconstructs nothing"):
+        reconstruct(clip, arrays, rows, WHOLE_IMAGE, 0, 2)
+    with pytest.raises(InputError, match="model: found one that reconstructs nothing"):
+        reconstruct(trees, arrays, rows, WHOLE_IMAGE, 0, 2)
+    trees.regressor = DummyRegressor(strategy="median").fit(np.zeros((2, 14)), [0.1, 0.2])
+    with pytest.raises(InputError, match="model: found one without embeddings"):
+        embed(trees, arrays, rows, WHOLE_IMAGE, 0, 2)
+
+
+def test_views_that_a_model_cannot_hide_are_refused(arrays, split):
+    rows = split["test"][:2]
+    cnn, clip = (build_model(TOY["models"][name]).eval() for name in ("cnn", "astroclip"))
+    assert len(predict(cnn, arrays, rows, WHOLE_IMAGE, 0, 2)) == 2
+    for view in (HEADLINE_VIEW, View(1.0, 0.0), View(0.0, 0.0)):
+        with pytest.raises(
+            InputError, match=r"hides no parts .*expected image0\.00-spectrum1\.00$"
+        ):
+            predict(cnn, arrays, rows, view, 0, 2)
+    image, spectrum = (embed(clip, arrays, rows, View(v, 1 - v), 0, 2) for v in (0.0, 1.0))
+    assert not np.allclose(image, spectrum)
+    with pytest.raises(InputError, match=r"expected image0\.00-.* or image1\.00-spectrum0\.00$"):
+        embed(clip, arrays, rows, HEADLINE_VIEW, 0, 2)
+
+
+def test_the_commands_write_predictions_and_examples(
     small_survey, trained_model, toy_config, tmp_path
 ):
-    result = run_mmae(
-        *("evaluate", "--arrays", small_survey.arrays, "--split", small_survey.split),
-        *("--model", trained_model, "--view", "image0.25-spectrum1.00", *toy_config),
-        *("--predictions", tmp_path / "p.csv", "--reconstructions", tmp_path / "r.npz"),
-    )
+    options = ["--arrays", small_survey.arrays, "--split", small_survey.split, *toy_config]
+    options += ["--model", trained_model, "--name", "mmae", "--view", "image0.25-spectrum1.00"]
+    outputs = {name: tmp_path / f"{name}.csv" for name in ("predictions", "validation", "speed")}
+    words = [word for name, path in outputs.items() for word in (f"--{name}", path)]
+    result = run_mmae("predict", *options, *words)
     assert result.returncode == 0, result.stderr
-    table = pd.read_csv(tmp_path / "p.csv")
+    table = pd.read_csv(outputs["predictions"])
     assert list(table) == ["targetid", "z_spec", "z_pred"]
     assert len(table) == 23
+    validation = pd.read_csv(outputs["validation"])
+    assert len(validation) == 22
+    assert not set(validation["targetid"]) & set(table["targetid"])
+    assert json.loads(outputs["speed"].read_text())["galaxies_per_second"] > 0
+    result = run_mmae("reconstruct", *options, "--reconstructions", tmp_path / "r.npz")
+    assert result.returncode == 0, result.stderr
     with np.load(tmp_path / "r.npz") as archive:
         assert archive["name"].tolist() == ["low_redshift", "high_redshift"]
         example = example_of(dict(archive), "high_redshift")
@@ -126,28 +179,9 @@ def test_an_example_may_be_named(arrays, split):
         example_of({"name": np.array(["a"])}, "b")
 
 
-def test_trees_on_magnitudes_beat_the_median(arrays, split):
-    scatter = {}
-    for kind in ("gbdt", "median"):
-        table = baseline_predictions(Baseline(kind=kind), arrays, split, 0)
-        assert table["targetid"].tolist() == arrays.targetid[split["test"]].tolist()
-        scatter[kind] = sigma_nmad(table["z_pred"], table["z_spec"])
-    assert scatter["gbdt"] < 0.6 * scatter["median"]
-
-
-def test_the_median_is_that_of_the_training_galaxies(arrays, split):
-    table = baseline_predictions(Baseline(kind="median"), arrays, split, 0)
-    assert table["z_pred"].unique() == pytest.approx(np.median(arrays.redshift[split["train"]]))
-
-
-def test_trees_need_magnitudes(arrays, split):
-    blind = arrays._replace(magnitudes=np.full_like(arrays.magnitudes, np.nan))
-    with pytest.raises(InputError, match="without magnitudes"):
-        baseline_predictions(Baseline(kind="gbdt"), blind, split, 0)
-
-
 def test_views_by_name():
     assert parse_view("image0.25-spectrum1.00") == (0.25, 1.0)
+    assert HEADLINE_VIEW.name == "image0.25-spectrum1.00"
     for name in ("image1.25-spectrum1.00", "image0.5-spectrum1.00", "whole"):
         with pytest.raises(InputError, match=f"view: found '{name}', expected hidden fractions"):
             parse_view(name)

@@ -8,93 +8,18 @@ from mmae.errors import InputError
 from mmae.evaluation.lines import LINE_COLUMNS, line_table
 from mmae.evaluation.published import PUBLISHED, published_values
 from mmae.evaluation.scoring import metrics_text, read_predictions, scatter_sentence
-from mmae.evaluation.tables import (
-    COMPARISON_COLUMNS,
-    baseline_scatter,
-    cleaning_table,
-    comparison_table,
-    data_summary,
-    mask_study,
-    summary_row,
-)
+from mmae.evaluation.tables import cleaning_table, data_summary, summary_row
 from mmae.instruments import LINES
 from mmae.metrics.report import redshift_report
 from mmae.settings import Scoring
 
-RNG = np.random.default_rng(0)
 
-
-def run_of(model: str, mask: str, view: str, scatter: float, seed: str = "0") -> dict:
-    """A scored run."""
-    z_spec = RNG.uniform(0.01, 3, 400)
-    z_pred = z_spec + RNG.normal(0, scatter, 400) * (1 + z_spec)
-    report = redshift_report(z_pred, z_spec, Scoring(bootstrap_samples=10))
-    labels = {"survey": "demo", "model": model, "mask": mask, "seed": seed, "view": view}
-    return labels | {"metrics": report}
-
-
-@pytest.fixture(scope="module")
-def runs() -> list[dict]:
-    return [
-        run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04),
-        run_of("mmae", "0.25", "image0.25-spectrum1.00", 0.08),
-        run_of("mmae", "0.25", "image0.25-spectrum1.00", 0.30, seed="1"),
-        run_of("mmae", "0.25", "image0.00-spectrum1.00", 0.02),
-        run_of("mmae", "0.00", "image0.00-spectrum1.00", 0.03),
-        run_of("other", "0.25", "image0.00-spectrum1.00", 0.50),
-        run_of("gbdt", "0.00", "image0.00-spectrum1.00", 0.05),
-    ]
-
-
-@pytest.fixture(scope="module")
-def comparison(runs) -> pd.DataFrame:
-    return comparison_table(runs)
-
-
-def test_comparison_has_the_agreed_columns(comparison):
-    assert (
-        tuple(comparison)
-        == COMPARISON_COLUMNS
-        == (
-            *("model", "mask", "test_mask", "z_range", "n", "bias", "sigma_nmad"),
-            *("sigma_nmad_low", "sigma_nmad_high", "outlier_fraction", "source"),
-        )
-    )
-    assert len(comparison) == 2 * 7 + 4
-
-
-def test_comparison_tells_measured_from_published(comparison):
-    published = comparison[comparison["source"].str.startswith("published")]
-    assert published.set_index(["model", "test_mask"])["sigma_nmad"].to_dict() == {
-        **{("MMAE", "0.25"): 0.016, ("MMAE", "0.00"): 0.026},
-        **{("AstroCLIP", ""): 0.020, ("BCNN", ""): 0.012},
-    }
-    assert published["n"].isna().all()
-    assert (published["z_range"] == "0 < z <= 0.4").all()
-    measured = comparison.drop(published.index)
-    assert measured["source"].str.startswith("measured: demo survey").all()
-    first = measured.iloc[0]
-    assert (first["mask"], first["test_mask"], first["z_range"]) == ("0.75", "0.25", "0 < z <= 4.2")
-    assert first["sigma_nmad_low"] < first["sigma_nmad"] < first["sigma_nmad_high"]
-    assert first["sigma_nmad"] == pytest.approx(0.04, rel=0.2)
-
-
-def test_an_empty_range_has_no_numbers():
-    run = run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04)
-    run["metrics"]["low_redshift"] = {"z_range": [0.0, 0.4], "n": 0}
-    row = comparison_table([run]).iloc[1]
-    assert row["n"] == 0
-    assert pd.isna(row["sigma_nmad"])
-
-
-def test_mask_study_is_of_one_model_and_seed_over_all_redshifts(runs):
-    study = mask_study(runs, "mmae", "0")
-    assert study[["test_mask", "mask"]].to_numpy().tolist() == [
-        *([0.0, 0.0], [0.0, 0.25], [0.25, 0.25], [0.25, 0.75])
-    ]
-    assert study["sigma_nmad"].to_numpy() == pytest.approx([0.03, 0.02, 0.08, 0.04], rel=0.2)
-    assert study["sigma_nmad"][3] == runs[0]["metrics"]["all"]["sigma_nmad"]
-    assert baseline_scatter(runs, "mmae") == {"gbdt": pytest.approx(0.05, rel=0.2)}
+def report_of(scatter: float) -> dict:
+    """Metrics of made-up predictions."""
+    rng = np.random.default_rng(0)
+    z_spec = rng.uniform(0.01, 3, 400)
+    z_pred = z_spec + rng.normal(0, scatter, 400) * (1 + z_spec)
+    return redshift_report(z_pred, z_spec, Scoring(bootstrap_samples=10))
 
 
 def test_table_1_by_eye():
@@ -152,7 +77,7 @@ def test_authors_columns_do_not_hide_ours(tmp_path):
 
 
 def test_scatter_in_a_sentence():
-    report = run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04)["metrics"]
+    report = report_of(0.04)
     text = scatter_sentence("ours", report)
     assert f"ours: sigma_NMAD {report['all']['sigma_nmad']:.4f} (95%: " in text
     assert "for the 400 galaxies with 0 < z <= 4.2; sigma_NMAD" in text
@@ -161,7 +86,7 @@ def test_scatter_in_a_sentence():
 
 
 def test_text_names_every_range():
-    report = run_of("mmae", "0.75", "image0.25-spectrum1.00", 0.04)["metrics"]
+    report = report_of(0.04)
     text = metrics_text(report)
     assert "all: 0 < z_spec <= 4.2, 400 galaxies" in text
     assert "low: 0 < z_spec <= 0.4" in text

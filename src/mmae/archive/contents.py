@@ -2,12 +2,19 @@
 
 from pathlib import Path
 
+from mmae import runs
 from mmae.errors import InputError
 from mmae.settings import Settings
+from mmae.settings.models import KINDS
 
 RESTORED = ("dataset/", "evaluation/")
 """Folders of an archive from which figures and tables are made."""
-MODEL_FILES = ("weights.safetensors", "model.json", "history.csv")
+DESCRIPTION = ("model.json", "history.csv")
+NETWORK_FILES = ("weights.safetensors", *DESCRIPTION)
+ESTIMATOR_FILES = ("regressor.skops", *DESCRIPTION)
+ESTIMATORS = ("gbdt", "median")
+"""Kinds of models that scikit-learn fits."""
+PREDICTED = ("predictions.csv", "validation.csv")
 DATASET_FILES = ("split.npz", "summary.csv")
 MATCHED_FILES = ("crossmatch.csv", "cleaning.csv", "removed.csv")
 """Of dataset/ where pairs were matched and cleaned; the released dataset has none of these."""
@@ -17,15 +24,11 @@ SMALL = (".csv", ".json", ".npz")
 """Files of dataset/ that are counts and lists, and neither images nor arrays."""
 PAPER_FILES = (
     *("figures/figure_1.pdf", "figures/figure_2.pdf", "figures/figure_3.pdf"),
-    *("figures/masking.pdf", "tables/table_1.csv", "tables/cleaning.csv", "tables/comparison.csv"),
+    *("figures/masking.pdf", "figures/comparison.pdf", "figures/uncertainty.pdf"),
+    *("figures/reconstruction.pdf", "figures/embeddings.pdf"),
+    *("tables/table_1.csv", "tables/cleaning.csv", "tables/comparison.csv"),
 )
 """What `rule all` asks for; without the cleaning table where the released dataset was used."""
-FIGURE_VIEWS = {
-    "image0.75-spectrum0.75": ("predictions.csv", "reconstructions.npz"),
-    "image0.00-spectrum1.00": ("predictions.csv", "reconstructions.npz"),
-    "image0.25-spectrum1.00": ("predictions.csv", "metrics.json"),
-}
-"""What Figures 1, 2 and 3 show of the headline run, whatever the grid's views are."""
 
 
 def required_files(settings: Settings) -> list[str]:
@@ -36,40 +39,37 @@ def required_files(settings: Settings) -> list[str]:
     list of str
         Sorted. Those of a model stand in models/<model>/mask<mask>/seed<seed>/.
     """
-    grid, shown = settings.grid, settings.headline
-    runs = [
-        f"{model}/mask{mask:.2f}/seed{seed}"
-        for model in grid.models
-        for mask in grid.masks
-        for seed in grid.seeds
+    files = [
+        f"models/{run.folder}/{name}"
+        for run in runs.trained(settings)
+        for name in _model_files(settings, run.model)
     ]
-    views = [f"image{mask:.2f}-spectrum1.00" for mask in grid.test_masks]
-    baselines = [
-        f"{name}/mask0.00/seed{grid.seeds[0]}/image0.00-spectrum1.00" for name in grid.baselines
-    ]
-    headline = f"{shown.model}/mask{shown.mask:.2f}/seed{shown.seed}"
-    files = [f"models/{run}/{name}" for run in runs for name in MODEL_FILES]
     files += [
-        f"evaluation/{run}/{view}/{name}"
-        for run in runs
+        f"evaluation/{view.folder}/{name}"
+        for views, names in (
+            (runs.predicted(settings), ("speed.json",)),
+            (runs.scored(settings), (*PREDICTED, "metrics.json")),
+            (runs.probed(settings), ("embeddings.npz",)),
+            (runs.measured(settings), ("reconstruction.csv",)),
+            (runs.pictured(settings), ("reconstructions.npz",)),
+        )
         for view in views
-        for name in ("predictions.csv", "metrics.json", "reconstructions.npz")
-    ]
-    files += [
-        f"evaluation/{baseline}/{name}"
-        for baseline in baselines
-        for name in ("predictions.csv", "metrics.json")
-    ]
-    files += [
-        f"evaluation/{headline}/{view}/{name}"
-        for view, names in FIGURE_VIEWS.items()
         for name in names
     ]
+    files += [f"evaluation/{run.folder}/cost.json" for run in runs.trained(settings)]
+    files += [f"evaluation/{run.folder}/study.csv" for run in runs.studied(settings)]
     released = settings.survey.source == "released"
     more = RELEASED_FILES if released else MATCHED_FILES
     files += [f"dataset/{name}" for name in (*DATASET_FILES, *more)]
     files += [f"paper/{name}" for name in PAPER_FILES if not (released and "cleaning" in name)]
     return sorted(set(files))
+
+
+def _model_files(settings: Settings, model: str) -> tuple[str, ...]:
+    """Files of a trained model that are sure to be there: a user's own kind may hold either."""
+    if settings.models[model].kind not in KINDS:
+        return DESCRIPTION
+    return ESTIMATOR_FILES if settings.models[model].kind in ESTIMATORS else NETWORK_FILES
 
 
 def workflow_outputs(settings: Settings) -> list[str]:
@@ -110,7 +110,8 @@ def packed_files(results: Path, settings: Settings) -> list[str]:
                 expected="a finished run (snakemake --cores 2 archive finishes it first)",
             )
     extra = [p for p in (results / "dataset").iterdir() if p.is_file() and p.suffix in SMALL]
-    for folder in ("paper/figures", "paper/tables"):
+    models = [f"models/{run.folder}" for run in runs.trained(settings)]
+    for folder in ("paper/figures", "paper/tables", *models):
         extra += [path for path in (results / folder).iterdir() if path.is_file()]
     names = {path.relative_to(results).as_posix() for path in extra if path.name[0] != "."}
     return sorted({*required, *names})

@@ -1,105 +1,298 @@
-"""Commands of workflow/rules/evaluation.smk: predictions and metrics."""
+"""Commands of workflow/rules/evaluation.smk: predictions, reconstructions and metrics."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from mmae.cli.options import config_option, path_option, section
-from mmae.settings import Baseline, Evaluation, Scoring
+from mmae.settings import Evaluation, Scoring
 
-
-@click.command()
-@config_option(evaluation=Evaluation)
-@path_option("--arrays", "Folder of training arrays.")
-@path_option("--split", "NPZ of the split.")
-@path_option("--model", "Folder of a trained model.")
-@click.option(
-    "--view", required=True, help="image<hidden>-spectrum<hidden>, as image0.25-spectrum1.00."
-)
-@path_option("--predictions", "CSV to write: targetid, z_spec, z_pred of the test galaxies.")
-@path_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
-def evaluate(
-    config: dict[str, Any],
-    arrays: Path,
-    split: Path,
-    model: Path,
-    view: str,
-    predictions: Path,
-    reconstructions: Path,
-) -> None:
-    """Predict the test galaxies' redshifts, and reconstruct the galaxies of the figures."""
+if TYPE_CHECKING:
     import numpy as np
+
+    from mmae.dataset.arrays import TrainingArrays
+    from mmae.evaluation.predict import Model
+
+VIEW_HELP = "image<hidden>-spectrum<hidden>, as image0.25-spectrum1.00."
+
+
+class Tested(NamedTuple):
+    """What all commands on a trained model begin with."""
+
+    settings: Evaluation
+    mask: float
+    model: "Model"
+    galaxies: "TrainingArrays"
+    rows: "dict[str, np.ndarray]"
+
+
+def _open(
+    config: dict[str, Any], arrays: Path, split: Path, model: Path, name: str | None
+) -> Tested:
+    """Open a trained model and the galaxies that it is tested on."""
     import torch
 
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split
-    from mmae.evaluation.examples import choose_example
-    from mmae.evaluation.predict import predict, reconstruct
-    from mmae.evaluation.views import parse_view
-    from mmae.files import write_npz, write_table
     from mmae.models.batch import check_sizes
     from mmae.models.weights import load_model
 
     settings = section(config, "evaluation", Evaluation)
-    shown = parse_view(view)
     torch.set_num_threads(settings.threads)
-    network, _ = load_model(model)
+    network, description = load_model(model, name=name)
     galaxies = open_arrays(arrays)
-    check_sizes(network.settings, galaxies.images.shape, galaxies.spectra.shape, str(arrays))
-    test = read_split(split, galaxies.targetid)["test"]
-    table = predict(network, galaxies, test, shown, settings.seed, settings.batch_size)
-    write_table(predictions, table)
+    check_sizes(network, galaxies.images.shape, galaxies.spectra.shape, str(arrays))
+    rows = read_split(split, galaxies.targetid)
+    return Tested(settings, description.get("mask", float("nan")), network, galaxies, rows)
+
+
+def _model_options(command: Any) -> Any:
+    """The options of all commands on a trained model."""
+    for option in (
+        click.option("--name", help="The config entry that the model must be of."),
+        path_option("--model", "Folder of a trained model."),
+        path_option("--split", "NPZ of the split."),
+        path_option("--arrays", "Folder of training arrays."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@config_option(evaluation=Evaluation)
+@_model_options
+@click.option("--view", required=True, help=VIEW_HELP)
+@path_option("--predictions", "CSV to write: targetid, z_spec, z_pred of the test galaxies.")
+@path_option("--validation", "CSV to write: the same of the validation galaxies.")
+@path_option("--speed", "JSON to write: galaxies a second.")
+def predict(
+    config: dict[str, Any],
+    arrays: Path,
+    split: Path,
+    model: Path,
+    name: str | None,
+    view: str,
+    predictions: Path,
+    validation: Path,
+    speed: Path,
+) -> None:
+    """Predict the redshifts of test and validation galaxies under one view of them.
+
+    A model that knows how sure it is gives z_std, too.
+    """
+    import time
+
+    from mmae.evaluation.predict import predict as predict_galaxies
+    from mmae.evaluation.views import parse_view
+    from mmae.files import write_json, write_table
+
+    shown = parse_view(view)
+    tested = _open(config, arrays, split, model, name)
+    options = (tested.settings.seed, tested.settings.batch_size)
+    started = time.monotonic()
+    for subset, path in (("test", predictions), ("validation", validation)):
+        rows = tested.rows[subset]
+        write_table(path, predict_galaxies(tested.model, tested.galaxies, rows, shown, *options))
+    n = len(tested.rows["test"]) + len(tested.rows["validation"])
+    write_json(speed, {"galaxies_per_second": n / (time.monotonic() - started)})
+
+
+@click.command()
+@config_option(evaluation=Evaluation)
+@_model_options
+@click.option("--view", required=True, help=VIEW_HELP)
+@path_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
+def reconstruct(
+    config: dict[str, Any],
+    arrays: Path,
+    split: Path,
+    model: Path,
+    name: str | None,
+    view: str,
+    reconstructions: Path,
+) -> None:
+    """Reconstruct the galaxies of the figures."""
+    import numpy as np
+
+    from mmae.evaluation.examples import choose_example
+    from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
+    from mmae.evaluation.views import parse_view
+    from mmae.files import write_npz
+
+    shown = parse_view(view)
+    tested = _open(config, arrays, split, model, name)
+    settings, test = tested.settings, tested.rows["test"]
     examples = {
-        name: choose_example(galaxies, test, getattr(settings.examples, name))
+        name: choose_example(tested.galaxies, test, getattr(settings.examples, name))
         for name in ("low_redshift", "high_redshift")
     }
     rows = np.array(list(examples.values()))
-    pictures = reconstruct(network, galaxies, rows, shown, settings.seed)
+    pictures = reconstruct_galaxies(
+        tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
+    )
     write_npz(reconstructions, name=np.array(list(examples)), **pictures)
 
 
 @click.command()
-@config_option(**{"baselines.<baseline>": Baseline})
-@path_option("--arrays", "Folder of training arrays.")
-@path_option("--split", "NPZ of the split.")
-@click.option("--baseline", "name", required=True, help="An entry of baselines in the config.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), required=True)
-@path_option("--predictions", "CSV to write: targetid, z_spec, z_pred of the test galaxies.")
-def baseline(
-    config: dict[str, Any], arrays: Path, split: Path, name: str, seed: int, predictions: Path
+@config_option(evaluation=Evaluation, scoring=Scoring)
+@_model_options
+@click.option("--view", required=True, help=VIEW_HELP)
+@path_option("--table", "CSV to write: one row a quantity and redshift range.")
+def score_reconstruction(
+    config: dict[str, Any],
+    arrays: Path,
+    split: Path,
+    model: Path,
+    name: str | None,
+    view: str,
+    table: Path,
 ) -> None:
-    """Fit a sanity baseline on the training galaxies and predict the test galaxies."""
-    from mmae.dataset.arrays import open_arrays
-    from mmae.dataset.split import read_split
-    from mmae.evaluation.baselines import baseline_predictions
+    """Measure how well test galaxies are reconstructed where they were hidden.
+
+    Images: PSNR, SSIM, colours, sizes and ellipticities. Spectra: squared error, cosine, slope of
+    the continuum, and the centre, height and width of lines.
+    """
+    from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
+    from mmae.evaluation.reconstruction import reconstruction_table
+    from mmae.evaluation.views import parse_view
     from mmae.files import write_table
 
-    settings = section(config, f"baselines.{name}", Baseline)
-    galaxies = open_arrays(arrays)
-    rows = read_split(split, galaxies.targetid)
-    write_table(predictions, baseline_predictions(settings, galaxies, rows, seed))
+    shown = parse_view(view)
+    scoring = section(config, "scoring", Scoring)
+    tested = _open(config, arrays, split, model, name)
+    settings = tested.settings
+    rows = tested.rows["test"][: settings.reconstructed]
+    said = reconstruct_galaxies(
+        tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
+    )
+    parts = [
+        said[f"{modality}{suffix}"]
+        for modality in ("image", "spectrum")
+        for suffix in ("", "_reconstruction", "_hidden")
+    ]
+    measured = reconstruction_table(*parts, said["wave"], said["z_spec"], scoring)
+    measured.insert(0, "mask", tested.mask)
+    write_table(table, measured)
+
+
+@click.command()
+@config_option(evaluation=Evaluation, scoring=Scoring)
+@_model_options
+@click.option(
+    "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
+)
+@path_option("--table", "CSV to write: one row a test mask, after the mask ratio in training.")
+def study_masks(
+    config: dict[str, Any],
+    arrays: Path,
+    split: Path,
+    model: Path,
+    name: str | None,
+    test_masks: tuple[float, ...],
+    table: Path,
+) -> None:
+    """Test one model with different fractions hidden."""
+    from mmae.evaluation.masking_study import masking_study
+    from mmae.files import write_table
+
+    scoring = section(config, "scoring", Scoring)
+    tested = _open(config, arrays, split, model, name)
+    settings, test = tested.settings, tested.rows["test"]
+    options = (settings.seed, settings.batch_size, scoring)
+    study = masking_study(tested.model, tested.galaxies, test, test_masks, *options)
+    study.insert(0, "mask", tested.mask)
+    write_table(table, study)
+
+
+@click.command()
+@config_option(evaluation=Evaluation)
+@_model_options
+@click.option("--view", required=True, help=VIEW_HELP)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), required=True)
+@path_option("--embeddings", "NPZ to write: targetid, z_spec and embedding of the test galaxies.")
+@path_option("--knn-predictions", "CSV to write: redshifts from the nearest neighbours.")
+@path_option("--knn-validation", "The same of the validation galaxies.")
+@path_option("--mlp-predictions", "CSV to write: redshifts from a small network.")
+@path_option("--mlp-validation", "The same of the validation galaxies.")
+def probe(
+    config: dict[str, Any],
+    arrays: Path,
+    split: Path,
+    model: Path,
+    name: str | None,
+    view: str,
+    seed: int,
+    embeddings: Path,
+    **tables: Path,
+) -> None:
+    """Read redshifts out of a model's frozen embeddings."""
+    from mmae.evaluation.predict import embed, truth
+    from mmae.evaluation.probe import READOUTS, read_out
+    from mmae.evaluation.views import parse_view
+    from mmae.files import write_npz, write_table
+
+    shown = parse_view(view)
+    tested = _open(config, arrays, split, model, name)
+    settings, galaxies, rows = tested.settings, tested.galaxies, tested.rows
+    found = {
+        subset: embed(
+            tested.model, galaxies, rows[subset], shown, settings.seed, settings.batch_size
+        )
+        for subset in ("train", "test", "validation")
+    }
+    z_train, others = galaxies.redshift[rows["train"]], [found["test"], found["validation"]]
+    for readout in READOUTS:
+        z_pred = read_out(readout, found["train"], z_train, others, settings, seed)
+        for subset, name, values in zip(
+            ("test", "validation"), ("predictions", "validation"), z_pred, strict=True
+        ):
+            table = truth(galaxies, rows[subset]).assign(z_pred=values)
+            write_table(tables[f"{readout}_{name}"], table)
+    columns = truth(galaxies, rows["test"])
+    write_npz(
+        embeddings,
+        targetid=columns["targetid"].to_numpy(),
+        z_spec=columns["z_spec"].to_numpy(),
+        embedding=found["test"],
+    )
 
 
 @click.command()
 @config_option(scoring=Scoring)
 @path_option("--predictions", "CSV with the columns z_spec and z_pred.")
+@path_option("--validation", "The same of validation galaxies, for intervals.", required=False)
+@path_option("--split", "NPZ of the split that both must be of.", required=False)
 @click.option("--survey", required=True, help="Told on in the metrics, as are the next four.")
 @click.option("--model", required=True)
 @click.option("--mask", required=True, help="Mask ratio in training, such as 0.75.")
 @click.option("--seed", required=True)
 @click.option("--view", required=True, help="Such as image0.25-spectrum1.00.")
 @path_option("--metrics", "JSON to write.")
-def score(config: dict[str, Any], predictions: Path, metrics: Path, **labels: str) -> None:
-    """Compute all redshift metrics of a run, with their confidence intervals."""
-    from mmae.evaluation.scoring import read_predictions
+def score(
+    config: dict[str, Any],
+    predictions: Path,
+    validation: Path | None,
+    split: Path | None,
+    metrics: Path,
+    **labels: str,
+) -> None:
+    """Compute all redshift metrics of a run, with their confidence intervals.
+
+    If the predictions have z_std, its calibration is measured; if there are validation galaxies,
+    intervals are calibrated with them.
+    """
+    from mmae.evaluation.scoring import check_targets, full_report, read_forecast
     from mmae.files import write_json
-    from mmae.metrics.report import redshift_report
 
     settings = section(config, "scoring", Scoring)
-    z_pred, z_spec = read_predictions(predictions)
-    write_json(metrics, labels | {"metrics": redshift_report(z_pred, z_spec, settings)})
+    tables = []
+    for path, subset in ((predictions, "test"), (validation, "validation")):
+        tables.append(None if path is None else read_forecast(path))
+        if path is not None and split is not None:
+            check_targets(path, tables[-1], split, subset)
+    write_json(metrics, labels | {"metrics": full_report(*tables, settings)})
 
 
 @click.command()
@@ -112,11 +305,10 @@ def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
     FILE has the columns z_spec and z_pred (or the authors' y_test and y_pred). Printed are bias,
     sigma_NMAD and outlier fraction, their biweight versions, the redshift loss, RMSE and
     catastrophic outliers, each with a bootstrap 95% interval: overall, at low redshift, and in
-    bins.
+    bins. With a column z_std, also how well it is calibrated.
     """
-    from mmae.evaluation.scoring import metrics_text, read_predictions
-    from mmae.metrics.report import redshift_report
+    from mmae.evaluation.scoring import full_report, metrics_text, read_forecast
 
     settings = section({"scoring": {}} | config, "scoring", Scoring)
-    report = redshift_report(*read_predictions(file), settings)
+    report = full_report(read_forecast(file), None, settings)
     click.echo(json.dumps(report, indent=1) if as_json else metrics_text(report))

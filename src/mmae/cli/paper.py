@@ -69,5 +69,5 @@ def schema() -> None:
 
     from mmae.config import json_schema
 
-    click.echo("# Written by `mmae schema` from src/mmae/settings.py; do not edit.")
+    click.echo("# Written by `mmae schema` from src/mmae/settings; do not edit.")
     click.echo(yaml.safe_dump(json_schema(), sort_keys=False, width=100), nl=False)

@@ -1,4 +1,4 @@
-"""Commands of workflow/rules/training.smk: train a model."""
+"""Commands of workflow/rules/training.smk: train a model, and choose its learning rate."""
 
 import logging
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from mmae.cli.options import config_option, path_option, section
-from mmae.settings import PaperModel, Training
+from mmae.settings import Training, Tuning
 
 log = logging.getLogger("mmae")
 
 
 @click.command()
-@config_option(**{"models.<model>": PaperModel, "training": Training})
+@config_option(training=Training)
 @path_option("--arrays", "Folder of training arrays.")
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
@@ -21,7 +21,8 @@ log = logging.getLogger("mmae")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), required=True, help="Of weights, order and masks."
 )
-@path_option("--output", "Folder to write: weights.safetensors, model.json, history.csv.")
+@path_option("--output", "Folder to write: weights, model.json, history.csv.")
+@path_option("--cost", "JSON to write: parameters, galaxies seen, seconds.")
 def train(
     config: dict[str, Any],
     arrays: Path,
@@ -30,39 +31,92 @@ def train(
     mask: float,
     seed: int,
     output: Path,
+    cost: Path,
 ) -> None:
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
-    import torch
+    from mmae.dataset.arrays import open_arrays
+    from mmae.dataset.split import read_split
+    from mmae.files import atomic, write_json
+    from mmae.models.weights import save_model
+    from mmae.training.run import train_model
+
+    entry, settings = _entry(config, model)
+    galaxies = open_arrays(arrays)
+    rows = read_split(split, galaxies.targetid)
+    description = {
+        "name": model,
+        "model": entry,
+        "mask": mask,
+        "seed": seed,
+        "training": config["training"] | (entry.get("training") or {}),
+    }
+    # before the training, so that a folder that cannot be written costs no training
+    with atomic(cost) as cost_part, atomic(output) as part:
+        part.mkdir()
+        trained = train_model(entry, model, galaxies, rows, mask, seed, settings, str(arrays))
+        save_model(part, trained.model, description)
+        trained.history.to_csv(part / "history.csv", index=False)
+        write_json(cost_part, trained.cost._asdict())
+
+
+@click.command()
+@config_option(training=Training, tuning=Tuning)
+@path_option("--arrays", "Folder of training arrays.")
+@path_option("--split", "NPZ of the split.")
+@click.option("--model", required=True, help="An entry of models in the config.")
+@path_option("--table", "CSV to write: one row a learning rate, best first.")
+def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: Path) -> None:
+    """Train a model with learning rates around its own and rank them by their validation loss.
+
+    The test galaxies are not looked at.
+    """
+    import dataclasses
+
+    import pandas as pd
 
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split
-    from mmae.errors import InputError
-    from mmae.files import atomic
-    from mmae.models import build_model
-    from mmae.models.batch import check_sizes
-    from mmae.models.weights import save_model
-    from mmae.training.fit import fit
+    from mmae.files import write_table
+    from mmae.training.fit import Diverged
+    from mmae.training.run import train_model
 
-    settings = section(config, "training", Training)
+    entry, settings = _entry(config, model)
+    search = section(config, "tuning", Tuning)
+    galaxies = open_arrays(arrays)
+    rows = read_split(split, galaxies.targetid)
+    found = []
+    # trees have a rate of their own
+    now = entry.get("learning_rate", settings.learning_rate)
+    for factor in search.factors:
+        rate = float(f"{now * factor:.3g}")
+        log.info("%s: learning rate %g", model, rate)
+        changed = dataclasses.replace(settings, learning_rate=rate)
+        if "learning_rate" in entry:
+            entry = entry | {"learning_rate": rate}
+        found.append({"model": model, "learning_rate": rate})
+        try:
+            history = train_model(
+                *(entry, model, galaxies, rows, search.mask, search.seed, changed, str(arrays))
+            ).history
+        except Diverged as error:
+            log.warning("%s", error)
+            found[-1]["validation_total"] = float("inf")
+            continue
+        best = history.loc[history["validation_total"].idxmin()]
+        found[-1] |= best[["epoch", "validation_total", "validation_sigma_nmad"]].to_dict()
+    ranked = pd.DataFrame(found).astype({"epoch": "Int64"})
+    write_table(table, ranked.sort_values("validation_total", ignore_index=True))
+
+
+def _entry(config: dict[str, Any], model: str) -> tuple[dict[str, Any], Training]:
+    """The config entry of a model, and its training."""
+    from mmae.config import read_section
+    from mmae.errors import InputError
+
+    section(config, "training", Training)
     entries = config.get("models") or {}
     if model not in entries:
         raise InputError("config", key="models", found=f"no {model!r}", expected=f"{list(entries)}")
-    galaxies = open_arrays(arrays)
-    rows = read_split(split, galaxies.targetid)
-    torch.manual_seed(seed)
-    network = build_model(entries[model], "config", f"models.{model}")
-    check_sizes(network.settings, galaxies.images.shape, galaxies.spectra.shape, str(arrays))
-    description = {
-        "name": model,
-        "model": entries[model],
-        "mask": mask,
-        "seed": seed,
-        "training": config["training"],
-    }
-    # before the training, so that a folder that cannot be written costs no training
-    with atomic(output) as part:
-        part.mkdir()
-        fitted = fit(network, galaxies, rows, mask, seed, settings)
-        network.load_state_dict(fitted.best)
-        save_model(part, network, description)
-        fitted.history.to_csv(part / "history.csv", index=False)
+    entry = entries[model] if isinstance(entries[model], dict) else {}
+    merged = config["training"] | (entry.get("training") or {})
+    return entry, read_section(Training, merged, "config", f"models.{model}.training")

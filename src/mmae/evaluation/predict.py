@@ -1,4 +1,4 @@
-"""What a trained model says of test galaxies under a view of them."""
+"""What a trained model says of galaxies under a view of them."""
 
 from collections.abc import Iterator
 
@@ -8,18 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from mmae.dataset.arrays import TrainingArrays
+from mmae.errors import InputError
 from mmae.evaluation.views import View
+from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, generator_of, to_batch
+from mmae.models.estimator import Estimator
 from mmae.models.masking import random_mask
 from mmae.progress import progress
 
 IMAGE_MASKS, SPECTRUM_MASKS = range(2)
 """Streams of random numbers for the test masks."""
 
+Model = GalaxyModel | Estimator
+
 
 @torch.no_grad()
 def predict(
-    model: nn.Module,
+    model: Model,
     arrays: TrainingArrays,
     rows: np.ndarray,
     view: View,
@@ -30,7 +35,7 @@ def predict(
 
     Parameters
     ----------
-    model : Module
+    model : GalaxyModel or Estimator
         In evaluation mode.
     arrays : TrainingArrays
     rows : ndarray of int, shape (B,)
@@ -43,26 +48,69 @@ def predict(
     Returns
     -------
     DataFrame
-        targetid, z_spec, z_pred; one row a galaxy, in the order of `rows`.
+        targetid, z_spec, z_pred and, if the model gives it, z_std; one row a galaxy, in the order
+        of `rows`.
+
+    Raises
+    ------
+    InputError
+        If the model gives no redshifts, or cannot hide what the view hides.
     """
-    parts = [
-        model(batch.image, batch.spectrum, *masks).z_pred.float().cpu().numpy()
-        for batch, *masks in _batches(model, arrays, rows, view, seed, batch_size)
-    ]
+    parts: dict[str, list[np.ndarray]] = {"z_pred": [], "z_std": []}
+    for batch, *masks in batches(model, arrays, rows, view, seed, batch_size):
+        said = model.predict(batch, *masks)
+        if said.z_pred is None:
+            raise InputError(
+                "model",
+                found="one that gives no redshifts",
+                expected="one that does; `mmae probe` reads redshifts out of embeddings",
+            )
+        for name, values in parts.items():
+            if getattr(said, name) is not None:
+                values.append(getattr(said, name).float().cpu().numpy())
+    columns = {
+        name: np.concatenate(values).astype(float) for name, values in parts.items() if values
+    }
+    return truth(arrays, rows).assign(**columns)
+
+
+@torch.no_grad()
+def embed(
+    model: Model, arrays: TrainingArrays, rows: np.ndarray, view: View, seed: int, batch_size: int
+) -> np.ndarray:
+    """Frozen embeddings of galaxies, shape (B, E) float32; parameters as for `predict`.
+
+    Raises
+    ------
+    InputError
+        If the model has no embedding, or cannot hide what the view hides.
+    """
+    parts = []
+    for batch, *masks in batches(model, arrays, rows, view, seed, batch_size):
+        embedding = model.predict(batch, *masks).embedding
+        if embedding is None:
+            raise InputError("model", found="one without embeddings", expected="a network")
+        parts.append(embedding.float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def truth(arrays: TrainingArrays, rows: np.ndarray) -> pd.DataFrame:
+    """Columns targetid and z_spec of galaxies."""
     return pd.DataFrame(
-        {
-            "targetid": arrays.targetid[rows],
-            "z_spec": arrays.redshift[rows].astype(float),
-            "z_pred": np.concatenate(parts).astype(float),
-        }
+        {"targetid": arrays.targetid[rows], "z_spec": arrays.redshift[rows].astype(float)}
     )
 
 
 @torch.no_grad()
 def reconstruct(
-    model: nn.Module, arrays: TrainingArrays, rows: np.ndarray, view: View, seed: int
+    model: GalaxyModel,
+    arrays: TrainingArrays,
+    rows: np.ndarray,
+    view: View,
+    seed: int,
+    batch_size: int,
 ) -> dict[str, np.ndarray]:
-    """True, hidden and reconstructed images and spectra of a few galaxies.
+    """True, hidden and reconstructed images and spectra; parameters as for `predict`.
 
     Returns
     -------
@@ -71,28 +119,39 @@ def reconstruct(
         (B, H, W) bool; spectrum, spectrum_reconstruction (B, L); spectrum_hidden (B, L) bool;
         wave (L,), Å. Spectrum pixels beyond the last whole patch, which no loss trains, are left
         out.
+
+    Raises
+    ------
+    InputError
+        If the model reconstructs nothing.
     """
-    ((batch, image_mask, spectrum_mask),) = _batches(model, arrays, rows, view, seed, len(rows))
-    output = model(batch.image, batch.spectrum, image_mask, spectrum_mask)
-    covered = model.spectrum_pixels(torch.ones_like(spectrum_mask))[0]  # (L,)
-    tensors = {
-        "image": batch.image,
-        "image_hidden": model.image_pixels(image_mask)[:, 0],
-        "image_reconstruction": output.image,
-        "spectrum": batch.spectrum[:, covered],
-        "spectrum_hidden": model.spectrum_pixels(spectrum_mask)[:, covered],
-        "spectrum_reconstruction": output.spectrum[:, covered],
-        "z_pred": output.z_pred,
-    }
-    return {name: value.cpu().numpy() for name, value in tensors.items()} | {
+    if not (isinstance(model, GalaxyModel) and model.hides_tokens):
+        raise InputError(
+            "model", found="one that reconstructs nothing", expected="a masked autoencoder"
+        )
+    parts = []
+    for batch, image_mask, spectrum_mask in batches(model, arrays, rows, view, seed, batch_size):
+        output = model(batch.image, batch.spectrum, image_mask, spectrum_mask)
+        covered = model.spectrum_pixels(torch.ones_like(spectrum_mask))[0]  # (L,)
+        tensors = {
+            "image": batch.image,
+            "image_hidden": model.image_pixels(image_mask)[:, 0],
+            "image_reconstruction": output.image,
+            "spectrum": batch.spectrum[:, covered],
+            "spectrum_hidden": model.spectrum_pixels(spectrum_mask)[:, covered],
+            "spectrum_reconstruction": output.spectrum[:, covered],
+            "z_pred": output.z_pred,
+        }
+        parts.append({name: value.cpu().numpy() for name, value in tensors.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} | {
         "targetid": arrays.targetid[rows],
         "z_spec": arrays.redshift[rows],
         "wave": arrays.wave[: len(covered)][covered.cpu().numpy()],
     }
 
 
-def _batches(
-    model: nn.Module,
+def batches(
+    model: Model,
     arrays: TrainingArrays,
     rows: np.ndarray,
     view: View,
@@ -103,18 +162,33 @@ def _batches(
 
     The masks depend on the seed and on a galaxy's place in `rows`, not on the batch size.
     """
-    device = next(model.parameters()).device
+    _check_view(model, view)
+    device = next(model.parameters()).device if isinstance(model, nn.Module) else "cpu"
     image_mask = random_mask(
         len(rows), model.n_image_tokens, view.image, generator_of(seed, IMAGE_MASKS)
     )
     spectrum_mask = random_mask(
         len(rows), model.n_spectrum_tokens, view.spectrum, generator_of(seed, SPECTRUM_MASKS)
     )
+    columns = (arrays.images, arrays.spectra, arrays.redshift, arrays.magnitudes, arrays.sizes)
     for start in progress(range(0, len(rows), batch_size), "batches"):
         part = slice(start, start + batch_size)
-        batch = to_batch(
-            *(values[rows[part]] for values in (arrays.images, arrays.spectra, arrays.redshift)),
-            model.settings.spectrum_length,
-            device,
-        )
+        batch = to_batch(*(values[rows[part]] for values in columns), model.spectrum_length, device)
         yield batch, image_mask[part].to(device), spectrum_mask[part].to(device)
+
+
+def _check_view(model: Model, view: View) -> None:
+    """Raise InputError if a model cannot hide what a view hides."""
+    if model.hides_tokens:
+        return
+    whole = {View(0.0, 1.0)} | ({View(1.0, 0.0)} if model.spectrum_length else set())
+    if view not in whole:
+        expected = " or ".join(
+            f"image{v.image:.2f}-spectrum{v.spectrum:.2f}" for v in sorted(whole)
+        )
+        raise InputError(
+            "view",
+            found=f"image{view.image:.2f}-spectrum{view.spectrum:.2f}, for a model that hides "
+            "no parts of them",
+            expected=expected,
+        )

@@ -12,6 +12,11 @@ class View(NamedTuple):
     image: float
     spectrum: float
 
+    @property
+    def name(self) -> str:
+        """As folders carry it."""
+        return f"image{self.image:.2f}-spectrum{self.spectrum:.2f}"
+
 
 def parse_view(name: str) -> View:
     """View of a name such as image0.25-spectrum1.00.

@@ -1,0 +1,111 @@
+"""What frozen embeddings hold: neighbourhoods in two dimensions, and the way to the spectrum."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mmae.errors import InputError
+from mmae.evaluation.views import parse_view
+from mmae.files import read_npz
+from mmae.metrics.retrieval import retrieval
+
+
+class Embedded(NamedTuple):
+    """Embeddings of the test galaxies."""
+
+    model: str
+    part: str
+    """image or spectrum: what the model was shown."""
+    z_spec: np.ndarray
+    """(N,)"""
+    embedding: np.ndarray
+    """(N, E)"""
+
+    @property
+    def label(self) -> str:
+        """As tables and figures call it."""
+        return f"{self.model}, {self.part}"
+
+
+def load_embeddings(paths: Sequence[Path | str]) -> list[Embedded]:
+    """Read evaluation/<model>/mask<mask>/seed<seed>/<view>/embeddings.npz files.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or two are of other galaxies.
+    """
+    found, first = [], None
+    for path in map(Path, paths):
+        columns = read_npz(path, ["targetid", "z_spec", "embedding"])
+        first = columns["targetid"] if first is None else first
+        if not np.array_equal(first, columns["targetid"]):
+            raise InputError(
+                path,
+                key="targetid",
+                found="other galaxies, or another order",
+                expected=f"those of {paths[0]}",
+            )
+        part = "spectrum" if parse_view(path.parent.name).image == 1 else "image"
+        model = path.parents[3].name
+        found.append(Embedded(model, part, columns["z_spec"], columns["embedding"]))
+    return found
+
+
+def retrieval_table(embeddings: Sequence[Embedded]) -> pd.DataFrame:
+    """How often an image finds its own spectrum, one row a model that embeds both.
+
+    Returns
+    -------
+    DataFrame
+        model, n, and what `mmae.metrics.retrieval.retrieval` gives.
+    """
+    by_part: Mapping[str, dict[str, Embedded]] = {"image": {}, "spectrum": {}}
+    for one in embeddings:
+        by_part[one.part][one.model] = one
+    rows = [
+        {"model": model, "n": len(image.z_spec)}
+        | retrieval(image.embedding, by_part["spectrum"][model].embedding)
+        for model, image in by_part["image"].items()
+        if model in by_part["spectrum"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def flatten(embeddings: Sequence[Embedded], seed: int) -> dict[str, np.ndarray]:
+    """Two dimensions of each set of embeddings, by its label.
+
+    Parameters
+    ----------
+    embeddings : sequence of Embedded
+    seed : int
+
+    Returns
+    -------
+    dict of str to ndarray, shape (N, 2)
+
+    Notes
+    -----
+    Source: UMAP, McInnes, Healy & Melville 2018 (arXiv:1802.03426), with cosine distances.
+    Distances between far groups mean nothing.
+    """
+    from umap import UMAP
+
+    maps = {}
+    for one in embeddings:
+        # a seed needs a single thread
+        reducer = UMAP(
+            n_neighbors=min(15, len(one.embedding) - 1),
+            metric="cosine",
+            random_state=seed,
+            n_jobs=1,
+        )
+        with warnings.catch_warnings():
+            # with few galaxies some have the same embedding
+            warnings.simplefilter("ignore", UserWarning)
+            maps[one.label] = reducer.fit_transform(one.embedding)
+    return maps

@@ -1,0 +1,254 @@
+"""All models on the same galaxies, from made-up runs of known scatter."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galaxies import TOY
+from mmae import runs as planned
+from mmae.config import read_section
+from mmae.errors import InputError
+from mmae.evaluation.comparison import (
+    READABLE,
+    ScoredRun,
+    comparison_table,
+    load_runs,
+    paired_rows,
+    readable,
+)
+from mmae.evaluation.published import PUBLISHED, published_as
+from mmae.evaluation.scoring import full_report
+from mmae.metrics.paired import paired_difference
+from mmae.metrics.redshift import sigma_nmad
+from mmae.settings import Scoring, Settings
+
+SCORING = Scoring(bootstrap_samples=40)
+HEADLINE, WHOLE, SPECTRUM = planned.HEADLINE_VIEW, planned.WHOLE_IMAGE, planned.SPECTRUM_ALONE
+REFERENCE = ("mmae", "0.75", HEADLINE)
+PUBLISHED_AS = {"mmae": "MMAE", "astroclip-knn": "AstroCLIP", "bcnn-mag": "BCNN"}
+Z_SPEC = np.random.default_rng(0).uniform(0.01, 1.2, 900)
+SCATTERS = {
+    ("mmae", "0.75", HEADLINE, "0"): 0.040,
+    ("mmae", "0.75", HEADLINE, "1"): 0.050,
+    ("mmae", "0.75", HEADLINE, "2"): 0.060,
+    ("mmae", "0.75", WHOLE, "0"): 0.060,
+    ("astroclip-knn", "0.00", WHOLE, "0"): 0.080,
+    ("astroclip-knn", "0.00", SPECTRUM, "0"): 0.010,
+    ("bcnn-mag", "0.00", WHOLE, "0"): 0.030,
+    ("gbdt", "0.00", WHOLE, "0"): 0.100,
+    ("gbdt", "0.00", WHOLE, "1"): 0.120,
+}
+"""Model, mask, view and seed -> scatter."""
+
+
+def run_of(key: tuple[str, str, str, str], scatter: float, z_spec=Z_SPEC, **cost) -> ScoredRun:
+    model, mask, view, seed = key
+    # hard galaxies are hard for all
+    noise = np.random.default_rng([7, int(seed)]).normal(0, 1, len(z_spec))
+    z_pred = z_spec + scatter * noise * (1 + z_spec)
+    forecast = pd.DataFrame(
+        {"targetid": np.arange(len(z_spec)), "z_spec": z_spec, "z_pred": z_pred}
+    )
+    return ScoredRun(model, mask, seed, view, full_report(forecast, None, SCORING), forecast, cost)
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[ScoredRun]:
+    cost = {"parameters": 1234567, "galaxies_seen": 20, "training_seconds": 9.4}
+    return [run_of(key, scatter, **cost) for key, scatter in SCATTERS.items()]
+
+
+def compared(runs: list[ScoredRun], reference=REFERENCE) -> pd.DataFrame:
+    return comparison_table(runs, reference, PUBLISHED_AS, 60, 0)
+
+
+@pytest.fixture(scope="module")
+def table(runs) -> pd.DataFrame:
+    return compared(runs)
+
+
+def row_of(table: pd.DataFrame, *key: str) -> pd.Series:
+    (row,) = (row for _, row in table.iterrows() if (row["model"], row["mask"], row["view"]) == key)
+    return row
+
+
+def test_each_model_and_view_has_one_row_the_best_first(table):
+    measured = table[table["sigma_nmad"].notna()]
+    assert measured["label"].tolist() == [
+        "astroclip-knn, spectrum alone",
+        "bcnn-mag",
+        "mmae, trained 75% hidden, image 25% hidden",
+        "mmae, trained 75% hidden",
+        "astroclip-knn",
+        "gbdt",
+    ]
+    assert list(measured.index) == [*range(6)], "published values come last"
+    assert measured["sigma_nmad"].is_monotonic_increasing
+    assert measured["sigma_nmad"].to_numpy() == pytest.approx(
+        [0.01, 0.03, 0.04, 0.06, 0.08, 0.1], rel=0.1
+    )
+
+
+def test_numbers_are_those_of_the_scored_run_with_their_intervals(runs, table):
+    row = row_of(table, "gbdt", "0.00", WHOLE)
+    scored = next(run for run in runs if run.model == "gbdt").metrics
+    for prefix, part in (("", "all"), ("low_", "low_redshift")):
+        assert row[f"{prefix}n"] == scored[part]["n"]
+        for name in ("bias", "sigma_nmad", "outlier_fraction"):
+            ends = [row[f"{prefix}{name}_{end}"] for end in ("low", "high")]
+            assert [row[f"{prefix}{name}"], *ends] == [
+                scored[part][name],
+                *scored[part][f"{name}_interval"],
+            ]
+    assert row["low_n"] < row["n"] == 900
+
+
+def test_differences_are_paired_and_to_the_reference(runs, table):
+    base = row_of(table, *REFERENCE)
+    assert base[["difference", "difference_low", "p_better", "low_difference"]].isna().all()
+    for _, row in table[table["difference"].notna()].iterrows():
+        assert row["difference"] == pytest.approx(row["sigma_nmad"] - base["sigma_nmad"])
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+        assert row["p_better"] == (row["difference"] < 0), "noise is shared, so that all is sure"
+    trees = row_of(table, "gbdt", "0.00", WHOLE)
+    pair = [run.forecast["z_pred"].to_numpy() for run in (runs[7], runs[0])]
+    found = paired_difference(sigma_nmad, *pair, Z_SPEC, 60, 0)
+    names = ["difference", "difference_low", "difference_high", "p_better"]
+    assert trees[names].tolist() == pytest.approx(list(found))
+    low = Z_SPEC <= 0.4
+    found = paired_difference(sigma_nmad, *(z[low] for z in pair), Z_SPEC[low], 60, 0)
+    assert trees[[f"low_{name}" for name in names]].tolist() == pytest.approx(list(found))
+
+
+def test_seeds_are_told_as_mean_and_spread(runs, table):
+    row = row_of(table, *REFERENCE)
+    values = [run.metrics["all"]["sigma_nmad"] for run in runs[:3]]
+    assert row["sigma_nmad"] == values[0], "the first seed's, whose interval is given"
+    assert row["n_seeds"] == 3
+    assert row["seed_mean"] == pytest.approx(sum(values) / 3)
+    assert row["seed_std"] == pytest.approx(np.std(values, ddof=1))
+    assert row["seed_values"] == values[1:]
+    alone = row_of(table, "bcnn-mag", "0.00", WHOLE)
+    assert alone["n_seeds"] == 1
+    assert pd.isna(alone["seed_std"])
+    assert alone["seed_values"] == []
+
+
+def test_published_and_measured_values_share_no_column(table):
+    values = table[["model", "view", "published_sigma_nmad"]].set_index(["model", "view"])
+    found = values["published_sigma_nmad"].dropna()
+    assert found.to_dict() == {
+        **{("mmae", HEADLINE): 0.016, ("mmae", WHOLE): 0.026},
+        **{("astroclip-knn", WHOLE): 0.020, ("bcnn-mag", WHOLE): 0.012},
+    }
+    assert table["published_source"].notna().sum() == len(found)
+    assert (table["sigma_nmad"].notna() & (table["n"] == 900)).sum() == 6
+    assert set(table["sigma_nmad"]).isdisjoint(value.sigma_nmad for value in PUBLISHED)
+
+
+def test_published_models_without_a_row_here_come_last_with_nothing_measured(runs):
+    table = compared([run for run in runs if run.model == "mmae"])
+    last = table[table["model"].isna()]
+    assert last["label"].tolist() == ["AstroCLIP", "BCNN"]
+    assert last.index.tolist() == [2, 3]
+    assert last["published_sigma_nmad"].tolist() == [0.020, 0.012]
+    rest = last.drop(columns=["label", "published_sigma_nmad", "published_source"])
+    assert rest.isna().all(axis=None)
+
+
+def test_what_was_published_of_which_model_follows_the_kinds():
+    settings = read_section(Settings, TOY, "config")
+    assert published_as(settings) == PUBLISHED_AS | {"himes2025": "MMAE"}
+
+
+@pytest.mark.parametrize(
+    "z_spec", [Z_SPEC[::-1], Z_SPEC[:-1], np.append(Z_SPEC[:-1], 1.3)], ids=["order", "n", "one"]
+)
+def test_runs_of_other_galaxies_are_refused(runs, z_spec):
+    other = run_of(("cnn", "0.00", WHOLE, "0"), 0.05, z_spec)
+    with pytest.raises(InputError, match=r"comparison: cnn and mmae, .* predictions of other gal"):
+        compared([*runs, other])
+
+
+def test_a_reference_that_is_no_run_is_told(runs):
+    with pytest.raises(InputError, match=r"comparison: found no run \('vit', '0.75', .*expected"):
+        compared(runs, ("vit", "0.75", HEADLINE))
+
+
+def test_a_range_without_galaxies_has_no_numbers():
+    far = Z_SPEC[Z_SPEC > 0.4]
+    keys = [("mmae", "0.75", HEADLINE, "0"), ("gbdt", "0.00", WHOLE, "0")]
+    table = compared([run_of(key, 0.1 * k + 0.1, far) for k, key in enumerate(keys)])
+    measured = table[table["sigma_nmad"].notna()]
+    assert measured["low_n"].tolist() == [0, 0]
+    assert measured[["low_sigma_nmad", "low_difference", "low_seed_mean"]].isna().all(axis=None)
+    assert readable(table)["sigma_NMAD, low z"].tolist()[:2] == ["", ""]
+
+
+def test_the_readable_table(table):
+    shown = readable(table)
+    assert list(shown) == [READABLE[name] for name in READABLE]
+    first = shown.iloc[2]
+    assert first["model"] == "mmae, trained 75% hidden, image 25% hidden"
+    row = table.iloc[2]
+    ends = f"({row['sigma_nmad_low']:.4f} to {row['sigma_nmad_high']:.4f})"
+    assert first["sigma_NMAD, all z"] == f"{row['sigma_nmad']:.4f} {ends}"
+    assert first["seeds: mean ± spread"] == f"3: {row['seed_mean']:.4f} ± {row['seed_std']:.4f}"
+    assert first["minus reference, all z"] == "", "it is the reference"
+    assert (first["parameters"], first["training, s"]) == ("1,234,567", "9")
+    assert first["galaxies/s"] == "", "not measured"
+    assert shown["seeds: mean ± spread"].tolist()[1] == "", "one seed has no spread"
+    assert first["published, low z"] == 0.016
+    assert all(word not in shown["sigma_NMAD, low z"][2] for word in ("0.016", "0.026"))
+
+
+def test_rows_for_the_figure_of_differences(table):
+    label, pairs = paired_rows(table, REFERENCE)
+    assert label == "mmae, trained 75% hidden, image 25% hidden"
+    measured = table[table["sigma_nmad"].notna()]
+    assert pairs["label"].tolist() == measured["label"].tolist()
+    assert pairs.loc[pairs["difference"].isna(), "label"].tolist() == [label]
+    others = pairs[["difference", "low", "high", "p_better"]].dropna()
+    names = ["difference", "difference_low", "difference_high", "p_better"]
+    assert others.to_numpy().tolist() == measured[names].dropna().to_numpy().tolist()
+
+
+def write_run(home, run: ScoredRun, forecast: pd.DataFrame):
+    folder = home / run.model / f"mask{run.mask}" / f"seed{run.seed}" / run.view
+    folder.mkdir(parents=True)
+    forecast.to_csv(folder / "predictions.csv", index=False)
+    labels = {name: getattr(run, name) for name in ("model", "mask", "seed", "view", "metrics")}
+    (folder / "metrics.json").write_text(json.dumps(labels))
+    return folder
+
+
+def test_runs_are_read_from_their_folders(tmp_path):
+    clip, knn, trees = (
+        run_of((name, "0.00", WHOLE, "0"), 0.1) for name in ("astroclip", "astroclip-knn", "gbdt")
+    )
+    shuffled = knn.forecast.sample(frac=1, random_state=0)
+    folders = [write_run(tmp_path, knn, shuffled), write_run(tmp_path, trees, trees.forecast)]
+    cost = tmp_path / "astroclip" / "mask0.00" / "seed0" / "cost.json"
+    cost.parent.mkdir(parents=True)
+    cost.write_text(json.dumps({"parameters": 11}))
+    (folders[1].parent / "cost.json").write_text(json.dumps({"parameters": None}))
+    (folders[1] / "speed.json").write_text(json.dumps({"galaxies_per_second": 5.0}))
+    found = load_runs(folders)
+    assert [run.key for run in found] == [knn.key, trees.key]
+    assert found[0].cost == {"parameters": 11}, "of the model that the readout reads"
+    assert found[1].cost == {"parameters": None, "galaxies_per_second": 5.0}
+    for run in found:
+        assert np.array_equal(run.forecast["z_spec"], clip.forecast["z_spec"])
+        assert np.allclose(run.forecast["z_pred"], clip.forecast["z_pred"])
+    assert found[1].metrics["all"]["sigma_nmad"] == trees.metrics["all"]["sigma_nmad"]
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.csv"])
+def test_a_run_that_lacks_a_file_is_told(tmp_path, name):
+    run = run_of(("gbdt", "0.00", WHOLE, "0"), 0.1)
+    folder = write_run(tmp_path, run, run.forecast)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: found no such file"):
+        load_runs([folder])

@@ -1,0 +1,94 @@
+"""Predictions scored: what is in a report, and intervals that validation galaxies calibrate."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmae.errors import InputError
+from mmae.evaluation.scoring import check_targets, full_report, metrics_text, read_forecast
+from mmae.metrics.uncertainty import LEVELS
+from mmae.settings import Scoring
+
+SCORING = Scoring(bootstrap_samples=10)
+N = 4000
+
+
+def forecast(seed: int, claimed: float, n: int = N, tails: bool = False) -> pd.DataFrame:
+    """Errors of 0.03 (1 + z), some galaxies worse; z_std is `claimed` times what is true."""
+    rng = np.random.default_rng(seed)
+    z_spec = rng.uniform(0.05, 2, n)
+    true_std = 0.03 * (1 + z_spec) * rng.uniform(0.5, 2, n)
+    noise = rng.standard_t(3, n) if tails else rng.normal(0, 1, n)
+    z_pred = z_spec + true_std * noise
+    return pd.DataFrame({"z_spec": z_spec, "z_pred": z_pred, "z_std": claimed * true_std})
+
+
+@pytest.mark.parametrize("tails", [False, True], ids=["gaussian", "heavy tails"])
+@pytest.mark.parametrize("claimed", [0.4, 1.0, 3.0])
+def test_calibrated_intervals_cover_what_they_say_whatever_z_std_claims(claimed, tails):
+    test, validation = (forecast(seed, claimed, tails=tails) for seed in (0, 1))
+    report = full_report(test, validation, SCORING)
+    for level in LEVELS:
+        found = report["conformal"][f"coverage_{100 * level:g}"]
+        assert found == pytest.approx(level, abs=0.03)
+    if claimed != 1.0:
+        raw = report["uncertainty"]["coverage_68"]
+        assert abs(raw - 0.68) > 0.15, "z_std alone does not"
+    # the factor undoes the claim
+    if not tails:
+        assert report["conformal"]["factor_68"] == pytest.approx(1 / claimed, rel=0.06)
+
+
+def test_models_without_z_std_are_calibrated_with_1_plus_z():
+    test, validation = (forecast(seed, 1.0).drop(columns="z_std") for seed in (0, 1))
+    report = full_report(test, validation, SCORING)
+    assert "uncertainty" not in report
+    for level in LEVELS:
+        found = report["conformal"][f"coverage_{100 * level:g}"]
+        assert found == pytest.approx(level, abs=0.03)
+
+
+def test_wrong_calibration_galaxies_are_seen():
+    """Galaxies that the model knows better than those of the test give intervals too narrow."""
+    test, known = forecast(0, 1.0), forecast(1, 1.0)
+    known["z_pred"] = known["z_spec"] + 0.2 * (known["z_pred"] - known["z_spec"])
+    report = full_report(test, known, SCORING)
+    assert report["conformal"]["coverage_68"] < 0.3
+
+
+def test_a_report_has_what_its_columns_allow():
+    test, validation = forecast(0, 1.0, n=300), forecast(1, 1.0, n=300)
+    both = {"uncertainty", "conformal"}
+    plain = set(full_report(test[["z_spec", "z_pred"]], None, SCORING))
+    assert plain == {"all", "low_redshift", "bins", "n_outside"}
+    assert set(full_report(test, None, SCORING)) == plain | {"uncertainty"}
+    assert set(full_report(test, validation, SCORING)) == plain | both
+    with pytest.raises(InputError, match="found z_std in the test only"):
+        full_report(test, validation.drop(columns="z_std"), SCORING)
+
+
+def test_text_tells_the_uncertainty_where_there_is_one():
+    report = full_report(forecast(0, 1.0, n=300), None, SCORING)
+    text = metrics_text(report)
+    value = report["uncertainty"]["coverage_68"]
+    assert "uncertainty: z_std against what happened" in text
+    assert f"coverage_68                  {value:.4f}" in text
+    del report["uncertainty"]
+    assert "uncertainty" not in metrics_text(report)
+
+
+def test_forecasts_are_read_with_all_their_columns(tmp_path):
+    (tmp_path / "p.csv").write_text("targetid,z_spec,z_pred,z_std\n39627000000000001,1,2,0.5\n")
+    table = read_forecast(tmp_path / "p.csv")
+    assert table["targetid"].tolist() == [39627000000000001], "not rounded"
+    assert table[["z_spec", "z_pred", "z_std"]].dtypes.unique().tolist() == [np.dtype(float)]
+
+
+def test_targets_are_those_of_the_split_in_its_order(tmp_path):
+    split = tmp_path / "split.npz"
+    np.savez(split, test_targetid=[5, 3, 9], validation_targetid=[1, 2])
+    check_targets("p.csv", pd.DataFrame({"targetid": [5, 3, 9]}), split, "test")
+    check_targets("p.csv", pd.DataFrame({"targetid": [1, 2]}), split, "validation")
+    for wrong, shared in (([5, 9, 3], 3), ([5, 3], 2), ([1, 2], 0), ([5, 3, 8], 2)):
+        with pytest.raises(InputError, match=f"p.csv: column targetid: .*which {shared} are test"):
+            check_targets("p.csv", pd.DataFrame({"targetid": wrong}), split, "test")
