@@ -15,7 +15,7 @@ help:
 	@echo "make test-lsdb  install the optional LSDB into .venv and test it"
 	@echo "make toy        the whole workflow in about a minute, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
-	@echo "make schema     write config/schema.yaml from src/mmae/settings.py"
+	@echo "make schema     write config/schema.yaml from src/mmae/settings"
 	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
 	@echo "make bench      speed and memory of the data steps; the cross-match at full size (2 GB of disk)"
 

@@ -11,7 +11,8 @@ configfile: "config/config.yaml"
 include: "workflow/rules/common.smk"
 
 
-validate(config, "config/schema.yaml")
+# models have defaults of their own, which are filled in when the config is read
+validate(config, "config/schema.yaml", set_default=False)
 
 
 report: "workflow/report/workflow.rst"
@@ -22,7 +23,8 @@ include: "workflow/rules/survey.smk"  # section 3: both surveys, matched
 include: "workflow/rules/dataset.smk"  # section 3: cleaning; section 4: split and normalisation
 include: "workflow/rules/training.smk"  # section 4: the model, trained at every mask ratio
 include: "workflow/rules/evaluation.smk"  # section 5: predictions and metrics
-include: "workflow/rules/paper.smk"  # figures and tables
+include: "workflow/rules/paper.smk"  # the paper's figures and tables
+include: "workflow/rules/comparison.smk"  # all models compared; what the paper leaves to later work
 include: "workflow/rules/archive.smk"  # a run packed for others; figures and tables from it
 
 
@@ -33,8 +35,12 @@ rule all:
         paper("figures/figure_1.pdf"),  # a low-redshift galaxy, 75% of both modalities hidden
         paper("figures/figure_2.pdf"),  # high redshift, the spectrum hidden entirely
         paper("figures/figure_3.pdf"),  # redshift from images alone
-        paper("figures/masking.pdf"),  # redshift scatter against the mask ratio in training
+        paper("figures/masking.pdf"),  # scatter and reconstruction by mask ratio, training and test
+        paper("figures/reconstruction.pdf"),  # how well hidden parts are reconstructed
+        paper("figures/comparison.pdf"),  # every model on the same galaxies, with intervals
+        paper("figures/uncertainty.pdf"),  # are the models as sure as they should be?
+        paper("figures/embeddings.pdf"),  # what the embeddings hold
         paper("tables/table_1.csv"),  # what both surveys and the dataset hold
         if_matched_here(paper("tables/cleaning.csv")),  # what each cut removed
         if_released(f"results/{SURVEY}/dataset/authors_split.csv"),  # is it the paper's?
-        paper("tables/comparison.csv"),  # sigma_NMAD of every run beside published ones
+        paper("tables/comparison.csv"),  # every model, and published values beside

@@ -11,7 +11,10 @@ from workflow_project import TOY, Project
 
 pytestmark = pytest.mark.workflow
 
-NOTEBOOKS = ("figure_1", "figure_2", "figure_3", "masking", "table_1", "cleaning", "comparison")
+NOTEBOOKS = (
+    *("figure_1", "figure_2", "figure_3", "masking", "table_1", "cleaning", "comparison"),
+    *("uncertainty", "reconstruction", "embeddings"),
+)
 PLAN = dict.fromkeys(("restore", *NOTEBOOKS), 1)
 
 

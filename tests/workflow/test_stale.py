@@ -10,12 +10,16 @@ from workflow_project import TOY
 
 pytestmark = pytest.mark.workflow
 
-TABLE = {"comparison", "masking"}
-SCORED = {"score", "figure_3", *TABLE}
-EVALUATED = {"evaluate", "figure_1", "figure_2", *SCORED}
+COMPARED = {"comparison", "uncertainty"}
+SCORED = {"score", "figure_3", *COMPARED}
+EVALUATED = {
+    *("predict", "probe", "reconstruct", "score_reconstruction", "study_masks"),
+    *("figure_1", "figure_2", "masking", "reconstruction", "embeddings"),
+    *SCORED,
+}
 TRAINED = {"train", *EVALUATED}
 CLEANED = {
-    *("clean", "split", "training_arrays", "summarise", "baseline", "table_1", "cleaning"),
+    *("clean", "split", "training_arrays", "summarise", "table_1", "cleaning"),
     *TRAINED,
 }
 COLLECTED = {"fetch_spectra", "collect_spectra", *CLEANED}
@@ -48,13 +52,15 @@ def nothing_to_do_before_and_after(finished):
         # code
         ("src/mmae/plots/figure_3.py", "lw=0.8, ls=", "lw=0.9, ls=", {"figure_3"}),
         ("src/mmae/plots/style.py", "font_scale=0.95", "font_scale=1.0", {
-            *("figure_1", "figure_2", "figure_3", "masking"),
+            *("figure_1", "figure_2", "figure_3", "masking", "reconstruction", "embeddings"),
+            *COMPARED,
         }),
         ("src/mmae/evaluation/tables.py", '"measured here"', '"here"', {"table_1"}),
         ("src/mmae/metrics/redshift.py", "> CATASTROPHIC_LIMIT", "> 2", SCORED),
-        ("src/mmae/evaluation/baselines.py", "np.log1p(z_train)", "z_train", {
-            *("baseline", "score", *TABLE),
+        ("src/mmae/models/gbdt.py", "np.log1p(train", "np.log(train", {
+            *("train", "predict", "score", *COMPARED),
         }),
+        ("src/mmae/evaluation/story.py", "SURE = 0.975", "SURE = 0.99", {"comparison", "masking"}),
         ("src/mmae/models/paper.py", "torch.cat([self.image_pool", "torch.cat([-self.image_pool",
          TRAINED),
         ("src/mmae/training/fit.py", "network.train()", "network.eval()", TRAINED),
@@ -92,7 +98,9 @@ def test_an_edit_reruns_what_uses_it(finished, file, old, new, rules):
 def test_a_new_ratio_reruns_nothing_that_is_finished(finished):
     with edited(finished.folder / "config/toy.yaml", "[0.25, 0.75]", "[0.25, 0.50, 0.75]"):
         jobs = finished.planned(*TOY)
-    assert jobs == {"train": 1, "evaluate": 2, "score": 2, "comparison": 1, "masking": 1}
+    assert jobs == dict.fromkeys(
+        ("train", "study_masks", "score_reconstruction", "masking", "reconstruction"), 1
+    )
 
 
 def test_a_new_model_is_an_entry_of_the_config(finished):
@@ -109,7 +117,7 @@ def test_a_new_model_is_an_entry_of_the_config(finished):
         edited(finished.folder / "config/config.yaml", "models: [mmae]", "models: [mmae, narrow]"),
     ):
         jobs = finished.planned(*TOY)
-    assert jobs == {"train": 2, "evaluate": 4, "score": 4, "comparison": 1, "masking": 1}
+    assert jobs == {"train": 2, "predict": 2, "score": 2, "comparison": 1, "uncertainty": 1}
 
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):

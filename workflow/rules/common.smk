@@ -8,13 +8,15 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from mmae.archive.contents import workflow_outputs
+from mmae import runs
+from mmae.archive.contents import ESTIMATORS, workflow_outputs
 from mmae.archive.reading import read_archive
 from mmae.checks import check_writable
 from mmae.errors import InputError
+from mmae.evaluation.published import published_as
 from mmae.provenance import code_digest
 from mmae.config import from_text, read_section
-from mmae.settings import Settings
+from mmae.settings import Settings, training_of
 
 # what stands inside a mapping of --config reaches us as text
 update_config(config, from_text(workflow.config_settings.config))
@@ -41,7 +43,8 @@ DATASET = (
 )
 SERVICES = {"coadd": "survey.desi", "sparcl": "survey.sparcl"}
 SPECTRA_GROUPS = [f"{group:03d}" for group in range(SETTINGS.survey.spectra.groups)]
-VIEWS = [f"image{mask:.2f}-spectrum1.00" for mask in GRID.test_masks]
+# redshifts read out of a model's embeddings stand beside those that models give themselves
+READOUTS = [f"{model}-{name}" for model in SETTINGS.models for name in runs.READOUTS]
 # nothing of an archived run is computed: rules that do not say otherwise match no survey
 COMPUTED = "(?!)" if ARCHIVE.path else SURVEY
 # the authors' predictions are scored and drawn by the same rules as ours
@@ -51,7 +54,7 @@ PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
 
 wildcard_constraints:
     survey=COMPUTED,
-    model="|".join([*SETTINGS.models, *SETTINGS.baselines, "himes2025"]),
+    model="|".join([*SETTINGS.models, *READOUTS, "himes2025"]),
     mask=r"[01]\.\d\d",
     seed=r"\d+",
     group=r"\d{3}",
@@ -102,43 +105,95 @@ def if_released(path):
     return path if RELEASED else []
 
 
-def runs(name):
-    """Path of a file of every run: models at all ratios, seeds and views, then baselines."""
-    whole = "image0.00-spectrum1.00"
-    folders = [
-        f"{model}/mask{mask:.2f}/seed{seed}/{view}"
-        for model in GRID.models
-        for mask in GRID.masks
-        for seed in GRID.seeds
-        for view in VIEWS
-    ] + [
-        f"{baseline}/mask0.00/seed{GRID.seeds[0]}/{whole}"
-        for baseline in GRID.baselines
+def evaluated(of, name):
+    """Path of a file of each run or view that a function of mmae.runs names."""
+    return [
+        f"results/{SURVEY}/evaluation/{part.folder}/{name}" for part in of(SETTINGS)
     ]
-    return [f"results/{SURVEY}/evaluation/{folder}/{name}" for folder in folders]
 
 
 def headline(view, name):
     """Path of a file of the run that the figures show, under one view of the test galaxies."""
-    run = f"{HEADLINE.model}/mask{HEADLINE.mask:.2f}/seed{HEADLINE.seed}"
-    return f"results/{SURVEY}/evaluation/{run}/{view}/{name}"
+    return f"results/{SURVEY}/evaluation/{runs.headline(SETTINGS).folder}/{view}/{name}"
 
 
 def figure_3_run(wildcards):
     """The predictions and metrics that Figure 3 shows: ours, or the authors' own."""
-    view = "image0.25-spectrum1.00"
+    view = runs.HEADLINE_VIEW
     names = {"predictions": "predictions.csv", "metrics": "metrics.json"}
     if wildcards.survey == SURVEY:
         return {key: headline(view, name) for key, name in names.items()}
     return {key: f"{PUBLISHED}/{view}/{name}" for key, name in names.items()}
 
 
-def compared_runs(wildcards):
-    """Metrics of all runs, or of the authors' two prediction files."""
+def forecast(wildcards):
+    """What a run is scored by: predictions, and for ours validation galaxies and the split."""
+    folder = "results/{survey}/evaluation/{model}/mask{mask}/seed{seed}/{view}"
+    files = {"predictions": f"{folder}/predictions.csv"}
     if wildcards.survey == SURVEY:
-        return runs("metrics.json")
-    views = ("image0.25-spectrum1.00", "image0.00-spectrum1.00")
-    return [f"{PUBLISHED}/{view}/metrics.json" for view in views]
+        files["validation"] = f"{folder}/validation.csv"
+        files["split"] = "results/{survey}/dataset/split.npz"
+    return files
+
+
+def with_validation(wildcards):
+    """Options of `mmae score` for what else `forecast` names."""
+    files = {
+        name: path.format(**wildcards)
+        for name, path in forecast(wildcards).items()
+        if name != "predictions"
+    }
+    return [f"--{name}={path}" for name, path in files.items()]
+
+
+def model_code(entry):
+    """Digest of the source of a command and of the model that the wildcard names."""
+    return lambda wildcards: code(
+        entry, f"mmae.models.{SETTINGS.models[wildcards.model].kind}"
+    )
+
+
+def model_threads(wildcards):
+    """CPU threads of a model's training."""
+    model = SETTINGS.models[wildcards.model]
+    return training_of(SETTINGS.training, model.training).threads
+
+
+def model_gpu(wildcards):
+    """One training a GPU: profiles/default says how many there are."""
+    model = SETTINGS.models[wildcards.model]
+    device = training_of(SETTINGS.training, model.training).device
+    return 0 if device == "cpu" or model.kind in ESTIMATORS else 1
+
+
+def compared_runs(wildcards):
+    """Metrics and predictions of all that is compared, and what it cost; or the authors' two."""
+    if wildcards.survey != SURVEY:
+        views = [
+            f"{PUBLISHED}/{view}" for view in (runs.HEADLINE_VIEW, runs.WHOLE_IMAGE)
+        ]
+        names = {"metrics": "metrics.json", "predictions": "predictions.csv"}
+        return {
+            key: [f"{view}/{name}" for view in views] for key, name in names.items()
+        }
+    return {
+        "metrics": evaluated(runs.scored, "metrics.json"),
+        "predictions": evaluated(runs.scored, "predictions.csv"),
+        "costs": evaluated(runs.compared, "cost.json"),
+        "speeds": evaluated(runs.predicted, "speed.json"),
+    }
+
+
+def folders(metrics):
+    """Folders of metrics, in one text for a notebook."""
+    return " ".join(os.path.dirname(path) for path in metrics)
+
+
+def reference(wildcards):
+    """The run that all are compared with."""
+    if wildcards.survey != SURVEY:
+        return f"himes2025 0.75 {runs.HEADLINE_VIEW}"
+    return f"{HEADLINE.model} {HEADLINE.mask:.2f} {runs.HEADLINE_VIEW}"
 
 
 def settings(*sections):

@@ -138,45 +138,6 @@ rule figure_3:
         """
 
 
-rule masking:
-    """Section 4: redshift scatter against the mask ratio in training."""
-    input:
-        notebook="notebooks/masking.ipynb",
-        metrics=runs("metrics.json"),
-    output:
-        pdf="results/{survey}/paper/figures/masking.pdf",
-        png=report(
-            "results/{survey}/paper/figures/masking.png",
-            caption="../report/masking.rst",
-            category="Figures",
-            labels={"figure": "Scatter against mask ratio"},
-        ),
-    log:
-        notebook="results/{survey}/paper/notebooks/masking.ipynb",
-    benchmark:
-        "results/{survey}/benchmarks/masking.tsv"
-    wildcard_constraints:
-        survey=SURVEY,
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=15,
-    params:
-        model=HEADLINE.model,
-        seed=HEADLINE.seed,
-        code=code("mmae.cli.paper:notebook", "notebooks/masking.ipynb"),
-    shell:
-        """
-        mmae notebook {input.notebook:q} {log.notebook:q} \
-            --set metrics "{input.metrics}" \
-            --set model {params.model:q} \
-            --set seed {params.seed:q} \
-            --set figure {output.pdf:q}
-        """
-
-
 rule table_1:
     """Section 1: what both surveys and the dataset hold."""
     input:
@@ -245,42 +206,6 @@ rule cleaning:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set report {input.report:q} \
-            --set table {output.csv:q}
-        """
-
-
-rule comparison:
-    """Section 5.2: sigma_NMAD of every run beside published values."""
-    input:
-        notebook="notebooks/comparison.ipynb",
-        metrics=compared_runs,
-    output:
-        csv=report(
-            "results/{survey}/paper/tables/comparison.csv",
-            caption="../report/comparison.rst",
-            category="Tables",
-            labels={"table": "Comparison of redshift scatter"},
-        ),
-        md="results/{survey}/paper/tables/comparison.md",
-        tex="results/{survey}/paper/tables/comparison.tex",
-    log:
-        notebook="results/{survey}/paper/notebooks/comparison.ipynb",
-    benchmark:
-        "results/{survey}/benchmarks/comparison.tsv"
-    wildcard_constraints:
-        survey=OURS_OR_PUBLISHED,
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=15,
-    params:
-        code=code("mmae.cli.paper:notebook", "notebooks/comparison.ipynb"),
-    shell:
-        """
-        mmae notebook {input.notebook:q} {log.notebook:q} \
-            --set metrics "{input.metrics}" \
             --set table {output.csv:q}
         """
 

@@ -1,4 +1,4 @@
-"""Section 4: train the model."""
+"""Section 4: train the models."""
 
 
 rule train:
@@ -8,6 +8,7 @@ rule train:
         split="results/{survey}/dataset/split.npz",
     output:
         model=directory("results/{survey}/models/{model}/mask{mask}/seed{seed}"),
+        cost="results/{survey}/evaluation/{model}/mask{mask}/seed{seed}/cost.json",
     log:
         "results/{survey}/logs/train/{model}/mask{mask}/seed{seed}.log",
     benchmark:
@@ -16,18 +17,14 @@ rule train:
         model="|".join(SETTINGS.models),
     conda:
         "../../envs/environment.yaml"
-    threads: SETTINGS.training.threads
+    threads: model_threads
     resources:
         mem_mb=4000,
         runtime=720,
-        # one training a GPU: profiles/default says how many there are
-        gpu=0 if SETTINGS.training.device == "cpu" else 1,
+        gpu=model_gpu,
     params:
         settings=lambda wildcards: settings(f"models.{wildcards.model}", "training"),
-        code=lambda wildcards: code(
-            "mmae.cli.training:train",
-            f"mmae.models.{SETTINGS.models[wildcards.model].kind}",
-        ),
+        code=model_code("mmae.cli.training:train"),
     shell:
         """
         mmae train \
@@ -38,5 +35,43 @@ rule train:
             --mask {wildcards.mask:q} \
             --seed {wildcards.seed:q} \
             --output {output.model:q} \
+            --cost {output.cost:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule tune:
+    """Section 4: rank learning rates of one model by its validation loss; not part of a run."""
+    input:
+        arrays="results/{survey}/dataset/arrays",
+        split="results/{survey}/dataset/split.npz",
+    output:
+        table="results/{survey}/tuning/{model}.csv",
+    log:
+        "results/{survey}/logs/tune/{model}.log",
+    benchmark:
+        "results/{survey}/benchmarks/tune/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(SETTINGS.models),
+    conda:
+        "../../envs/environment.yaml"
+    threads: model_threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=model_gpu,
+    params:
+        settings=lambda wildcards: settings(
+            f"models.{wildcards.model}", "training", "tuning"
+        ),
+        code=model_code("mmae.cli.training:tune"),
+    shell:
+        """
+        mmae tune \
+            --config {params.settings:q} \
+            --arrays {input.arrays:q} \
+            --split {input.split:q} \
+            --model {wildcards.model:q} \
+            --table {output.table:q} \
             2>&1 | tee {log:q}
         """

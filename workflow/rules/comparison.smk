@@ -1,0 +1,266 @@
+"""Sections 4 and 5, and past them: all models compared, and what the paper leaves to later work.
+
+Each is a notebook that papermill runs, as in paper.smk.
+"""
+
+
+rule comparison:
+    """Section 5.2: every model on the same galaxies, beside published values."""
+    input:
+        unpack(compared_runs),
+        notebook="notebooks/comparison.ipynb",
+    output:
+        table=report(
+            "results/{survey}/paper/tables/comparison.csv",
+            caption="../report/comparison.rst",
+            category="Tables",
+            labels={"table": "Comparison of redshift scatter"},
+        ),
+        table_md="results/{survey}/paper/tables/comparison.md",
+        table_tex="results/{survey}/paper/tables/comparison.tex",
+        figure="results/{survey}/paper/figures/comparison.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/comparison.png",
+            caption="../report/comparison_figure.rst",
+            category="Figures",
+            labels={"figure": "Comparison of redshift scatter"},
+        ),
+        differences="results/{survey}/paper/figures/differences.pdf",
+        differences_png=report(
+            "results/{survey}/paper/figures/differences.png",
+            caption="../report/differences.rst",
+            category="Figures",
+            labels={"figure": "Paired differences"},
+        ),
+    log:
+        notebook="results/{survey}/paper/notebooks/comparison.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/comparison.tsv"
+    wildcard_constraints:
+        survey=OURS_OR_PUBLISHED,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        folders=lambda wildcards, input: folders(input.metrics),
+        reference=reference,
+        published_as=json.dumps(published_as(SETTINGS)),
+        scoring=SETTINGS.scoring,
+        code=code("mmae.cli.paper:notebook", "notebooks/comparison.ipynb"),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set folders {params.folders:q} \
+            --set reference {params.reference:q} \
+            --set published_as {params.published_as:q} \
+            --set bootstrap_samples {params.scoring.bootstrap_samples} \
+            --set bootstrap_seed {params.scoring.bootstrap_seed} \
+            --set low_redshift {params.scoring.low_redshift} \
+            --set table {output.table:q} \
+            --set figure {output.figure:q} \
+            --set differences {output.differences:q}
+        """
+
+
+rule masking:
+    """Section 4: redshifts and reconstructions by mask ratio, in training and in the test."""
+    input:
+        studies=evaluated(runs.studied, "study.csv"),
+        notebook="notebooks/masking.ipynb",
+    output:
+        figure="results/{survey}/paper/figures/masking.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/masking.png",
+            caption="../report/masking.rst",
+            category="Figures",
+            labels={"figure": "Mask ratios in training and test"},
+        ),
+        table=report(
+            "results/{survey}/paper/tables/masking.csv",
+            caption="../report/masking_table.rst",
+            category="Tables",
+            labels={"table": "Mask ratios in training and test"},
+        ),
+        table_md="results/{survey}/paper/tables/masking.md",
+        table_tex="results/{survey}/paper/tables/masking.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/masking.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/masking.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code("mmae.cli.paper:notebook", "notebooks/masking.ipynb"),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set studies "{input.studies}" \
+            --set table {output.table:q} \
+            --set figure {output.figure:q}
+        """
+
+
+rule uncertainty:
+    """Section 5.2: whether models are as sure as they should be."""
+    input:
+        unpack(compared_runs),
+        notebook="notebooks/uncertainty.ipynb",
+    output:
+        table=report(
+            "results/{survey}/paper/tables/uncertainty.csv",
+            caption="../report/uncertainty_table.rst",
+            category="Tables",
+            labels={"table": "Calibration"},
+        ),
+        table_md="results/{survey}/paper/tables/uncertainty.md",
+        table_tex="results/{survey}/paper/tables/uncertainty.tex",
+        figure="results/{survey}/paper/figures/uncertainty.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/uncertainty.png",
+            caption="../report/uncertainty.rst",
+            category="Figures",
+            labels={"figure": "Calibration"},
+        ),
+    log:
+        notebook="results/{survey}/paper/notebooks/uncertainty.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/uncertainty.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        folders=lambda wildcards, input: folders(input.metrics),
+        code=code("mmae.cli.paper:notebook", "notebooks/uncertainty.ipynb"),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set folders {params.folders:q} \
+            --set table {output.table:q} \
+            --set figure {output.figure:q}
+        """
+
+
+rule reconstruction:
+    """Section 5.1: how well hidden parts are reconstructed."""
+    input:
+        tables=[
+            f"results/{SURVEY}/evaluation/{run.folder}/{runs.BOTH_HIDDEN}/reconstruction.csv"
+            for run in runs.studied(SETTINGS)
+        ],
+        from_images=headline(runs.HEADLINE_VIEW, "reconstruction.csv"),
+        notebook="notebooks/reconstruction.ipynb",
+    output:
+        table=report(
+            "results/{survey}/paper/tables/reconstruction.csv",
+            caption="../report/reconstruction_table.rst",
+            category="Tables",
+            labels={"table": "Reconstruction"},
+        ),
+        table_md="results/{survey}/paper/tables/reconstruction.md",
+        table_tex="results/{survey}/paper/tables/reconstruction.tex",
+        figure="results/{survey}/paper/figures/reconstruction.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/reconstruction.png",
+            caption="../report/reconstruction.rst",
+            category="Figures",
+            labels={"figure": "Reconstruction"},
+        ),
+        line_table=report(
+            "results/{survey}/paper/tables/lines.csv",
+            caption="../report/lines_table.rst",
+            category="Tables",
+            labels={"table": "Lines"},
+        ),
+        line_table_md="results/{survey}/paper/tables/lines.md",
+        line_table_tex="results/{survey}/paper/tables/lines.tex",
+        lines="results/{survey}/paper/figures/lines.pdf",
+        lines_png=report(
+            "results/{survey}/paper/figures/lines.png",
+            caption="../report/lines.rst",
+            category="Figures",
+            labels={"figure": "Lines"},
+        ),
+    log:
+        notebook="results/{survey}/paper/notebooks/reconstruction.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/reconstruction.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code("mmae.cli.paper:notebook", "notebooks/reconstruction.ipynb"),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set tables "{input.tables}" \
+            --set from_images {input.from_images:q} \
+            --set table {output.table:q} \
+            --set figure {output.figure:q} \
+            --set line_table {output.line_table:q} \
+            --set lines {output.lines:q}
+        """
+
+
+rule embeddings:
+    """Section 5.2: neighbourhoods of embeddings, and from images to their spectra."""
+    input:
+        embeddings=evaluated(runs.embedded, "embeddings.npz"),
+        notebook="notebooks/embeddings.ipynb",
+    output:
+        table=report(
+            "results/{survey}/paper/tables/retrieval.csv",
+            caption="../report/retrieval.rst",
+            category="Tables",
+            labels={"table": "From images to their spectra"},
+        ),
+        table_md="results/{survey}/paper/tables/retrieval.md",
+        table_tex="results/{survey}/paper/tables/retrieval.tex",
+        figure="results/{survey}/paper/figures/embeddings.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/embeddings.png",
+            caption="../report/embeddings.rst",
+            category="Figures",
+            labels={"figure": "Embeddings"},
+        ),
+    log:
+        notebook="results/{survey}/paper/notebooks/embeddings.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/embeddings.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        seed=SETTINGS.evaluation.seed,
+        code=code("mmae.cli.paper:notebook", "notebooks/embeddings.ipynb"),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set embeddings "{input.embeddings}" \
+            --set seed {params.seed} \
+            --set table {output.table:q} \
+            --set figure {output.figure:q}
+        """
