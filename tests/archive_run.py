@@ -23,8 +23,11 @@ def write_run(results: Path) -> None:
     """Write all files of a run, each with its own name as content, and what is never packed."""
     for name in (*required_files(SETTINGS), "dataset/matches.csv", "dataset/spectra.hdf5"):
         (results / name).parent.mkdir(parents=True, exist_ok=True)
-        description = json.dumps({"name": name, "training": CONFIG["training"]})
-        (results / name).write_text(description if name.endswith("model.json") else f"{name}\n")
+        content = f"{name}\n"
+        if name.endswith("model.json"):
+            own = CONFIG["models"][name.split("/")[1]].get("training", {})
+            content = json.dumps({"name": name, "training": CONFIG["training"] | own})
+        (results / name).write_text(content)
     (results / "paper/figures/figure_1.png").write_text("pixels\n")
     (results / "dataset/arrays").mkdir()
     (results / "dataset/arrays/images.npy").write_text("a terabyte\n")

@@ -54,15 +54,11 @@ def headline(settings: Settings) -> Run:
 
 
 def masked(settings: Settings) -> list[Run]:
-    """Models that hide tokens, at every mask ratio, and the headline's with further seeds."""
+    """Models that hide tokens: the headline's at every ratio, all with every seed at its ratio."""
     grid, shown = settings.grid, headline(settings)
-    runs = [
-        Run(model, mask, seed)
-        for model in grid.models
-        for mask in grid.masks
-        for seed in grid.seeds
-    ]
-    return runs + [shown._replace(seed=seed) for seed in grid.more_seeds]
+    runs = [Run(shown.model, mask, seed) for mask in grid.masks for seed in grid.seeds]
+    runs += [run for model in grid.models for run in _seeds(settings, model)]
+    return list(dict.fromkeys(runs))
 
 
 def baselines(settings: Settings) -> list[Run]:

@@ -71,8 +71,10 @@ def nothing_to_do_before_and_after(finished):
         # notebooks
         ("notebooks/table_1.ipynb", "# Table 1", "# Table one", {"table_1"}),
         # config
-        ("config/toy.yaml", "epochs: 2", "epochs: 3", TRAINED),
-        ("config/toy.yaml", "bootstrap_samples: 20", "bootstrap_samples: 30", SCORED),
+        ("config/toy.yaml", "training:\n  epochs: 2", "training:\n  epochs: 3", TRAINED),
+        ("config/toy.yaml", "bootstrap_samples: 20", "bootstrap_samples: 30", {
+            *("study_masks", "score_reconstruction", "masking", "reconstruction"), *SCORED,
+        }),
         ("config/config.yaml", "radius_arcsec: 1.0", "radius_arcsec: 0.9",
          EVERYTHING - {"simulate_survey"}),
         ("config/config.yaml", "seed: 0                   # of the test masks", "seed: 1",
@@ -117,7 +119,7 @@ def test_a_new_model_is_an_entry_of_the_config(finished):
         edited(finished.folder / "config/config.yaml", "models: [mmae]", "models: [mmae, narrow]"),
     ):
         jobs = finished.planned(*TOY)
-    assert jobs == {"train": 2, "predict": 2, "score": 2, "comparison": 1, "uncertainty": 1}
+    assert jobs == {"train": 1, "predict": 2, "score": 2, "comparison": 1, "uncertainty": 1}
 
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):

@@ -206,7 +206,7 @@ def test_cleaning_is_told_from_the_crossmatch_on(finished):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(finished):
     view = "image0.25-spectrum1.00/metrics.json"
-    run = "results/toy/evaluation/mmae/mask0.25"
+    run = "results/toy/evaluation/mmae/mask0.75"
     first = (finished.folder / f"{run}/seed0/{view}").read_bytes()
     finished.toy("--forcerun", "train", "--", f"{run}/seed0/{view}")
     assert (finished.folder / f"{run}/seed0/{view}").read_bytes() == first

@@ -75,10 +75,10 @@ def _check_trainings(results: Path, names: list[str], config: dict[str, Any]) ->
     for name in names:
         if name.startswith("models/") and name.endswith("/model.json"):
             found = read_json(results / name).get("training")
-            if found != config["training"]:
-                raise InputError(
-                    results / name, key="training", found=found, expected=config["training"]
-                )
+            own = config["models"][name.split("/")[1]].get("training") or {}
+            expected = config["training"] | own
+            if found != expected:
+                raise InputError(results / name, key="training", found=found, expected=expected)
 
 
 def software_versions() -> dict[str, Any]:

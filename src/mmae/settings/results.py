@@ -13,7 +13,9 @@ class Grid:
     """Which runs exist. Adding one reruns nothing that is finished."""
 
     models: tuple[str, ...] = key(
-        "entries of models that hide tokens: trained at each of masks", min_length=1
+        "entries of models that hide tokens: the headline's is trained at each of masks, others at "
+        "the headline's",
+        min_length=1,
     )
     masks: tuple[Ratio, ...] = key("mask ratios in training", min_length=1)
     seeds: tuple[Seed, ...] = key("seeds of the training", min_length=1)
@@ -27,7 +29,7 @@ class Grid:
     )
     spectrum_probes: tuple[str, ...] = key("the same of spectra, as an upper bound")
     more_seeds: tuple[Seed, ...] = key(
-        "further seeds of the headline's mask ratio, of baselines and of probes"
+        "further seeds of all that is compared, at the headline's mask ratio"
     )
     study_masks: tuple[Ratio, ...] = key(
         "fractions hidden at test time in the masking study", min_length=1
