@@ -93,7 +93,10 @@ def flatten(embeddings: Sequence[Embedded], seed: int) -> dict[str, np.ndarray]:
     Source: UMAP, McInnes, Healy & Melville 2018 (arXiv:1802.03426), with cosine distances.
     Distances between far groups mean nothing.
     """
-    from umap import UMAP
+    with warnings.catch_warnings():
+        # its progress bar looks for widgets in notebooks
+        warnings.simplefilter("ignore")
+        from umap import UMAP
 
     maps = {}
     for one in embeddings:
