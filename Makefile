@@ -17,7 +17,7 @@ help:
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings"
 	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
-	@echo "make bench      speed and memory of the data steps; the cross-match at full size (2 GB of disk)"
+	@echo "make bench      speed and memory of data steps and training; the cross-match at full size (2 GB of disk)"
 
 reproduce: $(READY)
 	snakemake --cores all
@@ -54,7 +54,10 @@ bench: $(READY)
 	python benchmarks/survey.py
 	python benchmarks/crossmatch.py
 	@data=results/demo/dataset/galaxiesml_spectra.hdf5; \
-	if [ -e $$data ]; then python benchmarks/storage.py $$data; else echo "storage: run make reproduce first"; fi
+	if [ -e $$data ]; then \
+	    python benchmarks/storage.py $$data; \
+	    python benchmarks/training.py $$data results/demo/dataset/arrays; \
+	else echo "storage, training: run make reproduce first"; fi
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"error: Python 3.11 or newer is needed, found {v[0]}.{v[1]}; name another with PYTHON=")'

@@ -51,7 +51,8 @@ def test_rules_name_what_they_use(name):
 
 
 def test_rules_and_commands_have_the_same_names():
-    called = set(re.findall(r"^ +mmae ([a-z-]+) ", "".join(WORK.values()), re.MULTILINE))
+    starts = r"^ +(?:mmae|\{params\.launcher:q\}) ([a-z-]+) "
+    called = set(re.findall(starts, "".join(WORK.values()), re.MULTILINE))
     assert called == set(COMMANDS) - {"metrics", "schema", "fetch-archive"}
     for command in called - {"notebook"}:
         assert command.replace("-", "_") in WORK

@@ -17,8 +17,8 @@ rule archive:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=on_retry(1000),
+        runtime=on_retry(30),
     params:
         settings=lambda wildcards: settings(*config),
         survey=SURVEY,
@@ -48,8 +48,8 @@ rule restore:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=on_retry(1000),
+        runtime=on_retry(30),
     params:
         archive=ARCHIVE.path,
         survey=SURVEY,

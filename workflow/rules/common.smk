@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from functools import cache
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
@@ -13,6 +14,7 @@ from mmae.archive.contents import ESTIMATORS, workflow_outputs
 from mmae.archive.reading import read_archive
 from mmae.checks import check_writable
 from mmae.errors import InputError
+from mmae.locks import clear_stale_locks
 from mmae.evaluation.published import published_as
 from mmae.provenance import code_digest
 from mmae.config import from_text, read_section
@@ -20,6 +22,9 @@ from mmae.settings import Settings, training_of
 
 # what stands inside a mapping of --config reaches us as text
 update_config(config, from_text(workflow.config_settings.config))
+
+if workflow.is_main_process:
+    RUNNING = clear_stale_locks(Path(".snakemake"))
 
 try:
     check_writable("results")
@@ -146,6 +151,26 @@ def with_validation(wildcards):
     return [f"--{name}={path}" for name, path in files.items()]
 
 
+def on_retry(amount):
+    """More memory or time at each attempt: too little may have been what ended the last one."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def checkpoints(wildcards):
+    """Where an interrupted training is kept: no output, which Snakemake would delete."""
+    folder = "results/{survey}/checkpoints/{model}/mask{mask}/seed{seed}"
+    return folder.format(**wildcards)
+
+
+def launcher(wildcards):
+    """What starts a training: the command, or as many processes of it as the config says."""
+    model = SETTINGS.models[wildcards.model]
+    n = training_of(SETTINGS.training, model.training).processes
+    if n == 1 or model.kind in ESTIMATORS:
+        return ["mmae"]
+    return ["torchrun", "--standalone", f"--nproc-per-node={n}", "-m", "mmae"]
+
+
 def model_code(entry):
     """Digest of the source of a command and of the model that the wildcard names."""
     return lambda wildcards: code(
@@ -156,14 +181,19 @@ def model_code(entry):
 def model_threads(wildcards):
     """CPU threads of a model's training."""
     model = SETTINGS.models[wildcards.model]
-    return training_of(SETTINGS.training, model.training).threads
+    training = training_of(SETTINGS.training, model.training)
+    return training.threads * (1 if model.kind in ESTIMATORS else training.processes)
 
 
 def model_gpu(wildcards):
-    """One training a GPU: profiles/default says how many there are."""
+    """A GPU for each process of a training: profiles/default says how many there are."""
     model = SETTINGS.models[wildcards.model]
-    device = training_of(SETTINGS.training, model.training).device
-    return 0 if device == "cpu" or model.kind in ESTIMATORS else 1
+    training = training_of(SETTINGS.training, model.training)
+    return (
+        0
+        if training.device == "cpu" or model.kind in ESTIMATORS
+        else training.processes
+    )
 
 
 def compared_runs(wildcards):

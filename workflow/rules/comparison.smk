@@ -42,8 +42,8 @@ rule comparison:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         folders=lambda wildcards, input: folders(input.metrics),
         reference=reference,
@@ -96,8 +96,8 @@ rule masking:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         code=code("mmae.cli.paper:notebook", "notebooks/masking.ipynb"),
     shell:
@@ -140,8 +140,8 @@ rule uncertainty:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         folders=lambda wildcards, input: folders(input.metrics),
         code=code("mmae.cli.paper:notebook", "notebooks/uncertainty.ipynb"),
@@ -204,8 +204,8 @@ rule reconstruction:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         code=code("mmae.cli.paper:notebook", "notebooks/reconstruction.ipynb"),
     shell:
@@ -251,8 +251,8 @@ rule embeddings:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         seed=SETTINGS.evaluation.seed,
         code=code("mmae.cli.paper:notebook", "notebooks/embeddings.ipynb"),

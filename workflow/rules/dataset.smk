@@ -19,8 +19,8 @@ rule clean:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(120),
     params:
         settings=lambda wildcards: settings("clean"),
         code=code("mmae.cli.dataset:clean"),
@@ -52,8 +52,8 @@ rule split:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=on_retry(1000),
+        runtime=on_retry(10),
     params:
         settings=lambda wildcards: settings("split"),
         code=code("mmae.cli.dataset:split"),
@@ -81,8 +81,8 @@ rule training_arrays:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(120),
     params:
         settings=lambda wildcards: settings("arrays"),
         code=code("mmae.cli.dataset:training_arrays"),
@@ -112,8 +112,8 @@ rule summarise:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(30),
     params:
         surveys=lambda wildcards, input: (
             []
@@ -147,8 +147,8 @@ rule check_split:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=on_retry(1000),
+        runtime=on_retry(10),
     params:
         code=code("mmae.cli.dataset:check_split"),
     shell:

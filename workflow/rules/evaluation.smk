@@ -21,8 +21,8 @@ rule predict:
         "../../envs/environment.yaml"
     threads: SETTINGS.evaluation.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(60),
     params:
         settings=lambda wildcards: settings("evaluation"),
         code=model_code("mmae.cli.evaluation:predict"),
@@ -60,8 +60,8 @@ rule reconstruct:
         "../../envs/environment.yaml"
     threads: SETTINGS.evaluation.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(60),
     params:
         settings=lambda wildcards: settings("evaluation"),
         code=model_code("mmae.cli.evaluation:reconstruct"),
@@ -97,8 +97,8 @@ rule score_reconstruction:
         "../../envs/environment.yaml"
     threads: SETTINGS.evaluation.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(60),
     params:
         settings=lambda wildcards: settings("evaluation", "scoring"),
         code=model_code("mmae.cli.evaluation:score_reconstruction"),
@@ -134,8 +134,8 @@ rule study_masks:
         "../../envs/environment.yaml"
     threads: SETTINGS.evaluation.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(60),
     params:
         settings=lambda wildcards: settings("evaluation", "scoring"),
         test_masks=[f"--test-mask={mask:.2f}" for mask in GRID.study_masks],
@@ -176,8 +176,8 @@ rule probe:
         "../../envs/environment.yaml"
     threads: SETTINGS.evaluation.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(60),
     params:
         settings=lambda wildcards: settings("evaluation"),
         code=model_code("mmae.cli.evaluation:probe"),
@@ -216,8 +216,8 @@ rule score:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=on_retry(1000),
+        runtime=on_retry(30),
     params:
         settings=lambda wildcards: settings("scoring"),
         more=with_validation,

@@ -35,8 +35,8 @@ rule figure_1:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         seed=HEADLINE.seed,
         code=code("mmae.cli.paper:notebook", "notebooks/figure_1.ipynb"),
@@ -81,8 +81,8 @@ rule figure_2:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         seed=HEADLINE.seed,
         code=code("mmae.cli.paper:notebook", "notebooks/figure_2.ipynb"),
@@ -119,8 +119,8 @@ rule figure_3:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         label=lambda wildcards: (
             "MMAE, simulated galaxies"
@@ -162,8 +162,8 @@ rule table_1:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         code=code("mmae.cli.paper:notebook", "notebooks/table_1.ipynb"),
     shell:
@@ -198,8 +198,8 @@ rule cleaning:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
     params:
         code=code("mmae.cli.paper:notebook", "notebooks/cleaning.ipynb"),
     shell:
@@ -223,8 +223,8 @@ rule fetch_published:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=on_retry(500),
+        runtime=on_retry(10),
     params:
         settings=lambda wildcards: settings("published"),
         code=code("mmae.cli.paper:fetch_published"),

@@ -18,8 +18,8 @@ rule crossmatch:
         "../../envs/environment.yaml"
     threads: 8 if SETTINGS.crossmatch.engine == "lsdb" else 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(30),
     params:
         settings=lambda wildcards: settings("crossmatch.radius_arcsec"),
         code=code("mmae.cli.survey:crossmatch"),
@@ -52,8 +52,8 @@ rule fetch_spectra:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(720),
         downloads=0 if coadd_tree() else 1,
     params:
         settings=lambda wildcards: settings(*spectra_settings()),
@@ -89,8 +89,8 @@ rule collect_spectra:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(120),
     params:
         groups=lambda wildcards, input: [f"--group={path}" for path in input.groups],
         code=code("mmae.cli.survey:collect_spectra"),

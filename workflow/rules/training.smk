@@ -19,15 +19,17 @@ rule train:
         "../../envs/environment.yaml"
     threads: model_threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(720),
         gpu=model_gpu,
     params:
         settings=lambda wildcards: settings(f"models.{wildcards.model}", "training"),
+        launcher=launcher,
+        checkpoints=checkpoints,
         code=model_code("mmae.cli.training:train"),
     shell:
         """
-        mmae train \
+        {params.launcher:q} train \
             --config {params.settings:q} \
             --arrays {input.arrays:q} \
             --split {input.split:q} \
@@ -36,6 +38,7 @@ rule train:
             --seed {wildcards.seed:q} \
             --output {output.model:q} \
             --cost {output.cost:q} \
+            --checkpoints {params.checkpoints:q} \
             2>&1 | tee {log:q}
         """
 
@@ -57,8 +60,8 @@ rule tune:
         "../../envs/environment.yaml"
     threads: model_threads
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=on_retry(4000),
+        runtime=on_retry(1440),
         gpu=model_gpu,
     params:
         settings=lambda wildcards: settings(

@@ -23,6 +23,11 @@ log = logging.getLogger("mmae")
 )
 @path_option("--output", "Folder to write: weights, model.json, history.csv.")
 @path_option("--cost", "JSON to write: parameters, galaxies seen, seconds.")
+@path_option(
+    "--checkpoints",
+    "Folder in which an interrupted training is kept, and goes on from.",
+    required=False,
+)
 def train(
     config: dict[str, Any],
     arrays: Path,
@@ -32,12 +37,15 @@ def train(
     seed: int,
     output: Path,
     cost: Path,
+    checkpoints: Path | None,
 ) -> None:
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split
     from mmae.files import atomic, write_json
     from mmae.models.weights import save_model
+    from mmae.training.checkpoint import Checkpoints
+    from mmae.training.processes import is_first
     from mmae.training.run import train_model
 
     entry, settings = _entry(config, model)
@@ -50,13 +58,21 @@ def train(
         "seed": seed,
         "training": config["training"] | (entry.get("training") or {}),
     }
+    kept = None if checkpoints is None else Checkpoints(checkpoints, description)
+    options = (galaxies, rows, mask, seed, settings, str(arrays), kept)
+    if not is_first():
+        # one of several processes of a training: the first one writes
+        train_model(entry, model, *options)
+        return
     # before the training, so that a folder that cannot be written costs no training
     with atomic(cost) as cost_part, atomic(output) as part:
         part.mkdir()
-        trained = train_model(entry, model, galaxies, rows, mask, seed, settings, str(arrays))
+        trained = train_model(entry, model, *options)
         save_model(part, trained.model, description)
         trained.history.to_csv(part / "history.csv", index=False)
         write_json(cost_part, trained.cost._asdict())
+    if kept:
+        kept.clear()
 
 
 @click.command()

@@ -10,6 +10,14 @@ from mmae.errors import InputError
 from mmae.instruments import BANDS
 
 
+class Share(NamedTuple):
+    """A process's part of a batch."""
+
+    start: int
+    stop: int
+    n_whole: int
+
+
 class Batch(NamedTuple):
     """Galaxies as all models see them."""
 
@@ -23,6 +31,22 @@ class Batch(NamedTuple):
     """(B, C), AB; NaN where unknown."""
     sizes: Tensor
     """(B, C), half-light radii, arcsec."""
+    share: Share | None = None
+    """Which part this is of a batch that several processes divide; None: all of it."""
+
+    @property
+    def n_whole(self) -> int:
+        """Galaxies of the whole batch.
+
+        Random numbers are drawn for all of them: they then do not depend on how many processes
+        divide the batch.
+        """
+        return len(self.redshift) if self.share is None else self.share.n_whole
+
+    @property
+    def own(self) -> slice:
+        """Rows of the whole batch that this is."""
+        return slice(None) if self.share is None else slice(self.share.start, self.share.stop)
 
 
 def to_batch(
@@ -80,7 +104,7 @@ def check_sizes(model: Any, images: tuple[int, ...], spectra: tuple[int, ...], w
         )
 
 
-def generator_of(seed: int, stream: int) -> torch.Generator:
-    """A generator of its own for each purpose, so that no draw depends on another's."""
-    mixed = np.random.SeedSequence([seed, stream]).generate_state(1)[0]
+def generator_of(seed: int, *stream: int) -> torch.Generator:
+    """A generator of its own for each purpose (and step), so that no draw depends on another's."""
+    mixed = np.random.SeedSequence([seed, *stream]).generate_state(1)[0]
     return torch.Generator().manual_seed(int(mixed))

@@ -18,7 +18,9 @@ class Losses(NamedTuple):
     redshift: Tensor
 
 
-def masked_mse(reconstruction: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
+def masked_mse(
+    reconstruction: Tensor, target: Tensor, hidden: Tensor, n_hidden: Tensor | None = None
+) -> Tensor:
     """Mean squared error over hidden pixels; 0 if none is hidden.
 
     Parameters
@@ -26,12 +28,16 @@ def masked_mse(reconstruction: Tensor, target: Tensor, hidden: Tensor) -> Tensor
     reconstruction, target : Tensor, same shape
     hidden : Tensor of bool
         Same shape, or 1 along axes where all values are hidden alike.
+    n_hidden : Tensor, scalar, optional
+        Divides the sum instead of the number hidden here: where several processes divide a batch,
+        this process's share of the number hidden in all of it.
 
     Returns
     -------
     Tensor, scalar
     """
-    n_hidden = hidden.sum() * (target.numel() // hidden.numel())
+    if n_hidden is None:
+        n_hidden = hidden.sum() * (target.numel() // hidden.numel())
     # as numbers: a product with bools is several times slower
     squared = (reconstruction - target).square() * hidden.to(target.dtype)
     return squared.sum() / n_hidden.clamp(min=1)

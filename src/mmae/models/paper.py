@@ -14,6 +14,7 @@ from mmae.models.base import GalaxyModel, Prediction
 from mmae.models.batch import Batch
 from mmae.models.losses import Losses, masked_mse, redshift_loss
 from mmae.models.masking import modality_dropout, random_mask
+from mmae.models.visible import see_visible
 from mmae.settings import PaperModel
 
 SETTINGS = PaperModel
@@ -102,11 +103,14 @@ class PaperMMAE(GalaxyModel):
         image_mask : Tensor of bool, shape (B, N)
         spectrum_mask : Tensor of bool, shape (B, M)
         """
-        image_tokens = self.image_encoder(hide(self.embed_image(image), image_mask))  # (B, N, D)
-        spectrum_tokens = self.spectrum_encoder(
-            hide(self.embed_spectrum(spectrum), spectrum_mask)
-        )  # (B, M, D)
-        joint = self.join(*self.fuse(image_tokens, spectrum_tokens))  # (B, 2 D)
+        if self.settings.masking == "drop":
+            joint = see_visible(self, image, spectrum, image_mask, spectrum_mask)  # (B, 2 D)
+        else:
+            image_tokens = hide(self.embed_image(image), image_mask)  # (B, N, D)
+            spectrum_tokens = hide(self.embed_spectrum(spectrum), spectrum_mask)  # (B, M, D)
+            joint = self.join(
+                *self.fuse(self.image_encoder(image_tokens), self.spectrum_encoder(spectrum_tokens))
+            )  # (B, 2 D)
         return Output(
             image=self.unpatchify(self.image_decoder(joint)),  # (B, C, H, W)
             spectrum=self.spectrum_decoder(joint),  # (B, L)
@@ -166,6 +170,7 @@ class PaperMMAE(GalaxyModel):
         redshift: Tensor,
         image_mask: Tensor,
         spectrum_mask: Tensor,
+        n_counted: Tensor | None = None,
     ) -> Losses:
         """Mean squared errors of hidden pixels and the redshift loss, not weighted.
 
@@ -180,10 +185,15 @@ class PaperMMAE(GalaxyModel):
         spectrum_mask : Tensor of bool, shape (B, M)
             Of the tokens whose reconstruction counts; all False for galaxies whose spectrum was
             zeroed, as there is nothing to reconstruct.
+        n_counted : Tensor, scalar, optional
+            Number of such tokens, if it is not the number in this mask.
         """
+        n_pixels = None if n_counted is None else n_counted * self.settings.spectrum_patch
         return Losses(
             image=masked_mse(output.image, image, self.image_pixels(image_mask)),
-            spectrum=masked_mse(output.spectrum, spectrum, self.spectrum_pixels(spectrum_mask)),
+            spectrum=masked_mse(
+                output.spectrum, spectrum, self.spectrum_pixels(spectrum_mask), n_pixels
+            ),
             redshift=redshift_loss(output.z_pred, redshift),
         )
 
@@ -195,19 +205,27 @@ class PaperMMAE(GalaxyModel):
         As in the authors' code, a zeroed spectrum still goes through embedding and mask: tokens
         that are not hidden carry their positions. At validation and test all of them are hidden.
         """
-        settings, n, device = self.settings, len(batch.redshift), batch.image.device
-        image_mask = random_mask(n, self.n_image_tokens, mask_ratio, generator).to(device)
+        settings, n, device = self.settings, batch.n_whole, batch.image.device
+        image_mask = random_mask(n, self.n_image_tokens, mask_ratio, generator)
         ratio = mask_ratio if settings.spectrum_mask is None else settings.spectrum_mask
-        spectrum_mask = random_mask(n, self.n_spectrum_tokens, ratio, generator).to(device)
+        spectrum_mask = random_mask(n, self.n_spectrum_tokens, ratio, generator)
         zeroed = modality_dropout(
             n, settings.modality_dropout, settings.modality_dropout_by, generator
-        ).to(device)
-        spectrum = batch.spectrum.masked_fill(zeroed[:, None], 0.0)
-        output = self(batch.image, spectrum, image_mask, spectrum_mask)
+        )
         # a zeroed spectrum has nothing to reconstruct
         counted = spectrum_mask & ~zeroed[:, None]
+        n_counted = counted.sum() * (len(batch.redshift) / n)
+        if settings.masking == "drop":
+            # and nothing to see
+            spectrum_mask = spectrum_mask | zeroed[:, None]
+        image_mask, spectrum_mask, zeroed, counted = (
+            drawn[batch.own].to(device) for drawn in (image_mask, spectrum_mask, zeroed, counted)
+        )
+        spectrum = batch.spectrum.masked_fill(zeroed[:, None], 0.0)
+        output = self(batch.image, spectrum, image_mask, spectrum_mask)
         losses = self.losses(
-            output, batch.image, batch.spectrum, batch.redshift, image_mask, counted
+            *(output, batch.image, batch.spectrum, batch.redshift, image_mask, counted),
+            n_counted.to(device),
         )
         return losses._asdict() | {"total": self.total_loss(losses)}
 
@@ -216,7 +234,8 @@ class PaperMMAE(GalaxyModel):
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Losses with the spectra hidden whole, as at test time (authors' code)."""
         n, device = len(batch.redshift), batch.image.device
-        image_mask = random_mask(n, self.n_image_tokens, mask_ratio, generator).to(device)
+        image_mask = random_mask(batch.n_whole, self.n_image_tokens, mask_ratio, generator)
+        image_mask = image_mask[batch.own].to(device)
         hidden = torch.ones(n, self.n_spectrum_tokens, dtype=torch.bool, device=device)
         output = self(batch.image, torch.zeros_like(batch.spectrum), image_mask, hidden)
         losses = self.losses(
@@ -267,7 +286,11 @@ class CrossAttentionBlock(nn.Module):
     def forward(self, query: Tensor, other: Tensor) -> Tensor:
         """`query` (B, N, D) reads `other` (B, M, D); returns (B, N, D)."""
         read, _ = self.attention(query, other, other, need_weights=False)
-        tokens = self.norm_attention(query + read)
+        return self.digest(query + read)
+
+    def digest(self, tokens: Tensor) -> Tensor:
+        """What follows the attention: all there is where the other modality is hidden."""
+        tokens = self.norm_attention(tokens)
         return self.norm_feed_forward(tokens + self.feed_forward(tokens))
 
 

@@ -36,6 +36,10 @@ class PaperModel:
         "learning rate of positions and pooling queries, relative", default=0.1
     )
     spectrum_mask: Fraction | None = key("mask ratio of spectra; null: the image's", default=None)
+    masking: Literal["zero", "drop"] = key(
+        "hidden tokens are zeroed (the paper) or dropped, which is several times faster",
+        default="zero",
+    )
     modality_dropout: Fraction = key("fraction of spectra zeroed entirely", default=0.5)
     modality_dropout_by: Literal["galaxy", "batch"] = key(
         "galaxy: each on its own (the paper's text); batch: whole batches (the authors' code)",

@@ -17,6 +17,7 @@ class Training:
     device: Literal["cpu", "cuda", "auto"] = key("where to train")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key("arithmetic of the network")
     threads: Count = key("CPU threads of one training; part of the result, as sums round")
+    processes: Count = key("processes that divide each batch, one a GPU: DDP through torchrun")
     epochs: Count = key("passes over the training galaxies")
     patience: Count = key("stop after so many epochs without a better validation loss")
     batch_size: Count = key("galaxies a step")
@@ -26,6 +27,10 @@ class Training:
     )
     weight_decay: Annotated[float, Field(ge=0)] = key("AdamW")
     gradient_clip: Positive = key("largest norm of the gradient")
+    compile: bool = key("torch.compile: slower to start, faster steps on a GPU")
+    checkpoint_minutes: Positive = key(
+        "where a training is, is kept as often, at the end of each epoch, and on SIGTERM"
+    )
     augment: Literal["none", "dihedral"] = key(
         "dihedral: each image turned and mirrored at random; none: as it is (the paper)"
     )
@@ -43,7 +48,7 @@ def _known(overrides: dict[str, Any]) -> dict[str, Any]:
 
 
 Overrides = Annotated[
-    dict[str, str | int | float],
+    dict[str, bool | str | int | float],
     AfterValidator(_known),
     Field(
         json_schema_extra={

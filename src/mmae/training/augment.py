@@ -18,7 +18,8 @@ def turn(batch: Batch, generator: torch.Generator) -> Batch:
     Batch
         With other images; no pixel is interpolated.
     """
-    which = torch.randint(0, 8, (len(batch.image),), generator=generator).to(batch.image.device)
+    which = torch.randint(0, 8, (batch.n_whole,), generator=generator)
+    which = which[batch.own].to(batch.image.device)
     image = batch.image
     for bit, change in enumerate((_mirror, _half_turn, _transpose)):
         chosen = (which >> bit & 1).bool()[:, None, None, None]

@@ -1,31 +1,39 @@
 """The training loop (paper section 4)."""
 
 import logging
+import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor
 
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models.base import GalaxyModel
-from mmae.models.batch import generator_of
+from mmae.models.batch import Batch, generator_of
 from mmae.progress import progress
 from mmae.settings import Training
 from mmae.training.augment import turn
 from mmae.training.batches import batches_of, load_batch, n_batches
+from mmae.training.checkpoint import Checkpoints
+from mmae.training.interruption import TRY_AGAIN, sigterm_noted
+from mmae.training.processes import any_of, check_world, gathered, is_first, share_of, world_size
+from mmae.training.state import State
 
 log = logging.getLogger(__name__)
 
-ORDER, MASKS, VALIDATION, TURNS = range(4)
-"""Streams of random numbers, so that no draw depends on another's."""
+ORDER, MASKS, VALIDATION, TURNS, DROPOUT = range(5)
+"""Streams of random numbers. Each is a function of the seed and of the epoch or step, so that a
+training that was interrupted goes on with the same numbers."""
 
 PREPARED = 512
 """Training galaxies from which a model learns the scale of its inputs."""
@@ -51,6 +59,7 @@ def fit(
     mask_ratio: float,
     seed: int,
     settings: Training,
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Train a model; keep the epoch that is best on validation galaxies.
 
@@ -65,62 +74,125 @@ def fit(
     seed : int
         Of the order of galaxies, masks, modality dropout and dropout.
     settings : Training
+    checkpoints : Checkpoints, optional
+        Where the training goes on if it was interrupted, and keeps where it is.
 
     Raises
     ------
     InputError
-        If a GPU is asked for and there is none.
+        If a GPU is asked for and there is none, the processes cannot divide a batch, or the
+        checkpoint is one of another training.
     Diverged
         If a loss is not finite.
+    SystemExit
+        With code 75 after SIGTERM, once all is saved.
     """
     fabric = make_fabric(settings)
     torch.manual_seed(seed)
-    order, masks = generator_of(seed, ORDER), generator_of(seed, MASKS)
-    turns = generator_of(seed, TURNS)
     sample = np.sort(split["train"][:PREPARED])
     model.prepare(load_batch(arrays, sample, model.spectrum_length, "cpu"), len(split["train"]))
-    network, optimizer = fabric.setup(model, make_optimizer(model, settings))
-    for method in ("training_losses", "validation_losses"):
-        network.mark_forward_method(method)
     n_steps = n_batches(len(split["train"]), settings.batch_size)
-    schedule = make_schedule(optimizer, settings, n_steps)
-    best, best_loss, waited = {}, float("inf"), 0
-    history = []
-    for epoch in range(1, settings.epochs + 1):
-        started = time.monotonic()
-        network.train()
-        sums, n_seen = Counter(), 0
-        steps = batches_of(split["train"], settings.batch_size, order)
-        for rows in progress(steps, f"epoch {epoch}", n_steps):
-            batch = load_batch(arrays, rows, model.spectrum_length, fabric.device)
-            if settings.augment == "dihedral":
-                batch = turn(batch, turns)
-            losses = network.training_losses(batch, mask_ratio, masks)
-            sums.update({name: len(rows) * value.item() for name, value in losses.items()})
-            _check_finite(sums, f"a loss in epoch {epoch}")
-            optimizer.zero_grad()
-            fabric.backward(losses["total"])
-            fabric.clip_gradients(network, optimizer, max_norm=settings.gradient_clip)
-            optimizer.step()
-            schedule.step()
-            n_seen += len(rows)
-        row = {"epoch": epoch} | {f"train_{name}": value / n_seen for name, value in sums.items()}
-        row |= validate(network, model, arrays, split["validation"], mask_ratio, seed, settings)
-        history.append(row)
-        if row["validation_total"] < best_loss:
-            best_loss, waited = row["validation_total"], 0
-            best = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        else:
-            waited += 1
-        _tell(row, settings.epochs, n_seen / (time.monotonic() - started))
-        if waited >= settings.patience:
-            log.info("stopped early: no better validation loss in %d epochs", waited)
-            break
-    return Fitted(best, pd.DataFrame(history))
+    if settings.compile:
+        model.compile()
+    network, optimizer = fabric.setup(model, make_optimizer(model, settings))
+    network.mark_forward_method("training_losses")
+    state = State(model, optimizer, make_schedule(optimizer, settings, n_steps))
+    if checkpoints and (saved := checkpoints.load()):
+        state.restore(saved)
+    if fabric.world_size > 1 and is_first():
+        log.info("%d processes divide each batch", fabric.world_size)
+    saved_at = time.monotonic()
+    with sigterm_noted() as warned:
+        while state.epoch <= settings.epochs and state.waited < settings.patience:
+            started, n_before = time.monotonic(), state.n_seen
+            network.train()
+            for batch in batches(arrays, split["train"], state, seed, settings, fabric):
+                n, number = len(batch.redshift), state.steps
+                noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
+                torch.manual_seed(noise.initial_seed())
+                losses = network.training_losses(
+                    batch, mask_ratio, generator_of(seed, MASKS, number)
+                )
+                state.sums.update({name: n * value.item() for name, value in losses.items()})
+                _check_finite(state.sums, f"a loss in epoch {state.epoch}")
+                optimizer.zero_grad()
+                # processes average their gradients; one with more galaxies weighs more
+                fabric.backward(losses["total"] * (n * fabric.world_size / batch.n_whole))
+                _clip(fabric, network, optimizer, settings, state.epoch)
+                optimizer.step()
+                state.schedule.step()
+                state.step, state.steps, state.n_seen = state.step + 1, number + 1, state.n_seen + n
+                stop = any_of(warned.flag)
+                if stop or time.monotonic() - saved_at > 60 * settings.checkpoint_minutes:
+                    _save(checkpoints, state)
+                    saved_at = time.monotonic()
+                if stop:
+                    raise SystemExit(TRY_AGAIN)
+            rate = (state.n_seen - n_before) / (time.monotonic() - started)
+            row = {"epoch": state.epoch} | _means(state)
+            row |= validate(model, arrays, split["validation"], mask_ratio, seed, settings, fabric)
+            state.end_epoch(row)
+            _tell(row, settings.epochs, rate * fabric.world_size)
+            _save(checkpoints, state)
+    if state.epoch <= settings.epochs and is_first():
+        log.info("stopped early: no better validation loss in %d epochs", state.waited)
+    return Fitted(state.best, pd.DataFrame(state.history))
+
+
+def batches(
+    arrays: TrainingArrays,
+    rows: np.ndarray,
+    state: State,
+    seed: int,
+    settings: Training,
+    fabric: Fabric,
+) -> Iterator[Batch]:
+    """Batches of the running epoch that are still to come, each this process's share."""
+    order = generator_of(seed, ORDER, state.epoch)
+    whole = list(batches_of(rows, settings.batch_size, order))
+    for part in progress(whole[state.step :], f"epoch {state.epoch}"):
+        share = share_of(len(part), fabric.global_rank, fabric.world_size)
+        own = part[share.start : share.stop]
+        batch = load_batch(arrays, own, state.model.spectrum_length, fabric.device)
+        batch = batch._replace(share=share)
+        if settings.augment == "dihedral":
+            batch = turn(batch, generator_of(seed, TURNS, state.steps))
+        yield batch
+
+
+def _save(checkpoints: Checkpoints | None, state: State) -> None:
+    """Keep where the training is; one process does it for all."""
+    if checkpoints and is_first():
+        checkpoints.save(state.steps, state.to_dict())
+
+
+def _clip(
+    fabric: Fabric,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    settings: Training,
+    epoch: int,
+) -> None:
+    """Limit the norm of the gradient."""
+    norm = fabric.clip_gradients(
+        network, optimizer, max_norm=settings.gradient_clip, error_if_nonfinite=False
+    )
+    _check_finite({"norm": float(norm)}, f"a gradient in epoch {epoch}")
+
+
+def _means(state: State) -> dict[str, float]:
+    """Mean training losses of the epoch, over all processes."""
+    parts = gathered([(dict(state.sums), state.n_seen)])
+    n_seen = sum(n for _, n in parts)
+    sums: Counter = sum((Counter(part) for part, _ in parts[1:]), Counter())
+    total = {name: value + sums.get(name, 0.0) for name, value in parts[0][0].items()}
+    return {f"train_{name}": value / n_seen for name, value in total.items()}
 
 
 def _tell(row: dict[str, float], epochs: int, rate: float) -> None:
     """Log one epoch."""
+    if not is_first():
+        return
     log.info(
         "epoch %d of %d: loss %.4f, validation loss %.4f, sigma_NMAD %.4f; %.0f galaxies/s",
         *(row["epoch"], epochs, row["train_total"], row["validation_total"]),
@@ -134,7 +206,8 @@ def _check_finite(losses: Mapping[str, float], what: str) -> None:
         raise Diverged(
             "training",
             found=f"{what} that is not finite",
-            expected="numbers; a lower training.learning_rate may help",
+            expected="numbers; a lower training.learning_rate may help, and the checkpoint before "
+            "is kept",
         )
 
 
@@ -144,14 +217,26 @@ def make_fabric(settings: Training) -> Fabric:
     Raises
     ------
     InputError
-        If a GPU is asked for and there is none.
+        If a GPU is asked for and there is none, or the processes cannot divide a batch.
     """
     torch.set_num_threads(settings.threads)
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             "config", key="training.device", found="no CUDA device", expected="one, or device: cpu"
         )
-    return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
+    check_world(settings)
+    options = {"accelerator": settings.device, "precision": settings.precision}
+    # said, lest a SLURM job be taken for one of several processes
+    if world_size() == 1:
+        return Fabric(devices=1, plugins=[LightningEnvironment()], **options)
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    # with dropped tokens, a process whose galaxies all lack spectra leaves parameters unused
+    strategy = DDPStrategy(find_unused_parameters=True)
+    plugins = [TorchElasticEnvironment()]
+    nodes = world_size() // local
+    fabric = Fabric(devices=local, num_nodes=nodes, strategy=strategy, plugins=plugins, **options)
+    fabric.launch()
+    return fabric
 
 
 def make_optimizer(model: GalaxyModel, settings: Training) -> torch.optim.AdamW:
@@ -162,7 +247,9 @@ def make_optimizer(model: GalaxyModel, settings: Training) -> torch.optim.AdamW:
     if slow:
         rate = settings.learning_rate * model.position_rate
         groups.insert(0, {"params": slow, "lr": rate, "weight_decay": 0.0})
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(
+        groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
 
 
 def make_schedule(
@@ -184,13 +271,13 @@ def make_schedule(
 
 @torch.no_grad()
 def validate(
-    network: nn.Module,
     model: GalaxyModel,
     arrays: TrainingArrays,
     rows: np.ndarray,
     mask_ratio: float,
     seed: int,
     settings: Training,
+    fabric: Fabric,
 ) -> dict[str, float]:
     """Losses of the validation galaxies, under the same masks each time.
 
@@ -200,20 +287,28 @@ def validate(
         validation_<loss> for each of the model's, validation_sigma_nmad (NaN where the model gives
         no redshift).
     """
-    network.eval()
-    generator = generator_of(seed, VALIDATION)
-    device = next(model.parameters()).device
-    sums, z_pred, z_spec = Counter(), [], []
-    for part in batches_of(rows, settings.batch_size):
-        batch = load_batch(arrays, part, model.spectrum_length, device)
-        losses, redshift = network.validation_losses(batch, mask_ratio, generator)
-        sums.update({name: len(part) * value.item() for name, value in losses.items()})
+    model.eval()
+    found = []
+    for number, part in enumerate(batches_of(rows, settings.batch_size)):
+        if number % fabric.world_size != fabric.global_rank:
+            continue
+        batch = load_batch(arrays, part, model.spectrum_length, fabric.device)
+        with fabric.autocast():
+            losses, redshift = model.validation_losses(
+                batch, mask_ratio, generator_of(seed, VALIDATION, number)
+            )
+        pair = None
         if redshift is not None:
-            z_pred.append(redshift.float().cpu().numpy())
-            z_spec.append(batch.redshift.cpu().numpy())
-    means = {f"validation_{name}": value / len(rows) for name, value in sums.items()}
-    _check_finite(means, "a validation loss")
+            pair = redshift.float().cpu().numpy(), batch.redshift.cpu().numpy()
+        means = {name: float(value) for name, value in losses.items()}
+        found.append((number, len(part), means, pair))
+    found = sorted(gathered(found), key=lambda item: item[0])
+    sums: Counter = Counter()
+    for _, n, means, _ in found:
+        sums.update({name: n * value for name, value in means.items()})
+    result = {f"validation_{name}": value / len(rows) for name, value in sums.items()}
+    _check_finite(result, "a validation loss")
     scatter = float("nan")
-    if z_pred:
-        scatter = sigma_nmad(np.concatenate(z_pred), np.concatenate(z_spec))
-    return means | {"validation_sigma_nmad": scatter}
+    if found[0][3] is not None:
+        scatter = sigma_nmad(*map(np.concatenate, zip(*(pair for *_, pair in found), strict=True)))
+    return result | {"validation_sigma_nmad": scatter}

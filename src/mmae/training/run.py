@@ -1,5 +1,6 @@
 """One training from a config entry to a trained model, whatever its kind."""
 
+import resource
 import time
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from mmae.models.base import GalaxyModel
 from mmae.models.batch import check_sizes
 from mmae.models.estimator import Estimator, Photometry
 from mmae.settings import Training
+from mmae.training.checkpoint import Checkpoints
 from mmae.training.fit import fit
 
 
@@ -26,7 +28,9 @@ class Cost(NamedTuple):
     galaxies_seen: int
     """With repetitions: training galaxies times epochs."""
     training_seconds: float
-    """On the wall."""
+    """On the wall, since the last restart."""
+    peak_memory_mb: float
+    """Of this process, on the CPU."""
 
 
 class Trained(NamedTuple):
@@ -46,6 +50,7 @@ def train_model(
     seed: int,
     settings: Training,
     where: str,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Build the model of a config entry and train it.
 
@@ -64,6 +69,8 @@ def train_model(
         The model's own keys are among them.
     where : str
         Of the arrays, for error messages.
+    checkpoints : Checkpoints, optional
+        Where a network's training goes on if it was interrupted.
 
     Raises
     ------
@@ -76,14 +83,16 @@ def train_model(
     started = time.monotonic()
     n_train = len(split["train"])
     if isinstance(model, nn.Module):
-        fitted = fit(model, arrays, split, mask_ratio, seed, settings)
+        fitted = fit(model, arrays, split, mask_ratio, seed, settings, checkpoints)
         model.load_state_dict(fitted.best)
         parameters = sum(p.numel() for p in model.parameters())
         history = fitted.history
     else:
         model.fit(*(_photometry(arrays, split[part]) for part in ("train", "validation")), seed)
         parameters, history = None, _estimator_history(model, arrays, split["validation"])
-    cost = Cost(parameters, n_train * len(history), time.monotonic() - started)
+    # kilobytes on Linux
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cost = Cost(parameters, n_train * len(history), time.monotonic() - started, memory)
     return Trained(model, history, cost)
 
 

@@ -15,8 +15,8 @@ rule fetch_galaxiesml:
         "../../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=1440,
+        mem_mb=on_retry(1000),
+        runtime=on_retry(1440),
         downloads=1,
     params:
         settings=lambda wildcards: settings("survey.zenodo.galaxiesml"),
@@ -46,8 +46,8 @@ rule fetch_zcatalog:
         "../../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=1440,
+        mem_mb=on_retry(1000),
+        runtime=on_retry(1440),
         downloads=1,
     params:
         settings=lambda wildcards: settings("survey.desi"),

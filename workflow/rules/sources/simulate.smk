@@ -15,8 +15,8 @@ rule simulate_survey:
         "../../../envs/environment.yaml"
     threads: 8
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=on_retry(2000),
+        runtime=on_retry(240),
     params:
         settings=lambda wildcards: settings("survey.simulate"),
         code=code("mmae.cli.survey:simulate_survey"),

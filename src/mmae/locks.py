@@ -1,0 +1,35 @@
+"""Locks that a killed Snakemake left behind, told from those of one that runs."""
+
+import fcntl
+import shutil
+from pathlib import Path
+from typing import TextIO
+
+
+def clear_stale_locks(folder: Path) -> TextIO:
+    """Delete Snakemake's locks if no other Snakemake runs in this folder.
+
+    Snakemake's locks are files, which stay when it is killed. A lock of the operating system does
+    not: each run holds a shared one, and who gets it alone knows that all others are gone.
+
+    Parameters
+    ----------
+    folder : Path
+        Snakemake's own, `.snakemake`.
+
+    Returns
+    -------
+    file
+        Keep it open as long as the run lasts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    held = (folder / "running").open("a")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder / "locks", ignore_errors=True)
+        # Snakemake expects the folder, which it makes before it reads the rules
+        (folder / "locks").mkdir(exist_ok=True)
+    except BlockingIOError:
+        pass
+    fcntl.flock(held, fcntl.LOCK_SH)
+    return held

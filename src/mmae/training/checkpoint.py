@@ -1,0 +1,119 @@
+"""Checkpoints of a training: the last two states, each whole and verified, never a pickle."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmae.checksums import file_digest
+from mmae.errors import InputError
+from mmae.files import atomic
+
+log = logging.getLogger(__name__)
+
+KEPT = 2
+"""A damaged last checkpoint falls back to the one before."""
+
+
+class Checkpoints:
+    """The checkpoints of one training in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is needed; nothing else may be in it.
+    identity : mapping
+        What the training is (model, its config, mask ratio, seed): JSON values. A checkpoint of
+        another training is refused.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any]):
+        self.folder = folder
+        self.identity = json.loads(json.dumps(identity))
+
+    def save(self, step: int, state: Mapping[str, Any]) -> bool:
+        """Keep a state; a disk that is full costs this checkpoint and nothing else.
+
+        Parameters
+        ----------
+        step : int
+            Steps taken since the beginning of the training.
+        state : mapping
+            Tensors, numbers, texts, lists and mappings of them.
+
+        Returns
+        -------
+        bool
+            Whether it is on the disk.
+        """
+        path = self.folder / f"{step:09d}.pt"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic(path) as part:
+                with part.open("wb") as stream:
+                    torch.save({"identity": self.identity, "state": dict(state)}, stream)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                digest = file_digest(part)
+            # without its sum a checkpoint does not count
+            with atomic(_sum_of(path)) as part:
+                part.write_text(f"{digest}\n")
+        except (OSError, RuntimeError, InputError) as error:
+            log.warning("checkpoint %s not written (%s); the training goes on", path, error)
+            return False
+        for old in self._paths()[:-KEPT]:
+            _sum_of(old).unlink(missing_ok=True)
+            old.unlink()
+        return True
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest state that is whole; None if there is none.
+
+        Raises
+        ------
+        InputError
+            If the newest whole checkpoint is one of another training.
+        """
+        for path in reversed(self._paths()):
+            try:
+                if file_digest(path) != _sum_of(path).read_text().strip():
+                    raise ValueError("its checksum is another")
+                found = torch.load(path, weights_only=True)
+            except Exception as error:  # whatever torch makes of damaged bytes
+                log.warning("checkpoint %s is damaged (%s): the one before is used", path, error)
+                continue
+            self._check(path, found["identity"])
+            log.info("going on from checkpoint %s", path)
+            return found["state"]
+        return None
+
+    def clear(self) -> None:
+        """Delete all: the training is finished."""
+        if self.folder.is_dir():
+            for path in self.folder.iterdir():
+                path.unlink()
+            self.folder.rmdir()
+
+    def _paths(self) -> list[Path]:
+        """Checkpoints, oldest first."""
+        return sorted(self.folder.glob("*.pt")) if self.folder.is_dir() else []
+
+    def _check(self, path: Path, found: Mapping[str, Any]) -> None:
+        """Raise InputError unless a checkpoint is of this training."""
+        for key in self.identity.keys() | found.keys():
+            if self.identity.get(key) != found.get(key):
+                raise InputError(
+                    path,
+                    key=key,
+                    found=f"a checkpoint of {found.get(key)}",
+                    expected=f"{self.identity.get(key)}; delete {self.folder} to start anew",
+                )
+
+
+def _sum_of(path: Path) -> Path:
+    """Where the checksum of a checkpoint is."""
+    return path.with_suffix(".sha256")

@@ -1,0 +1,72 @@
+"""Where a training is: all that the next step depends on, beside config and data."""
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmae.models.base import GalaxyModel
+
+
+@dataclass
+class State:
+    """A training between two steps.
+
+    Random numbers are functions of seed, epoch and step (`mmae.training.fit`), so that none of
+    their generators need be kept.
+    """
+
+    model: GalaxyModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    epoch: int = 1
+    """The running one."""
+    step: int = 0
+    """Steps taken in this epoch."""
+    steps: int = 0
+    """Steps taken in all."""
+    sums: Counter = field(default_factory=Counter)
+    """Of losses over the galaxies seen in this epoch, by name."""
+    n_seen: int = 0
+    """Galaxies seen in this epoch, by this process."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """Parameters of the epoch with the lowest validation loss."""
+    best_loss: float = float("inf")
+    waited: int = 0
+    """Epochs since then."""
+
+    MODULES = ("model", "optimizer", "schedule")
+
+    def end_epoch(self, row: dict[str, float]) -> None:
+        """Note an epoch's losses, keep the parameters if they are the best, and go on."""
+        self.history.append(row)
+        if row["validation_total"] < self.best_loss:
+            self.best_loss, self.waited = row["validation_total"], 0
+            parameters = self.model.state_dict().items()
+            self.best = {name: value.detach().clone() for name, value in parameters}
+        else:
+            self.waited += 1
+        self.epoch, self.step, self.sums, self.n_seen = self.epoch + 1, 0, Counter(), 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tensors, numbers and mappings of them."""
+        numbers = {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.name not in self.MODULES
+        }
+        numbers["sums"] = dict(self.sums)
+        return numbers | {name: getattr(self, name).state_dict() for name in self.MODULES}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go to a state that `to_dict` gave."""
+        for name, value in saved.items():
+            if name in self.MODULES:
+                getattr(self, name).load_state_dict(value)
+            else:
+                setattr(self, name, value)
+        self.sums = Counter(saved["sums"])

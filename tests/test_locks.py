@@ -1,0 +1,45 @@
+"""Locks of killed runs are cleared; those of living ones stay."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from mmae.locks import clear_stale_locks
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from mmae.locks import clear_stale_locks
+held = clear_stale_locks(Path(sys.argv[1]))
+(Path(sys.argv[1]) / "locks/0.input.lock").touch()
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def start(folder: Path) -> subprocess.Popen:
+    """A run that has locked its files, as Snakemake does."""
+    command = [sys.executable, "-c", HOLDER, str(folder)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert running.stdout.readline() == "held\n"
+    return running
+
+
+def test_a_living_run_keeps_its_lock_and_a_killed_one_does_not(tmp_path):
+    folder, lock = tmp_path / ".snakemake", tmp_path / ".snakemake/locks/0.input.lock"
+    first = start(folder)
+    try:
+        clear_stale_locks(folder).close()
+        assert lock.exists(), "another run is alive"
+    finally:
+        first.kill()
+        first.wait()
+    assert lock.exists(), "a kill leaves it"
+    with clear_stale_locks(folder):
+        assert not lock.exists()
+        assert lock.parent.is_dir()
+
+
+def test_two_that_only_look_do_not_wait_for_each_other(tmp_path):
+    with clear_stale_locks(tmp_path), clear_stale_locks(tmp_path):
+        assert (tmp_path / "locks").is_dir()

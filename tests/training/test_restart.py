@@ -1,0 +1,209 @@
+"""A training that is interrupted ends as if nothing had been."""
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from galaxies import SMALL_PAPER, made_up_galaxies, split_of, training_with
+from helpers import SmallSurvey
+from mmae.errors import InputError
+from mmae.models import build_model
+from mmae.training import fit as training_loop
+from mmae.training.checkpoint import Checkpoints
+from mmae.training.fit import Diverged, Fitted, fit
+
+ARRAYS, SPLIT = made_up_galaxies(), split_of(64)
+SETTINGS = training_with(epochs=3, batch_size=8, augment="dihedral")
+IDENTITY = {"name": "mmae", "seed": 3}
+
+
+def run(checkpoints: Checkpoints | None = None, **keys) -> Fitted:
+    torch.manual_seed(3)
+    model = build_model(SMALL_PAPER | {"dropout": 0.2} | keys)
+    return fit(model, ARRAYS, SPLIT, 0.5, 3, SETTINGS, checkpoints)
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Fitted:
+    return run()
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path / "checkpoints", IDENTITY)
+
+
+def same(one: Fitted, other: Fitted) -> None:
+    pd.testing.assert_frame_equal(one.history, other.history, check_exact=True)
+    assert one.best.keys() == other.best.keys()
+    for name, value in one.best.items():
+        assert torch.equal(value, other.best[name]), name
+
+
+@pytest.fixture
+def at_step(monkeypatch):
+    """Do something as the batch of a step is loaded; loads are counted from 1."""
+
+    def plan(number: int, action) -> None:
+        loads, load = [], training_loop.load_batch
+
+        def counting(*arguments):
+            loads.append(1)
+            # the first batch is the sample by which a model is prepared
+            if len(loads) == number + 1:
+                action()
+            return load(*arguments)
+
+        monkeypatch.setattr(training_loop, "load_batch", counting)
+
+    return plan
+
+
+def warn() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+# four batches of training galaxies are followed by two of validation galaxies
+@pytest.mark.parametrize(("load", "steps"), [(1, 1), (3, 3), (4, 4), (5, 5), (7, 5), (11, 9)])
+def test_sigterm_saves_exits_with_75_and_nothing_is_lost(
+    kept, undisturbed, at_step, monkeypatch, load, steps
+):
+    at_step(load, warn)
+    with pytest.raises(SystemExit) as stopped:
+        run(kept)
+    assert stopped.value.code == 75
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert kept.load()["steps"] == steps
+    same(run(kept), undisturbed)
+
+
+def test_a_finished_training_is_not_done_again(kept, undisturbed, at_step):
+    same(run(kept), undisturbed)
+
+    def fail() -> None:
+        raise AssertionError("trained")
+
+    at_step(1, fail)
+    same(run(kept), undisturbed)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(kept, undisturbed, caplog):
+    run(kept)
+    first, last = sorted(kept.folder.glob("*.pt"))
+    with last.open("r+b") as stream:
+        stream.seek(2000)
+        stream.write(b"damage")
+    caplog.set_level("INFO")
+    same(run(kept), undisturbed)
+    assert re.search(rf"{last.name} is damaged .*the one before is used", caplog.text)
+    assert f"going on from checkpoint {first}" in caplog.text
+
+
+def test_without_a_whole_checkpoint_it_begins_anew(kept, undisturbed):
+    run(kept)
+    for path in kept.folder.glob("*.pt"):
+        path.write_bytes(b"")
+    same(run(kept), undisturbed)
+
+
+def test_two_checkpoints_are_kept_and_none_when_it_is_over(kept):
+    run(kept)
+    assert len(sorted(kept.folder.iterdir())) == 4
+    kept.clear()
+    assert not kept.folder.exists()
+
+
+def test_a_checkpoint_of_another_training_is_told_in_a_sentence(kept):
+    run(kept)
+    other = Checkpoints(kept.folder, IDENTITY | {"seed": 4})
+    sentence = r"\.pt: seed: found a checkpoint of 3, expected 4; delete"
+    with pytest.raises(InputError, match=sentence):
+        run(other)
+
+
+def test_a_full_disk_costs_a_checkpoint_and_nothing_else(kept, undisturbed, monkeypatch, caplog):
+    save, saves = torch.save, []
+
+    def full(*arguments):
+        saves.append(1)
+        if len(saves) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(*arguments)
+
+    monkeypatch.setattr(torch, "save", full)
+    same(run(kept), undisturbed)
+    assert "No space left on device" in caplog.text
+    monkeypatch.undo()
+    assert [path.suffix for path in sorted(kept.folder.iterdir())] == [".pt", ".sha256"]
+    same(run(kept), undisturbed)
+
+
+def test_a_diverging_training_keeps_its_last_good_checkpoint(kept, at_step):
+    def explode() -> None:
+        ARRAYS.images[:] *= np.float32(np.inf)
+
+    whole = ARRAYS.images.copy()
+    at_step(7, explode)
+    try:
+        sentence = r"epoch 2 that is not finite.*checkpoint before is kept"
+        with pytest.raises(Diverged, match=sentence):
+            run(kept)
+    finally:
+        ARRAYS.images[:] = whole
+    state = kept.load()
+    assert state["epoch"] == 2
+    assert all(torch.isfinite(value).all() for value in state["model"].values())
+
+
+def train_command(survey: SmallSurvey, folder: Path) -> list[str]:
+    config = json.dumps(
+        {
+            "models": {"mmae": SMALL_PAPER | {"image_size": 64, "spectrum_length": 259}},
+            "training": vars(training_with(epochs=5, batch_size=8)),
+        }
+    )
+    return [
+        *(sys.executable, "-m", "mmae", "train", "--config", config),
+        *("--arrays", str(survey.arrays), "--split", str(survey.split)),
+        *("--model", "mmae", "--mask", "0.5", "--seed", "1"),
+        *("--checkpoints", str(folder / "checkpoints")),
+        *("--output", str(folder / "model"), "--cost", str(folder / "cost.json")),
+    ]
+
+
+@pytest.mark.parametrize("moment", ["start", "middle", "while a checkpoint is written"])
+def test_kill_9_at_any_moment_gives_the_same_bytes(small_survey, tmp_path, moment):
+    subprocess.run(train_command(small_survey, tmp_path / "whole"), check=True, capture_output=True)
+    killed = tmp_path / "killed"
+    checkpoints = killed / "checkpoints"
+    process = subprocess.Popen(
+        train_command(small_survey, killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    ready = {
+        "start": lambda: killed.exists(),
+        "middle": lambda: any(checkpoints.glob("*.sha256")),
+        "while a checkpoint is written": lambda: any(checkpoints.glob(".*")),
+    }[moment]
+    while not ready() and process.poll() is None:
+        time.sleep(0.0005)
+    process.kill()
+    process.wait()
+    assert not (killed / "model").exists(), "too late for this test"
+    subprocess.run(train_command(small_survey, killed), check=True, capture_output=True)
+    for name in ("weights.safetensors", "history.csv", "model.json"):
+        assert (killed / "model" / name).read_bytes() == (
+            tmp_path / "whole/model" / name
+        ).read_bytes()
+    assert not checkpoints.exists()
