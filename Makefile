@@ -13,7 +13,7 @@ help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
 	@echo "make test       set up and run the tests"
 	@echo "make test-lsdb  install the optional LSDB into .venv and test it"
-	@echo "make toy        the whole workflow in about a minute, for a look"
+	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings"
 	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
