@@ -6,7 +6,7 @@ import torch
 
 from galaxies import SMALL_PAPER, TOY, made_up_galaxies, split_of, training_with
 from mmae.errors import InputError
-from mmae.training.fit import validate
+from mmae.training.fit import make_fabric, validate
 from mmae.training.run import train_model
 
 SPLIT = split_of(64)
@@ -20,7 +20,9 @@ def test_the_model_is_that_of_the_best_epoch():
     )
     losses = history["validation_total"]
     assert losses.iloc[-1] > losses.min(), "a later epoch must be worse, or this test shows nothing"
-    found = validate(model, model, arrays, SPLIT["validation"], 0.25, 0, settings)
+    found = validate(
+        *(model, arrays, SPLIT["validation"], 0.25, 0, settings), make_fabric(settings)
+    )
     assert found["validation_total"] == pytest.approx(losses.min(), rel=1e-6)
     assert cost.galaxies_seen == 8 * 32
 
