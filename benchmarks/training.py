@@ -71,7 +71,8 @@ def step_of(variant: Variant, config: dict, arrays: TrainingArrays) -> Callable[
 
     def step(rows: np.ndarray) -> None:
         batch = load_batch(arrays, rows, model.spectrum_length, fabric.device)
-        losses = network.training_losses(batch, MASK_RATIO, generator_of(0, next(numbers)))
+        with fabric.autocast():
+            losses = network.training_losses(batch, MASK_RATIO, generator_of(0, next(numbers)))
         optimizer.zero_grad()
         fabric.backward(losses["total"])
         fabric.clip_gradients(network, optimizer, max_norm=1.0)

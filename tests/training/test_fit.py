@@ -131,6 +131,19 @@ def test_the_same_seed_gives_the_same_history(arrays):
     assert not histories[0].equals(histories[2])
 
 
+@pytest.mark.parametrize(("precision", "lower"), [("32-true", False), ("bf16-mixed", True)])
+def test_training_is_in_the_precision_of_the_config(arrays, precision, lower):
+    model, seen = model_of(), []
+
+    def note(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
+        seen.append((module.training, output.dtype))
+
+    model.image_projection.register_forward_hook(note)
+    fit(model, arrays, SPLIT, 0.5, 0, training_with(epochs=1, precision=precision))
+    expected = torch.bfloat16 if lower else torch.float32
+    assert set(seen) == {(True, expected), (False, expected)}
+
+
 def test_it_stops_early(arrays):
     training = training_with(epochs=50, patience=2, learning_rate=1.0, gradient_clip=1000.0)
     history = fit(model_of(), arrays, SPLIT, 0.5, 0, training).history

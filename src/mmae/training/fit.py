@@ -110,9 +110,11 @@ def fit(
                 n, number = len(batch.redshift), state.steps
                 noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
                 torch.manual_seed(noise.initial_seed())
-                losses = network.training_losses(
-                    batch, mask_ratio, generator_of(seed, MASKS, number)
-                )
+                # Fabric does so itself only for several processes
+                with fabric.autocast():
+                    losses = network.training_losses(
+                        batch, mask_ratio, generator_of(seed, MASKS, number)
+                    )
                 state.sums.update({name: n * value.item() for name, value in losses.items()})
                 _check_finite(state.sums, f"a loss in epoch {state.epoch}")
                 optimizer.zero_grad()
