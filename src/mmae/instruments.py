@@ -34,6 +34,15 @@ def mag_from_flux(flux: np.ndarray) -> np.ndarray:
     return ZERO_POINT_MAG - 2.5 * np.log10(positive)
 
 
+def distance_from_middle(height: int, width: int) -> np.ndarray:
+    """Distance of each pixel of an image from its middle, arcsec, shape (H, W).
+
+    The source is in the middle or half a pixel from it: at (32, 32) of 64.
+    """
+    y, x = (np.arange(n) - (n - 1) / 2 for n in (height, width))
+    return PIXEL_SCALE_ARCSEC * np.hypot(y[:, None], x)
+
+
 # --- DESI (DESI Collaboration 2022, AJ 164, 207; data model of the coadd files) -------------------
 
 WAVE_STEP = 0.8

@@ -6,6 +6,7 @@ A run is a trained model; a view is what it is shown of the test galaxies.
 from typing import NamedTuple
 
 from mmae.settings import Settings
+from mmae.settings.models import READOUTS
 
 NOTHING_HIDDEN = 0.0
 """Mask ratio of models that hide nothing in training."""
@@ -14,8 +15,6 @@ HEADLINE_VIEW = "image0.25-spectrum1.00"
 """The paper's test: a quarter of the image is hidden, and all of the spectrum."""
 BOTH_HIDDEN = "image0.75-spectrum0.75"
 """What Figure 1 shows, and the view in which reconstructions are measured."""
-READOUTS = ("knn", "mlp")
-"""What redshifts are read out of frozen embeddings with; part of a model's name in evaluation/."""
 
 
 class Run(NamedTuple):

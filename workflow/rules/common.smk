@@ -162,11 +162,22 @@ def checkpoints(wildcards):
     return folder.format(**wildcards)
 
 
+def training_settings(wildcards):
+    """How the model of a rule is trained."""
+    model = SETTINGS.models[wildcards.model]
+    return training_of(SETTINGS.training, model.training)
+
+
+def n_processes(wildcards):
+    """How many processes train the model; scikit-learn's have one."""
+    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
+    return 1 if is_estimator else training_settings(wildcards).processes
+
+
 def launcher(wildcards):
     """What starts a training: the command, or as many processes of it as the config says."""
-    model = SETTINGS.models[wildcards.model]
-    n = training_of(SETTINGS.training, model.training).processes
-    if n == 1 or model.kind in ESTIMATORS:
+    n = n_processes(wildcards)
+    if n == 1:
         return ["mmae"]
     return ["torchrun", "--standalone", f"--nproc-per-node={n}", "-m", "mmae"]
 
@@ -180,20 +191,14 @@ def model_code(entry):
 
 def model_threads(wildcards):
     """CPU threads of a model's training."""
-    model = SETTINGS.models[wildcards.model]
-    training = training_of(SETTINGS.training, model.training)
-    return training.threads * (1 if model.kind in ESTIMATORS else training.processes)
+    return training_settings(wildcards).threads * n_processes(wildcards)
 
 
 def model_gpu(wildcards):
     """A GPU for each process of a training: profiles/default says how many there are."""
-    model = SETTINGS.models[wildcards.model]
-    training = training_of(SETTINGS.training, model.training)
-    return (
-        0
-        if training.device == "cpu" or model.kind in ESTIMATORS
-        else training.processes
-    )
+    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
+    on_cpu = training_settings(wildcards).device == "cpu"
+    return 0 if on_cpu or is_estimator else n_processes(wildcards)
 
 
 def compared_runs(wildcards):

@@ -67,17 +67,7 @@ def _model_options(command: Any) -> Any:
 @path_option("--predictions", "CSV to write: targetid, z_spec, z_pred of the test galaxies.")
 @path_option("--validation", "CSV to write: the same of the validation galaxies.")
 @path_option("--speed", "JSON to write: galaxies a second.")
-def predict(
-    config: dict[str, Any],
-    arrays: Path,
-    split: Path,
-    model: Path,
-    name: str | None,
-    view: str,
-    predictions: Path,
-    validation: Path,
-    speed: Path,
-) -> None:
+def predict(view: str, predictions: Path, validation: Path, speed: Path, **opened: Any) -> None:
     """Predict the redshifts of test and validation galaxies under one view of them.
 
     A model that knows how sure it is gives z_std, too.
@@ -89,7 +79,7 @@ def predict(
     from mmae.files import write_json, write_table
 
     shown = parse_view(view)
-    tested = _open(config, arrays, split, model, name)
+    tested = _open(**opened)
     options = (tested.settings.seed, tested.settings.batch_size)
     started = time.monotonic()
     for subset, path in (("test", predictions), ("validation", validation)):
@@ -104,15 +94,7 @@ def predict(
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
 @path_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
-def reconstruct(
-    config: dict[str, Any],
-    arrays: Path,
-    split: Path,
-    model: Path,
-    name: str | None,
-    view: str,
-    reconstructions: Path,
-) -> None:
+def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
     """Reconstruct the galaxies of the figures."""
     import numpy as np
 
@@ -122,7 +104,7 @@ def reconstruct(
     from mmae.files import write_npz
 
     shown = parse_view(view)
-    tested = _open(config, arrays, split, model, name)
+    tested = _open(**opened)
     settings, test = tested.settings, tested.rows["test"]
     examples = {
         name: choose_example(tested.galaxies, test, getattr(settings.examples, name))
@@ -140,39 +122,31 @@ def reconstruct(
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
 @path_option("--table", "CSV to write: one row a quantity and redshift range.")
-def score_reconstruction(
-    config: dict[str, Any],
-    arrays: Path,
-    split: Path,
-    model: Path,
-    name: str | None,
-    view: str,
-    table: Path,
-) -> None:
+def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     """Measure how well test galaxies are reconstructed where they were hidden.
 
     Images: PSNR, SSIM, colours, sizes and ellipticities. Spectra: squared error, cosine, slope of
     the continuum, and the centre, height and width of lines.
     """
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
+    from mmae.evaluation.predict import true_and_rebuilt
     from mmae.evaluation.reconstruction import reconstruction_table
     from mmae.evaluation.views import parse_view
     from mmae.files import write_table
 
     shown = parse_view(view)
-    scoring = section(config, "scoring", Scoring)
-    tested = _open(config, arrays, split, model, name)
+    scoring = section(opened["config"], "scoring", Scoring)
+    tested = _open(**opened)
     settings = tested.settings
     rows = tested.rows["test"][: settings.reconstructed]
     said = reconstruct_galaxies(
         tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
     )
-    parts = [
-        said[f"{modality}{suffix}"]
-        for modality in ("image", "spectrum")
-        for suffix in ("", "_reconstruction", "_hidden")
-    ]
-    measured = reconstruction_table(*parts, said["wave"], said["z_spec"], scoring)
+    measured = reconstruction_table(
+        *true_and_rebuilt(said, "image"),
+        *true_and_rebuilt(said, "spectrum"),
+        *(said["wave"], said["z_spec"], scoring),
+    )
     measured.insert(0, "mask", tested.mask)
     write_table(table, measured)
 
@@ -184,21 +158,13 @@ def score_reconstruction(
     "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
 )
 @path_option("--table", "CSV to write: one row a test mask, after the mask ratio in training.")
-def study_masks(
-    config: dict[str, Any],
-    arrays: Path,
-    split: Path,
-    model: Path,
-    name: str | None,
-    test_masks: tuple[float, ...],
-    table: Path,
-) -> None:
+def study_masks(test_masks: tuple[float, ...], table: Path, **opened: Any) -> None:
     """Test one model with different fractions hidden."""
     from mmae.evaluation.masking_study import masking_study
     from mmae.files import write_table
 
-    scoring = section(config, "scoring", Scoring)
-    tested = _open(config, arrays, split, model, name)
+    scoring = section(opened["config"], "scoring", Scoring)
+    tested = _open(**opened)
     settings, test = tested.settings, tested.rows["test"]
     options = (settings.seed, settings.batch_size, scoring)
     study = masking_study(tested.model, tested.galaxies, test, test_masks, *options)

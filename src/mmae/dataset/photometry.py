@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmae.instruments import IMAGE_SIZE, PIXEL_SCALE_ARCSEC, mag_from_flux
+from mmae.instruments import distance_from_middle, mag_from_flux
 
 APERTURE_ARCSEC = 2.0
 """Radius. Wide enough for most galaxies, narrow enough to leave out most neighbours."""
@@ -21,7 +21,9 @@ def aperture_magnitudes(images: np.ndarray) -> np.ndarray:
     ndarray, shape (B, 5), AB
         NaN where the flux is not positive.
     """
-    flux = images[:, :, _radius() <= APERTURE_ARCSEC].sum(axis=2, dtype=np.float64)
+    flux = images[:, :, distance_from_middle(*images.shape[2:]) <= APERTURE_ARCSEC].sum(
+        axis=2, dtype=np.float64
+    )
     return mag_from_flux(flux)
 
 
@@ -37,7 +39,7 @@ def half_light_radii(images: np.ndarray) -> np.ndarray:
     ndarray, shape (B, 5), arcsec
         Of the galaxy as it is seen, seeing included; NaN where there is no light.
     """
-    radius = _radius()
+    radius = distance_from_middle(*images.shape[2:])
     inside = radius <= APERTURE_ARCSEC
     order = np.argsort(radius[inside], kind="stable")
     radii = radius[inside][order]
@@ -46,9 +48,3 @@ def half_light_radii(images: np.ndarray) -> np.ndarray:
     # the first radius from which on half of the light is inside; noise may cross it before
     below = (grown < 0.5 * total[:, :, None]).sum(axis=2)
     return np.where(total > 0, radii[np.minimum(below, len(radii) - 1)], np.nan)
-
-
-def _radius() -> np.ndarray:
-    """Distance of each pixel from the middle, arcsec: the source is at (32, 32) or half before."""
-    offset = np.arange(IMAGE_SIZE) - (IMAGE_SIZE - 1) / 2
-    return PIXEL_SCALE_ARCSEC * np.hypot(offset[:, None], offset)

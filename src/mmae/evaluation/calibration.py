@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from mmae.evaluation.comparison import ScoredRun
+from mmae.evaluation.comparison import ScoredRun, with_interval
 
 OWN = ("crps", "coverage_68", "coverage_95", "pit_ks", "sigma_nmad_certain")
 """Of z_std as the model gives it; only such models have them."""
@@ -20,15 +20,23 @@ def calibration_reports(runs: Sequence[ScoredRun]) -> dict[str, dict[str, Any]]:
         The first seed of each model counts; those without calibrated intervals are left out.
     """
     reports: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        if "conformal" in run.metrics and run.label not in reports:
-            own = run.metrics.get("uncertainty", {})
-            names = ("pit_histogram", "coverage_68", "coverage_95")
-            reports[run.label] = {name: own.get(name) for name in names} | {
-                "conformal": run.metrics["conformal"],
-                "n": len(run.forecast),
-            }
+    for label, run in _calibrated(runs).items():
+        own = run.metrics.get("uncertainty", {})
+        names = ("pit_histogram", "coverage_68", "coverage_95")
+        reports[label] = {name: own.get(name) for name in names} | {
+            "conformal": run.metrics["conformal"],
+            "n": len(run.forecast),
+        }
     return reports
+
+
+def _calibrated(runs: Sequence[ScoredRun]) -> dict[str, ScoredRun]:
+    """The first seed of each model with calibrated intervals, by its label."""
+    found: dict[str, ScoredRun] = {}
+    for run in runs:
+        if "conformal" in run.metrics:
+            found.setdefault(run.label, run)
+    return found
 
 
 def calibration_table(runs: Sequence[ScoredRun]) -> pd.DataFrame:
@@ -41,21 +49,17 @@ def calibration_table(runs: Sequence[ScoredRun]) -> pd.DataFrame:
         sigma_nmad; conformal_coverage_68, conformal_coverage_95, conformal_width_68,
         conformal_width_95 (median of the full width over 1 + z_spec).
     """
-    rows: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        if "conformal" not in run.metrics or run.label in rows:
-            continue
+    rows = []
+    for label, run in _calibrated(runs).items():
         own = run.metrics.get("uncertainty", {})
-        row = {"label": run.label, "sigma_nmad": run.metrics["all"].get("sigma_nmad")}
+        row = {"label": label, "sigma_nmad": run.metrics["all"].get("sigma_nmad")}
         for name in OWN:
-            low, high = own.get(f"{name}_interval", (None, None))
-            row |= {name: own.get(name), f"{name}_low": low, f"{name}_high": high}
+            row |= with_interval(own, name)
         calibrated = run.metrics["conformal"]
         row |= {
             f"conformal_{name}_{level}": calibrated[f"{name}_{level}"]
             for name in ("coverage", "width")
             for level in ("68", "95")
         }
-        rows[run.label] = row
-    table = pd.DataFrame([*rows.values()])
-    return table.sort_values("conformal_width_68", ignore_index=True)
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values("conformal_width_68", ignore_index=True)

@@ -182,13 +182,15 @@ def _measured(run: ScoredRun) -> dict[str, Any]:
         metrics = run.metrics[part]
         row[f"{prefix}n"] = metrics["n"]
         for name in ("bias", "sigma_nmad", "outlier_fraction"):
-            low, high = metrics.get(f"{name}_interval", (None, None))
-            row |= {
-                f"{prefix}{name}": metrics.get(name),
-                f"{prefix}{name}_low": low,
-                f"{prefix}{name}_high": high,
-            }
+            row |= with_interval(metrics, name, prefix)
     return row
+
+
+def with_interval(metrics: Mapping[str, Any], name: str, prefix: str = "") -> dict[str, Any]:
+    """A metric as three columns: value, `_low` and `_high`; None where a report lacks it."""
+    low, high = metrics.get(f"{name}_interval", (None, None))
+    column = f"{prefix}{name}"
+    return {column: metrics.get(name), f"{column}_low": low, f"{column}_high": high}
 
 
 def _seeds(group: Sequence[ScoredRun]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a trained model says of galaxies under a view of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -150,6 +151,13 @@ def reconstruct(
     }
 
 
+def true_and_rebuilt(
+    said: Mapping[str, np.ndarray], modality: Literal["image", "spectrum"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, reconstruction and what was hidden, out of what `reconstruct` gives."""
+    return said[modality], said[f"{modality}_reconstruction"], said[f"{modality}_hidden"]
+
+
 def batches(
     model: Model,
     arrays: TrainingArrays,
@@ -183,12 +191,8 @@ def _check_view(model: Model, view: View) -> None:
         return
     whole = {View(0.0, 1.0)} | ({View(1.0, 0.0)} if model.spectrum_length else set())
     if view not in whole:
-        expected = " or ".join(
-            f"image{v.image:.2f}-spectrum{v.spectrum:.2f}" for v in sorted(whole)
-        )
         raise InputError(
             "view",
-            found=f"image{view.image:.2f}-spectrum{view.spectrum:.2f}, for a model that hides "
-            "no parts of them",
-            expected=expected,
+            found=f"{view.name}, for a model that hides no parts of them",
+            expected=" or ".join(v.name for v in sorted(whole)),
         )

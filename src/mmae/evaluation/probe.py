@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from mmae.settings import Evaluation
+from mmae.settings import models as settings_models
 
 Readout = Callable[[Evaluation, int], Pipeline]
 
@@ -32,7 +33,9 @@ def small_network(settings: Evaluation, seed: int) -> Pipeline:
     return make_pipeline(StandardScaler(), network)
 
 
-READOUTS: dict[str, Readout] = {"knn": nearest_neighbours, "mlp": small_network}
+READOUTS: dict[str, Readout] = dict(
+    zip(settings_models.READOUTS, (nearest_neighbours, small_network), strict=True)
+)
 
 
 def read_out(

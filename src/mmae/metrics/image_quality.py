@@ -14,7 +14,7 @@ import numpy as np
 from photutils.aperture import CircularAperture
 from skimage.metrics import structural_similarity
 
-from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, mag_from_flux
+from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, distance_from_middle, mag_from_flux
 from mmae.metrics.hidden import checked, composite, mean_over
 
 COLOURS = tuple(f"{blue}-{red}" for blue, red in pairwise(BANDS))
@@ -131,7 +131,7 @@ def colour_error(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarr
         As `mmae.metrics.hidden.checked`.
     """
     image, reconstruction, hidden = checked("images", image, reconstruction, hidden)
-    inside = _distance(*image.shape[2:]) <= COLOUR_APERTURE_ARCSEC
+    inside = distance_from_middle(*image.shape[2:]) <= COLOUR_APERTURE_ARCSEC
     pasted = composite(image, reconstruction, hidden)
     mags = [mag_from_flux(pixels[:, :, inside].sum(axis=2)) for pixels in (image, pasted)]
     touched = hidden[:, 0, inside].any(axis=1)
@@ -159,7 +159,7 @@ def shape_errors(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarr
     image, reconstruction, hidden = checked("images", image, reconstruction, hidden)
     pasted = composite(image, reconstruction, hidden)
     true, rebuilt = image[:, SHAPE_BAND], pasted[:, SHAPE_BAND]
-    inside = _distance(*true.shape[1:]) <= SHAPE_APERTURE_ARCSEC
+    inside = distance_from_middle(*true.shape[1:]) <= SHAPE_APERTURE_ARCSEC
     touched = hidden[:, 0, inside].any(axis=1)
     radii = half_light_radius(rebuilt) / half_light_radius(true)
     errors = radii - 1, ellipticity(rebuilt) - ellipticity(true)
@@ -206,7 +206,7 @@ def ellipticity(images: np.ndarray) -> np.ndarray:
         NaN where there is no light, or no ellipse fits.
     """
     y, x = _offsets(*images.shape[1:])
-    radius = _distance(*images.shape[1:])
+    radius = distance_from_middle(*images.shape[1:])
     weight = np.exp(-0.5 * (radius / SHAPE_WEIGHT_ARCSEC) ** 2) * (radius <= SHAPE_APERTURE_ARCSEC)
     light = images * weight
     total = light.sum(axis=(1, 2))
@@ -228,11 +228,6 @@ def _offsets(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Distance of each row (H, 1) and column (W,) from the middle of the image, arcsec."""
     y, x = (PIXEL_SCALE_ARCSEC * (np.arange(n) - (n - 1) / 2) for n in (height, width))
     return y[:, None], x
-
-
-def _distance(height: int, width: int) -> np.ndarray:
-    """Distance of each pixel from the middle of the image, arcsec, shape (H, W)."""
-    return np.hypot(*_offsets(height, width))
 
 
 @cache

@@ -25,6 +25,7 @@ from mmae.settings.data import (
 )
 from mmae.settings.models import (
     KINDS,
+    READOUTS,
     ROLES,
     AstroClipModel,
     BcnnModel,
@@ -145,6 +146,6 @@ class Settings:
         for name in self.models:
             if name == "himes2025":
                 raise ValueError(f"model '{name}' has the name of a published model")
-            if name.endswith(("-knn", "-mlp")):
+            if name.endswith(tuple(f"-{readout}" for readout in READOUTS)):
                 raise ValueError(f"model '{name}' has the name of another one's readout")
         return self

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, mode
 from pydantic.dataclasses import dataclass
 
 from mmae.settings.base import Count, Fraction, Positive, key, settings
-from mmae.settings.training import Overrides
+from mmae.settings.training import Overrides, own_training
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
 Layers = Annotated[tuple[Count, ...], Field(min_length=1)]
@@ -45,7 +45,7 @@ class PaperModel:
         "galaxy: each on its own (the paper's text); batch: whole batches (the authors' code)",
         default="galaxy",
     )
-    training: Overrides = key("keys of training that differ for this model", default_factory=dict)
+    training: Overrides = own_training()
 
     @model_validator(mode="after")
     def _sizes_divide(self) -> "PaperModel":
@@ -69,7 +69,7 @@ class AstroClipModel:
     embedding: Count = key("numbers that a galaxy becomes")
     pool_heads: Count = key("heads of the pooling query (AstroCLIP: 4)", default=4)
     logit_scale: Positive = key("factor of the cosines, fixed (AstroCLIP: 15.5)", default=15.5)
-    training: Overrides = key("keys of training that differ for this model", default_factory=dict)
+    training: Overrides = own_training()
 
     @model_validator(mode="after")
     def _sizes_divide(self) -> "AstroClipModel":
@@ -106,7 +106,7 @@ class BcnnModel:
     )
     prior_std: Positive = key("standard deviation of the prior of the last layer's weights")
     draws: Count = key("draws from the posterior behind a prediction")
-    training: Overrides = key("keys of training that differ for this model", default_factory=dict)
+    training: Overrides = own_training()
 
     @model_validator(mode="after")
     def _can_be_halved(self) -> "BcnnModel":
@@ -124,7 +124,7 @@ class CnnModel:
     channels: Layers = key("of its stages; each but the first halves the image")
     blocks: Count = key("residual blocks of a stage")
     dropout: Fraction = key("dropout rate before the head")
-    training: Overrides = key("keys of training that differ for this model", default_factory=dict)
+    training: Overrides = own_training()
 
     @model_validator(mode="after")
     def _can_be_halved(self) -> "CnnModel":
@@ -156,6 +156,9 @@ class MedianModel:
     kind: Literal["median"] = key("which file of mmae/models")
     training: Overrides = key("not used: nothing is trained", default_factory=dict)
 
+
+READOUTS = ("knn", "mlp")
+"""What redshifts are read out of frozen embeddings with; part of a model's name in evaluation/."""
 
 KINDS: dict[str, type] = {
     "paper": PaperModel,
@@ -192,7 +195,7 @@ class OtherModel:
         AfterValidator(_is_a_file),
         Field(pattern=r"^[a-z][a-z0-9_]*$", json_schema_extra={"not": {"enum": list(KINDS)}}),
     ] = key("which file of mmae/models")
-    training: Overrides = key("keys of training that differ for this model", default_factory=dict)
+    training: Overrides = own_training()
 
 
 OTHER = "other"

@@ -59,6 +59,11 @@ Overrides = Annotated[
 """Keys of `training` that a model has of its own."""
 
 
+def own_training() -> Any:
+    """The key `training` of a model's entry."""
+    return key("keys of training that differ for this model", default_factory=dict)
+
+
 def training_of(training: Training, overrides: Mapping[str, Any]) -> Training:
     """The training of one model.
 

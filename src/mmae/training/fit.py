@@ -123,7 +123,7 @@ def fit(
                 _clip(fabric, network, optimizer, settings, state.epoch)
                 optimizer.step()
                 state.schedule.step()
-                state.step, state.steps, state.n_seen = state.step + 1, number + 1, state.n_seen + n
+                state.steps, state.n_seen = number + 1, state.n_seen + n
                 stop = any_of(warned.flag)
                 if stop or time.monotonic() - saved_at > 60 * settings.checkpoint_minutes:
                     _save(checkpoints, state)
@@ -152,7 +152,8 @@ def batches(
     """Batches of the running epoch that are still to come, each this process's share."""
     order = generator_of(seed, ORDER, state.epoch)
     whole = list(batches_of(rows, settings.batch_size, order))
-    for part in progress(whole[state.step :], f"epoch {state.epoch}"):
+    n_done = state.steps - (state.epoch - 1) * len(whole)
+    for part in progress(whole[n_done:], f"epoch {state.epoch}"):
         share = share_of(len(part), fabric.global_rank, fabric.world_size)
         own = part[share.start : share.stop]
         batch = load_batch(arrays, own, state.model.spectrum_length, fabric.device)
@@ -186,9 +187,7 @@ def _means(state: State) -> dict[str, float]:
     """Mean training losses of the epoch, over all processes."""
     parts = gathered([(dict(state.sums), state.n_seen)])
     n_seen = sum(n for _, n in parts)
-    sums: Counter = sum((Counter(part) for part, _ in parts[1:]), Counter())
-    total = {name: value + sums.get(name, 0.0) for name, value in parts[0][0].items()}
-    return {f"train_{name}": value / n_seen for name, value in total.items()}
+    return {f"train_{name}": sum(sums[name] for sums, _ in parts) / n_seen for name in state.sums}
 
 
 def _tell(row: dict[str, float], epochs: int, rate: float) -> None:

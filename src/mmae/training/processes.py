@@ -33,7 +33,7 @@ def check_world(settings: Training) -> None:
 
 
 def share_of(n_whole: int, rank: int, world: int) -> Share:
-    """A process's galaxies of a batch: as even as it goes, the first ones one more."""
+    """A process's galaxies of a batch: their numbers differ by one at most."""
     return Share(n_whole * rank // world, n_whole * (rank + 1) // world, n_whole)
 
 

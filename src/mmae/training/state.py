@@ -24,8 +24,6 @@ class State:
     schedule: torch.optim.lr_scheduler.LRScheduler
     epoch: int = 1
     """The running one."""
-    step: int = 0
-    """Steps taken in this epoch."""
     steps: int = 0
     """Steps taken in all."""
     sums: Counter = field(default_factory=Counter)
@@ -50,7 +48,7 @@ class State:
             self.best = {name: value.detach().clone() for name, value in parameters}
         else:
             self.waited += 1
-        self.epoch, self.step, self.sums, self.n_seen = self.epoch + 1, 0, Counter(), 0
+        self.epoch, self.sums, self.n_seen = self.epoch + 1, Counter(), 0
 
     def to_dict(self) -> dict[str, Any]:
         """Tensors, numbers and mappings of them."""
