@@ -1,6 +1,6 @@
 """A linear layer whose weights are distributions.
 
-Twenty lines of our own: of the libraries for it, torchbnn (2020), BLiTZ (2022) and bayesian-torch
+A few lines of our own: of the libraries for it, torchbnn (2020), BLiTZ (2022) and bayesian-torch
 (2024) are no longer kept up, and Pyro, which is, would want its own training loop and guides for
 one layer.
 """
