@@ -28,7 +28,7 @@ def test_pairs_tell_far_more_than_two_intervals(models):
     result = paired_difference(rmse, *models, 300, 0)
     widths = []
     for z_pred in models[:2]:
-        draw = bootstrap_interval(lambda p, s: {"rmse": rmse(p, s)}, z_pred, models[2], 300, 0)
+        draw = bootstrap_interval({"rmse": rmse}, z_pred, models[2], 300, 0)
         widths.append(np.ptp(draw["rmse"]))
     assert result.high - result.low < 0.1 * np.hypot(*widths)
     assert result.low < result.difference < result.high < 0

@@ -52,6 +52,23 @@ def test_perfect_predictions():
     assert set(point_metrics(z, z).values()) == {0.0}
 
 
+def test_metrics_are_along_the_last_axis():
+    rng = np.random.default_rng(0)
+    z_spec = rng.uniform(0, 2, (2, 3, 40))
+    z_pred = z_spec + rng.standard_t(1, (2, 3, 40)) * 0.1
+    # one set of which more than half agree, and so without any scatter
+    z_pred[1, 2, :30] = z_spec[1, 2, :30]
+    for name, metric in METRICS.items():
+        values = metric(z_pred, z_spec)
+        assert values.shape == (2, 3), name
+        for k in np.ndindex(2, 3):
+            # numpy squares arrays and raises numbers to a power, each rounded in its own way
+            alone = metric(z_pred[k], z_spec[k])
+            assert type(alone) is float
+            assert alone == point_metrics(z_pred[k], z_spec[k])[name]
+            assert values[k] == pytest.approx(alone, rel=1e-14), name
+
+
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize(
     ("z_pred", "z_spec", "words"),
@@ -80,7 +97,7 @@ def test_intervals_hold_the_value_and_shrink_with_more_galaxies():
     for n in (100, 10_000):
         z_spec = rng.uniform(0, 2, n)
         z_pred = z_spec + rng.normal(0, 0.05, n) * (1 + z_spec)
-        low, high = bootstrap_interval(point_metrics, z_pred, z_spec, 100, 0)["sigma_nmad"]
+        low, high = bootstrap_interval(METRICS, z_pred, z_spec, 100, 0)["sigma_nmad"]
         assert low < METRICS["sigma_nmad"](z_pred, z_spec) < high
         widths.append(high - low)
     assert 5 < widths[0] / widths[1] < 20
@@ -89,7 +106,7 @@ def test_intervals_hold_the_value_and_shrink_with_more_galaxies():
 def test_intervals_depend_on_the_seed_alone():
     rng = np.random.default_rng(0)
     pair = rng.uniform(0, 1, 50), rng.uniform(0, 1, 50)
-    one, same, other = (bootstrap_interval(point_metrics, *pair, 20, seed) for seed in (0, 0, 1))
+    one, same, other = (bootstrap_interval(METRICS, *pair, 20, seed) for seed in (0, 0, 1))
     assert one == same
     assert one != other
 

@@ -71,9 +71,9 @@ def masking_study(
     found = []
     for test_mask in test_masks:
         z_pred = redshifts[test_mask].to_numpy()
-        interval = bootstrap_interval(
-            lambda *pair: {"sigma_nmad": sigma_nmad(*pair)}, z_pred, z_spec, n_samples, draw
-        )["sigma_nmad"]
+        interval = bootstrap_interval({"sigma_nmad": sigma_nmad}, z_pred, z_spec, n_samples, draw)[
+            "sigma_nmad"
+        ]
         pair = paired_difference(sigma_nmad, z_pred, whole, z_spec, n_samples, draw)
         row = [test_mask, sigma_nmad(z_pred, z_spec), *interval]
         row += [bias(z_pred, z_spec), outlier_fraction(z_pred, z_spec), *pair]

@@ -1,12 +1,39 @@
 """Confidence intervals by resampling galaxies."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from mmae.metrics.redshift import Metric, redshift_errors
+
+BLOCK = 2**16
+"""Galaxies drawn at a time, of all resamplings in a block: what a processor's cache holds."""
+
+
+def resamplings(n: int, n_samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Galaxies drawn with replacement, many resamplings at a time.
+
+    Parameters
+    ----------
+    n : int
+        Galaxies, and as many are drawn in each resampling.
+    n_samples : int
+        Resamplings.
+    seed : int
+
+    Yields
+    ------
+    ndarray of int, shape (K, n)
+        Rows of the galaxies of the next K resamplings. They do not depend on the size of blocks.
+    """
+    rng = np.random.default_rng(seed)
+    in_block = max(1, BLOCK // n)
+    for start in range(0, n_samples, in_block):
+        yield rng.integers(0, n, (min(in_block, n_samples - start), n))
+
 
 def bootstrap_interval(
-    metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]],
+    metrics: Mapping[str, Metric],
     z_pred: np.ndarray,
     z_spec: np.ndarray,
     n_samples: int,
@@ -17,8 +44,8 @@ def bootstrap_interval(
 
     Parameters
     ----------
-    metrics : callable
-        (z_pred, z_spec) to numbers by name.
+    metrics : mapping of str to Metric
+        As `mmae.metrics.redshift.METRICS`.
     z_pred, z_spec : ndarray, shape (N,)
     n_samples : int
         Resamplings; the same ones for all metrics.
@@ -28,18 +55,22 @@ def bootstrap_interval(
     Returns
     -------
     dict of str to (low, high)
+
+    Raises
+    ------
+    InputError
+        If the arrays are empty, of unequal shape, or not finite.
     """
-    rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(n_samples):
-        rows = rng.integers(0, len(z_spec), len(z_spec))
-        draws.append(metrics(z_pred[rows], z_spec[rows]))
-    tail = 50 * (1 - confidence)
-    intervals = {}
-    for name in draws[0]:
-        low, high = np.percentile([draw[name] for draw in draws], [tail, 100 - tail])
-        intervals[name] = (float(low), float(high))
-    return intervals
+    errors = redshift_errors(z_pred, z_spec)
+    draws: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
+    for rows in resamplings(len(errors.dz), n_samples, seed):
+        drawn = errors.drawn(rows)
+        for name, metric in metrics.items():
+            draws[name].append(metric.of(drawn))
+    return {
+        name: _percentile_interval(np.concatenate(blocks), confidence)
+        for name, blocks in draws.items()
+    }
 
 
 def median_interval(
@@ -57,8 +88,14 @@ def median_interval(
     values = values[np.isfinite(values)]
     if not len(values):
         return (np.nan, np.nan, np.nan)
-    rng = np.random.default_rng(seed)
-    draws = [np.median(values[rng.integers(0, len(values), len(values))]) for _ in range(n_samples)]
+    draws = np.concatenate(
+        [np.median(values[rows], axis=-1) for rows in resamplings(len(values), n_samples, seed)]
+    )
+    return float(np.median(values)), *_percentile_interval(draws, confidence)
+
+
+def _percentile_interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:
+    """The middle of what resamplings gave: (low, high)."""
     tail = 50 * (1 - confidence)
     low, high = np.percentile(draws, [tail, 100 - tail])
-    return float(np.median(values)), float(low), float(high)
+    return float(low), float(high)

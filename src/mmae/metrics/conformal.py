@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmae.errors import InputError
-from mmae.metrics.redshift import scaled_error
+from mmae.metrics.redshift import redshift_errors
 from mmae.metrics.uncertainty import LEVELS, check_uncertainty, redshift_scale
 
 Predictions = tuple[np.ndarray, np.ndarray, np.ndarray | None]
@@ -85,10 +85,10 @@ def _scores(
     z_pred: np.ndarray, z_spec: np.ndarray, z_std: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """|z_spec - z_pred| / scale, and the scale; shape (N,) each."""
-    scaled_error(z_pred, z_spec)
+    errors = redshift_errors(z_pred, z_spec)
     if z_std is None:
         scale = redshift_scale(z_pred)
     else:
         check_uncertainty(z_pred, z_std)
         scale = np.asarray(z_std, dtype=float)
-    return np.abs(np.subtract(z_spec, z_pred, dtype=float)) / scale, scale
+    return np.abs(errors.unscaled) / scale, scale

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmae.metrics.redshift import Metric, scaled_error
+from mmae.metrics.bootstrap import resamplings
+from mmae.metrics.redshift import Metric, redshift_errors
 
 
 class PairedDifference(NamedTuple):
@@ -35,9 +36,8 @@ def paired_difference(
 
     Parameters
     ----------
-    metric : callable
-        (z_pred, z_spec) to a number of which smaller is better, as
-        `mmae.metrics.redshift.sigma_nmad`.
+    metric : Metric
+        One of which smaller is better, as `mmae.metrics.redshift.sigma_nmad`.
     z_pred_a, z_pred_b, z_spec : ndarray, shape (N,)
         The same galaxies in the same order.
     n_samples : int
@@ -57,17 +57,16 @@ def paired_difference(
     -----
     Percentile interval of the paired bootstrap; source: Efron & Tibshirani 1993, chapter 13.
     """
-    z_pred_a, z_pred_b, z_spec = (np.asarray(z) for z in (z_pred_a, z_pred_b, z_spec))
-    for z_pred in (z_pred_a, z_pred_b):
-        scaled_error(z_pred, z_spec)
-    rng = np.random.default_rng(seed)
-    draws = np.empty(n_samples)
-    for k in range(n_samples):
-        rows = rng.integers(0, len(z_spec), len(z_spec))
-        draws[k] = metric(z_pred_a[rows], z_spec[rows]) - metric(z_pred_b[rows], z_spec[rows])
+    a, b = (redshift_errors(z_pred, z_spec) for z_pred in (z_pred_a, z_pred_b))
+    draws = np.concatenate(
+        [
+            metric.of(a.drawn(rows)) - metric.of(b.drawn(rows))
+            for rows in resamplings(len(a.dz), n_samples, seed)
+        ]
+    )
     low, high = np.percentile(draws, [2.5, 97.5])
     return PairedDifference(
-        difference=float(metric(z_pred_a, z_spec) - metric(z_pred_b, z_spec)),
+        difference=float(metric.of(a) - metric.of(b)),
         low=float(low),
         high=float(high),
         p_better=float(np.mean(draws < 0) + 0.5 * np.mean(draws == 0)),

@@ -1,11 +1,13 @@
 """Redshift metrics: numbers of (z_pred, z_spec), nothing else.
 
-All are of dz = (z_pred - z_spec) / (1 + z_spec), dimensionless, unless said otherwise.
+All are of dz = (z_pred - z_spec) / (1 + z_spec), dimensionless, unless said otherwise, and along
+the last axis of their arrays.
 Source: paper section 5 and the authors' photoz_utils.py; definitions of Tanaka et al. 2018
 (PASJ 70, S9), section 4.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property, update_wrapper
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,19 +22,72 @@ OUTLIER_LIMIT = 0.15
 CATASTROPHIC_LIMIT = 1.0
 """|z_pred - z_spec| beyond which a prediction is a catastrophic outlier."""
 
-Metric = Callable[[np.ndarray, np.ndarray], float]
+Values = float | np.ndarray
+"""A number of some galaxies; where galaxies are drawn again and again, one for each draw."""
 
 
-def scaled_error(z_pred: np.ndarray, z_spec: np.ndarray) -> np.ndarray:
-    """Dz = (z_pred - z_spec) / (1 + z_spec), shape (N,).
+class Errors:
+    """Errors of N redshifts, or of many draws of N of them: shape (..., N).
+
+    What several metrics are made of is computed once.
+    """
+
+    def __init__(self, dz: np.ndarray, unscaled: np.ndarray):
+        self.dz = dz
+        """(z_pred - z_spec) / (1 + z_spec)."""
+        self.unscaled = unscaled
+        """z_pred - z_spec."""
+
+    def drawn(self, rows: np.ndarray) -> "Errors":
+        """Errors of the galaxies in `rows`, ints of any shape, out of N."""
+        return Errors(self.dz[rows], self.unscaled[rows])
+
+    @cached_property
+    def median(self) -> Values:
+        """Median of dz, shape (...)."""
+        return np.median(self.dz, axis=-1)
+
+    @cached_property
+    def location(self) -> Values:
+        """Biweight location of dz, shape (...)."""
+        return biweight_location(self.dz, M=self.median, axis=-1)[()]
+
+    @cached_property
+    def scale(self) -> Values:
+        """Square root of the biweight midvariance of dz, shape (...)."""
+        return np.sqrt(biweight_midvariance(self.dz, M=self.median, axis=-1))
+
+
+class Metric:
+    """A metric of redshifts: a function of (z_pred, z_spec), shape (..., N) to (...).
+
+    Parameters
+    ----------
+    of : callable
+        The same as a function of `Errors`.
+    """
+
+    def __init__(self, of: Callable[[Errors], Values]):
+        self.of = of
+        update_wrapper(self, of)
+
+    def __call__(self, z_pred: np.ndarray, z_spec: np.ndarray) -> Values:
+        """The metric, a float of N redshifts; InputError as `redshift_errors`."""
+        values = self.of(redshift_errors(z_pred, z_spec))
+        # no number of numpy: checkpoints hold none
+        return values if np.ndim(values) else float(values)
+
+
+def redshift_errors(z_pred: np.ndarray, z_spec: np.ndarray) -> Errors:
+    """Errors of redshifts, shape (..., N) each.
 
     Raises
     ------
     InputError
-        If the arrays are empty, of unequal length, or not finite.
+        If the arrays are empty, of unequal shape, or not finite.
     """
     z_pred, z_spec = np.asarray(z_pred, dtype=float), np.asarray(z_spec, dtype=float)
-    if z_pred.shape != z_spec.shape or z_pred.ndim != 1 or not len(z_pred):
+    if z_pred.shape != z_spec.shape or not z_pred.ndim or not z_pred.size:
         raise InputError(
             "redshift metrics",
             found=f"{z_pred.shape} predicted and {z_spec.shape} spectroscopic redshifts",
@@ -43,60 +98,69 @@ def scaled_error(z_pred: np.ndarray, z_spec: np.ndarray) -> np.ndarray:
         raise InputError(
             "redshift metrics", found=f"{bad} redshifts not finite", expected="numbers"
         )
-    return (z_pred - z_spec) / (1 + z_spec)
+    unscaled = z_pred - z_spec
+    return Errors(unscaled / (1 + z_spec), unscaled)
 
 
-def bias(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def bias(errors: Errors) -> Values:
     """Median of dz."""
-    return float(np.median(scaled_error(z_pred, z_spec)))
+    return errors.median
 
 
-def sigma_nmad(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def sigma_nmad(errors: Errors) -> Values:
     """Normalised median absolute deviation: 1.4826 * median(|dz - median(dz)|)."""
-    return float(mad_std(scaled_error(z_pred, z_spec)))
+    return mad_std(errors.dz, axis=-1)
 
 
-def outlier_fraction(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def outlier_fraction(errors: Errors) -> Values:
     """Fraction of |dz| > 0.15."""
-    return float(np.mean(np.abs(scaled_error(z_pred, z_spec)) > OUTLIER_LIMIT))
+    return np.mean(np.abs(errors.dz) > OUTLIER_LIMIT, axis=-1)
 
 
-def bias_biweight(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def bias_biweight(errors: Errors) -> Values:
     """Biweight location of dz."""
-    return float(biweight_location(scaled_error(z_pred, z_spec)))
+    return errors.location
 
 
-def scatter_biweight(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def scatter_biweight(errors: Errors) -> Values:
     """Square root of the biweight midvariance of dz."""
-    return float(np.sqrt(biweight_midvariance(scaled_error(z_pred, z_spec))))
+    return errors.scale
 
 
-def outlier_fraction_biweight(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def outlier_fraction_biweight(errors: Errors) -> Values:
     """Fraction of |dz - bias| > 2 scatter, both biweight."""
-    deviation = np.abs(scaled_error(z_pred, z_spec) - bias_biweight(z_pred, z_spec))
-    return float(np.mean(deviation > 2 * scatter_biweight(z_pred, z_spec)))
+    location, scale = np.expand_dims(errors.location, -1), np.expand_dims(errors.scale, -1)
+    return np.mean(np.abs(errors.dz - location) > 2 * scale, axis=-1)
 
 
-def loss(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def loss(errors: Errors) -> Values:
     """Mean of 1 - 1 / (1 + (dz / 0.15)^2): the redshift loss of the training."""
-    return float(np.mean(1 - 1 / (1 + (scaled_error(z_pred, z_spec) / OUTLIER_LIMIT) ** 2)))
+    return np.mean(1 - 1 / (1 + (errors.dz / OUTLIER_LIMIT) ** 2), axis=-1)
 
 
-def mse(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def mse(errors: Errors) -> Values:
     """Mean of (z_pred - z_spec)^2: not scaled."""
-    scaled_error(z_pred, z_spec)
-    return float(np.mean(np.square(np.subtract(z_pred, z_spec, dtype=float))))
+    return np.mean(errors.unscaled**2, axis=-1)
 
 
-def rmse(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def rmse(errors: Errors) -> Values:
     """Root mean square of dz."""
-    return float(np.sqrt(np.mean(scaled_error(z_pred, z_spec) ** 2)))
+    return np.sqrt(np.mean(errors.dz**2, axis=-1))
 
 
-def catastrophic_fraction(z_pred: np.ndarray, z_spec: np.ndarray) -> float:
+@Metric
+def catastrophic_fraction(errors: Errors) -> Values:
     """Fraction of |z_pred - z_spec| > 1: not scaled."""
-    scaled_error(z_pred, z_spec)
-    return float(np.mean(np.abs(np.subtract(z_pred, z_spec, dtype=float)) > CATASTROPHIC_LIMIT))
+    return np.mean(np.abs(errors.unscaled) > CATASTROPHIC_LIMIT, axis=-1)
 
 
 METRICS: dict[str, Metric] = {
@@ -125,8 +189,9 @@ class RedshiftRange(NamedTuple):
 
 
 def point_metrics(z_pred: np.ndarray, z_spec: np.ndarray) -> dict[str, float]:
-    """All metrics of METRICS by name."""
-    return {name: metric(z_pred, z_spec) for name, metric in METRICS.items()}
+    """All metrics of METRICS by name, of N galaxies; InputError as `redshift_errors`."""
+    errors = redshift_errors(z_pred, z_spec)
+    return {name: float(metric.of(errors)) for name, metric in METRICS.items()}
 
 
 def bin_ranges(edges: Sequence[float]) -> list[RedshiftRange]:

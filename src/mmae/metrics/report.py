@@ -6,7 +6,7 @@ import numpy as np
 
 from mmae.errors import InputError
 from mmae.metrics.bootstrap import bootstrap_interval
-from mmae.metrics.redshift import RedshiftRange, bin_ranges, point_metrics
+from mmae.metrics.redshift import METRICS, RedshiftRange, bin_ranges, point_metrics
 from mmae.settings import Scoring
 
 
@@ -58,7 +58,7 @@ def _range_report(
         pair = z_pred[inside], z_spec[inside]
         report |= point_metrics(*pair)
         intervals = bootstrap_interval(
-            point_metrics, *pair, settings.bootstrap_samples, settings.bootstrap_seed
+            METRICS, *pair, settings.bootstrap_samples, settings.bootstrap_seed
         )
         report |= {f"{name}_interval": list(ends) for name, ends in intervals.items()}
     return report

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from mmae.errors import InputError
-from mmae.metrics.redshift import scaled_error, sigma_nmad
+from mmae.metrics.bootstrap import resamplings
+from mmae.metrics.redshift import redshift_errors, sigma_nmad
 
 LEVELS = (0.68, 0.95)
 """Central intervals whose coverage is reported."""
@@ -136,19 +137,21 @@ def uncertainty_report(
     and a resampling adds its own.
     """
     t = _standardised(z_pred, z_std, z_spec)
-    arrays = [np.asarray(z, dtype=float) for z in (z_pred, z_std, z_spec)]
-    scores = _Scores(t, *arrays)
-    report: dict[str, Any] = scores.of(np.ones(len(t), dtype=int))
-    rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(n_samples):
-        rows = rng.integers(0, len(t), len(t))
-        draws.append(scores.of(np.bincount(rows, minlength=len(t))))
+    scores = _Scores(t, *(np.asarray(z, dtype=float) for z in (z_pred, z_std, z_spec)))
+    once = scores.of(np.ones((1, len(t)), dtype=int))
+    report: dict[str, Any] = {name: float(values[0]) for name, values in once.items()}
+    draws = [scores.of(_times_drawn(rows, len(t))) for rows in resamplings(len(t), n_samples, seed)]
     for name in [*report]:
-        ends = np.percentile([draw[name] for draw in draws], [2.5, 97.5])
-        report[f"{name}_interval"] = [float(end) for end in ends]
+        values = np.concatenate([block[name] for block in draws])
+        report[f"{name}_interval"] = np.percentile(values, [2.5, 97.5]).tolist()
     counts, _ = np.histogram(ndtr(t), bins=N_BINS, range=(0, 1))
     return report | {"pit_histogram": counts.tolist()}
+
+
+def _times_drawn(rows: np.ndarray, n: int) -> np.ndarray:
+    """How many times each of n galaxies is in each resampling: (K, n) rows to (K, n) counts."""
+    shifted = rows + n * np.arange(len(rows))[:, None]
+    return np.bincount(shifted.ravel(), minlength=n * len(rows)).reshape(len(rows), n)
 
 
 class _Scores:
@@ -157,21 +160,24 @@ class _Scores:
     def __init__(self, t: np.ndarray, z_pred: np.ndarray, z_std: np.ndarray, z_spec: np.ndarray):
         self.means = {"crps": crps(z_pred, z_std, z_spec)}
         self.means |= {f"coverage_{100 * level:g}": _inside(t, level) for level in LEVELS}
-        self.pair = z_pred, z_spec
+        self.errors = redshift_errors(z_pred, z_spec)
         self.most_certain_first = np.argsort(z_std / redshift_scale(z_pred), kind="stable")
         self.lowest_first = np.argsort(t)
         self.pit = ndtr(t)[self.lowest_first]
 
-    def of(self, times: np.ndarray) -> dict[str, float]:
-        """The scores where galaxy k counts times[k] times."""
-        n = int(times.sum())
-        report = {name: float((times * values).sum() / n) for name, values in self.means.items()}
+    def of(self, times: np.ndarray) -> dict[str, np.ndarray]:
+        """The scores, shape (K,), where galaxy k counts times[:, k] times, N in all: (K, N)."""
+        n = times.shape[1]
+        report = {name: (times * values).sum(axis=1) / n for name, values in self.means.items()}
         order = self.most_certain_first
-        kept = np.repeat(order, times[order])[: _n_kept(n, LEAST_CERTAIN)]
-        report["sigma_nmad_certain"] = sigma_nmad(*(z[kept] for z in self.pair))
-        steps = np.cumsum(times[self.lowest_first]) / n
-        before = np.concatenate([[0], steps[:-1]])
-        report["pit_ks"] = float(max((steps - self.pit).max(), (self.pit - before).max()))
+        drawn = np.repeat(np.tile(order, len(times)), times[:, order].ravel()).reshape(times.shape)
+        kept = self.errors.drawn(drawn[:, : _n_kept(n, LEAST_CERTAIN)])
+        report["sigma_nmad_certain"] = sigma_nmad.of(kept)
+        steps = np.cumsum(times[:, self.lowest_first], axis=1) / n
+        before = np.hstack([np.zeros((len(times), 1)), steps[:, :-1]])
+        report["pit_ks"] = np.maximum(
+            (steps - self.pit).max(axis=1), (self.pit - before).max(axis=1)
+        )
         return report
 
 
@@ -189,6 +195,6 @@ def _inside(t: np.ndarray, level: float) -> np.ndarray:
 
 def _standardised(z_pred: np.ndarray, z_std: np.ndarray, z_spec: np.ndarray) -> np.ndarray:
     """(z_spec - z_pred) / z_std, shape (N,), or InputError."""
-    scaled_error(z_pred, z_spec)
+    errors = redshift_errors(z_pred, z_spec)
     check_uncertainty(z_pred, z_std)
-    return np.subtract(z_spec, z_pred, dtype=float) / np.asarray(z_std, dtype=float)
+    return -errors.unscaled / np.asarray(z_std, dtype=float)

@@ -1,0 +1,83 @@
+"""Resampling in blocks is resampling one by one."""
+
+import numpy as np
+import pytest
+
+from mmae.errors import InputError
+from mmae.metrics import bootstrap
+from mmae.metrics.bootstrap import bootstrap_interval, median_interval, resamplings
+from mmae.metrics.paired import paired_difference
+from mmae.metrics.redshift import METRICS, sigma_nmad
+from mmae.metrics.uncertainty import uncertainty_report
+
+N = 57
+"""Odd, so that half of a generator's 64 bits is left over between resamplings."""
+
+
+def galaxies(n: int = N) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """z_pred, z_std and z_spec."""
+    rng = np.random.default_rng(0)
+    z_spec = rng.uniform(0, 2, n)
+    return z_spec + rng.standard_t(2, n) * 0.05, rng.uniform(0.02, 0.1, n), z_spec
+
+
+@pytest.fixture(params=[1, 20 * N, 1000 * N], ids=["one by one", "in blocks", "all at once"])
+def block(request, monkeypatch) -> int:
+    monkeypatch.setattr(bootstrap, "BLOCK", request.param)
+    return request.param
+
+
+def test_galaxies_drawn_are_those_of_a_loop(block):
+    blocks = [*resamplings(N, 70, 3)]
+    assert [len(rows) for rows in blocks] == {1: [1] * 70, 20 * N: [20] * 3 + [10]}.get(block, [70])
+    rng = np.random.default_rng(3)
+    np.testing.assert_array_equal(
+        np.concatenate(blocks), [rng.integers(0, N, N) for _ in range(70)]
+    )
+
+
+def test_a_block_is_bounded_whatever_the_number_of_galaxies():
+    for n in (1, 10, 1000, bootstrap.BLOCK):
+        sizes = [rows.size for rows in resamplings(n, 3 * bootstrap.BLOCK // n, 0)]
+        assert max(sizes) <= bootstrap.BLOCK
+    assert next(resamplings(bootstrap.BLOCK + 1, 2, 0)).shape == (1, bootstrap.BLOCK + 1)
+
+
+def test_intervals_are_those_of_a_loop(block):
+    z_pred, _, z_spec = galaxies()
+    rng = np.random.default_rng(5)
+    draws = [rng.integers(0, N, N) for _ in range(70)]
+    found = bootstrap_interval(METRICS, z_pred, z_spec, 70, 5)
+    assert [*found] == [*METRICS]
+    for name, metric in METRICS.items():
+        values = [metric(z_pred[rows], z_spec[rows]) for rows in draws]
+        assert found[name] == pytest.approx(np.percentile(values, [2.5, 97.5]), rel=1e-12), name
+    medians = [np.median(z_pred[rows]) for rows in draws]
+    with_nan = np.insert(z_pred, 4, np.nan)
+    assert median_interval(with_nan, 70, 5) == pytest.approx(
+        (np.median(z_pred), *np.percentile(medians, [2.5, 97.5])), rel=1e-12
+    )
+
+
+def test_no_number_depends_on_the_size_of_blocks(block, monkeypatch):
+    z_pred, z_std, z_spec = galaxies()
+
+    def everything():
+        return (
+            bootstrap_interval(METRICS, z_pred, z_spec, 70, 5),
+            median_interval(z_pred, 70, 5),
+            paired_difference(sigma_nmad, z_pred, z_pred + z_std**2, z_spec, 70, 5),
+            uncertainty_report(z_pred, z_std, z_spec, 70, 5),
+        )
+
+    found = everything()
+    monkeypatch.setattr(bootstrap, "BLOCK", 7 * N)
+    assert found == everything()
+
+
+def test_bad_redshifts_are_an_error():
+    z_pred, _, z_spec = galaxies()
+    with pytest.raises(InputError, match="as many of both"):
+        bootstrap_interval(METRICS, z_pred[1:], z_spec, 5, 0)
+    with pytest.raises(InputError, match="1 redshifts not finite"):
+        bootstrap_interval(METRICS, np.append(z_pred[1:], np.nan), z_spec, 5, 0)
