@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
 
 REDSHIFT_GAMMA = 0.15
 """Scale of the redshift loss: the limit beyond which a prediction counts as an outlier."""
@@ -39,7 +39,7 @@ def masked_mse(
     if n_hidden is None:
         n_hidden = hidden.sum() * (target.numel() // hidden.numel())
     # as numbers: a product with bools is several times slower
-    squared = (reconstruction - target).square() * hidden.to(target.dtype)
+    squared = mse_loss(reconstruction, target, reduction="none") * hidden.to(target.dtype)
     return squared.sum() / n_hidden.clamp(min=1)
 
 

@@ -103,19 +103,24 @@ class PaperMMAE(GalaxyModel):
         image_mask : Tensor of bool, shape (B, N)
         spectrum_mask : Tensor of bool, shape (B, M)
         """
-        if self.settings.masking == "drop":
-            joint = see_visible(self, image, spectrum, image_mask, spectrum_mask)  # (B, 2 D)
-        else:
-            image_tokens = hide(self.embed_image(image), image_mask)  # (B, N, D)
-            spectrum_tokens = hide(self.embed_spectrum(spectrum), spectrum_mask)  # (B, M, D)
-            joint = self.join(
-                *self.fuse(self.image_encoder(image_tokens), self.spectrum_encoder(spectrum_tokens))
-            )  # (B, 2 D)
+        joint = self.encode(image, spectrum, image_mask, spectrum_mask)  # (B, 2 D)
         return Output(
             image=self.unpatchify(self.image_decoder(joint)),  # (B, C, H, W)
             spectrum=self.spectrum_decoder(joint),  # (B, L)
             z_pred=self.redshift_head(joint).squeeze(-1),  # (B,)
             embedding=joint,
+        )
+
+    def encode(
+        self, image: Tensor, spectrum: Tensor, image_mask: Tensor, spectrum_mask: Tensor
+    ) -> Tensor:
+        """Joint representation of what is not hidden: (B, 2 D)."""
+        if self.settings.masking == "drop":
+            return see_visible(self, image, spectrum, image_mask, spectrum_mask)
+        image_tokens = hide(self.embed_image(image), image_mask)  # (B, N, D)
+        spectrum_tokens = hide(self.embed_spectrum(spectrum), spectrum_mask)  # (B, M, D)
+        return self.join(
+            *self.fuse(self.image_encoder(image_tokens), self.spectrum_encoder(spectrum_tokens))
         )
 
     def embed_image(self, image: Tensor) -> Tensor:
@@ -253,18 +258,14 @@ class PaperMMAE(GalaxyModel):
         )
 
     def predict(self, batch: Batch, image_mask: Tensor, spectrum_mask: Tensor) -> Prediction:
-        """Redshift and joint representation."""
-        output = self(batch.image, batch.spectrum, image_mask, spectrum_mask)
-        return Prediction(output.z_pred, embedding=output.embedding)
+        """Redshift and joint representation; nothing is reconstructed for them."""
+        joint = self.encode(batch.image, batch.spectrum, image_mask, spectrum_mask)  # (B, 2 D)
+        return Prediction(self.redshift_head(joint).squeeze(-1), embedding=joint)
 
     def slow_parameters(self) -> list[nn.Parameter]:
         """Positions and pooling queries: a tenth of the learning rate, no decay (authors' code)."""
-        return [
-            self.image_position,
-            self.spectrum_position,
-            self.image_pool.query,
-            self.spectrum_pool.query,
-        ]
+        positions = [self.image_position, self.spectrum_position]
+        return [*positions, self.image_pool.query, self.spectrum_pool.query]
 
 
 class CrossAttentionBlock(nn.Module):
