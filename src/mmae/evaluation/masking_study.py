@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mmae.dataset.arrays import TrainingArrays
-from mmae.evaluation.predict import predict, reconstruct, true_and_rebuilt
+from mmae.evaluation.predict import predict, reconstructed_batches, true_and_rebuilt
 from mmae.evaluation.views import View
 from mmae.metrics.bootstrap import bootstrap_interval, median_interval
 from mmae.metrics.image_quality import psnr
@@ -93,6 +93,14 @@ def _quality(
     batch_size: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """PSNR of images and mean squared error of spectra with the same fraction of both hidden."""
+    if test_mask == 0:
+        # nothing to reconstruct
+        return np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     view = View(test_mask, test_mask)
-    said = reconstruct(model, arrays, rows, view, seed, batch_size)
-    return psnr(*true_and_rebuilt(said, "image")), mse(*true_and_rebuilt(said, "spectrum"))
+    # a batch at a time: errors of all images in double precision are gigabytes
+    parts = [
+        (psnr(*true_and_rebuilt(said, "image")), mse(*true_and_rebuilt(said, "spectrum")))
+        for said in reconstructed_batches(model, arrays, rows, view, seed, batch_size)
+    ]
+    image_quality, spectrum_quality = zip(*parts, strict=True)
+    return np.concatenate(image_quality), np.concatenate(spectrum_quality)

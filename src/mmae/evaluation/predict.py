@@ -102,7 +102,6 @@ def truth(arrays: TrainingArrays, rows: np.ndarray) -> pd.DataFrame:
     )
 
 
-@torch.no_grad()
 def reconstruct(
     model: GalaxyModel,
     arrays: TrainingArrays,
@@ -111,10 +110,27 @@ def reconstruct(
     seed: int,
     batch_size: int,
 ) -> dict[str, np.ndarray]:
+    """All of what `reconstructed_batches` gives, as one batch."""
+    parts = list(reconstructed_batches(model, arrays, rows, view, seed, batch_size))
+    return {
+        name: parts[0][name] if name == "wave" else np.concatenate([part[name] for part in parts])
+        for name in parts[0]
+    }
+
+
+@torch.no_grad()
+def reconstructed_batches(
+    model: GalaxyModel,
+    arrays: TrainingArrays,
+    rows: np.ndarray,
+    view: View,
+    seed: int,
+    batch_size: int,
+) -> Iterator[dict[str, np.ndarray]]:
     """True, hidden and reconstructed images and spectra; parameters as for `predict`.
 
-    Returns
-    -------
+    Yields
+    ------
     dict of str to ndarray
         targetid, z_spec, z_pred (B,); image, image_reconstruction (B, C, H, W); image_hidden
         (B, H, W) bool; spectrum, spectrum_reconstruction (B, L); spectrum_hidden (B, L) bool;
@@ -130,7 +146,7 @@ def reconstruct(
         raise InputError(
             "model", found="one that reconstructs nothing", expected="a masked autoencoder"
         )
-    parts = []
+    start = 0
     for batch, image_mask, spectrum_mask in batches(model, arrays, rows, view, seed, batch_size):
         output = model(batch.image, batch.spectrum, image_mask, spectrum_mask)
         covered = model.spectrum_pixels(torch.ones_like(spectrum_mask))[0]  # (L,)
@@ -143,12 +159,13 @@ def reconstruct(
             "spectrum_reconstruction": output.spectrum[:, covered],
             "z_pred": output.z_pred,
         }
-        parts.append({name: value.cpu().numpy() for name, value in tensors.items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} | {
-        "targetid": arrays.targetid[rows],
-        "z_spec": arrays.redshift[rows],
-        "wave": arrays.wave[: len(covered)][covered.cpu().numpy()],
-    }
+        own = rows[start : start + batch_size]
+        start += batch_size
+        yield {name: value.cpu().numpy() for name, value in tensors.items()} | {
+            "targetid": arrays.targetid[own],
+            "z_spec": arrays.redshift[own],
+            "wave": arrays.wave[: len(covered)][covered.cpu().numpy()],
+        }
 
 
 def true_and_rebuilt(

@@ -1,12 +1,14 @@
-"""Models that are fitted in one go to catalogue columns, by scikit-learn."""
+"""Models that are fitted in one go to catalogue columns, by scikit-learn.
+
+scikit-learn and skops are imported where a regressor is written or read: they take longer to start
+than torch, and every command on a network knows of estimators.
+"""
 
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import skops.io
 import torch
-from sklearn.base import is_regressor
 from torch import Tensor
 
 from mmae.errors import InputError
@@ -59,6 +61,8 @@ class Estimator:
 
     def save(self, path: Path) -> None:
         """Write the regressor with skops: a zip of JSON and arrays, never a pickle."""
+        import skops.io
+
         skops.io.dump(self.regressor, path)
 
     def load(self, path: Path) -> None:
@@ -69,6 +73,9 @@ class Estimator:
         InputError
             If the file is damaged or holds types that are not those of the regressor.
         """
+        import skops.io
+        from sklearn.base import is_regressor
+
         try:
             regressor = skops.io.load(path, trusted=list(self.trusted))
         except Exception as error:
