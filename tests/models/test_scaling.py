@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmae.models.scaling import SOFTENING, AsinhScale, Standardise
+from mmae.models.scaling import SOFTENING, AsinhScale, Standardise, asinh
 
 
 def test_images_are_in_units_of_the_sky_noise():
@@ -16,8 +16,15 @@ def test_images_are_in_units_of_the_sky_noise():
     assert torch.allclose(scale.noise, noise, rtol=0.05)
     flux = torch.full((1, 5, 1, 1), 6.0)
     expected = torch.asinh(flux / (SOFTENING * scale.noise))
-    assert torch.equal(scale(flux), expected)
+    assert torch.allclose(scale(flux), expected)
     assert set(scale.state_dict()) == {"noise"}, "kept with the weights"
+
+
+def test_asinh_is_exact_to_the_last_digits_from_faint_to_bright():
+    size = torch.logspace(-12, 12, 10_000, dtype=torch.float64)
+    x = torch.cat([-size, torch.zeros(1), size])
+    found = asinh(x.float()).double()
+    assert torch.allclose(found, torch.asinh(x), rtol=3e-7, atol=0)
 
 
 def test_images_without_noise_stay_finite():

@@ -28,7 +28,17 @@ class AsinhScale(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, dimensionless."""
-        return torch.asinh(image / (SOFTENING * self.noise))
+        return asinh(image / (SOFTENING * self.noise))
+
+
+def asinh(x: Tensor) -> Tensor:
+    """Inverse hyperbolic sine, to the last digits of torch.asinh.
+
+    That one is not vectorised on CPUs: it took a quarter of the time of a convolutional network.
+    """
+    size = x.abs()
+    square = size.square()
+    return torch.log1p(size + square / (1 + torch.sqrt(1 + square))).copysign(x)
 
 
 class Standardise(nn.Module):
