@@ -58,11 +58,12 @@ rule tune:
         model="|".join(SETTINGS.models),
     conda:
         "../../envs/environment.yaml"
-    threads: model_threads
+    # one rate after the other, each in one process
+    threads: lambda wildcards: training_settings(wildcards).threads
     resources:
         mem_mb=on_retry(4000),
         runtime=on_retry(1440),
-        gpu=model_gpu,
+        gpu=lambda wildcards: min(1, model_gpu(wildcards)),
     params:
         settings=lambda wildcards: settings(
             f"models.{wildcards.model}", "training", "tuning"
