@@ -8,13 +8,11 @@ import pandas as pd
 from astropy.stats import mad_std
 
 from mmae.errors import InputError
-from mmae.instruments import LINES
 from mmae.metrics.hidden import checked, composite
 from mmae.metrics.image_quality import COLOURS, colour_error, psnr, shape_errors, ssim
 from mmae.metrics.line_quality import (
     BPT_RATIOS,
     COMPARED_LINES,
-    SHIFT_ANGSTROM,
     bpt_errors,
     line_errors,
 )
@@ -167,11 +165,8 @@ def _measured_lines(
     redshift: np.ndarray,
 ) -> Iterator[Measured]:
     """Quantities of lines that were hidden whole, in the composite of what was shown and not."""
-    rows = np.flatnonzero(hidden.any(axis=1))
     pasted = composite(spectrum, reconstruction, hidden)
-    errors = line_errors(wave, spectrum[rows], pasted[rows], redshift[rows])
-    errors["galaxy"] = rows[errors["galaxy"]]
-    errors = errors[_whole_line_hidden(errors, hidden, wave, redshift)]
+    errors = line_errors(wave, spectrum, pasted, redshift, hidden=hidden)
 
     def by_galaxy(series: pd.Series) -> np.ndarray:
         return series.reindex(range(len(redshift))).to_numpy(dtype=float)
@@ -193,17 +188,6 @@ def _measured_lines(
     ratios = bpt_errors(errors)
     for ratio in BPT_RATIOS:
         yield Measured(f"bpt {ratio}", "", "dex", "median", True, by_galaxy(ratios[ratio]))
-
-
-def _whole_line_hidden(
-    errors: pd.DataFrame, hidden: np.ndarray, wave: np.ndarray, redshift: np.ndarray
-) -> np.ndarray:
-    """Rows whose line was hidden wherever it is looked for, bool."""
-    galaxy = errors["galaxy"].to_numpy()
-    rest = np.array([LINES[line].wave for line in errors["line"]])
-    expected = rest * (1 + redshift[galaxy])
-    searched = np.abs(wave - expected[:, None]) < SHIFT_ANGSTROM
-    return (hidden[galaxy] | ~searched).all(axis=1)
 
 
 def _summary(one: Measured, values: np.ndarray, scoring: Scoring) -> list[float]:

@@ -48,6 +48,7 @@ def line_errors(
     reconstruction: np.ndarray,
     redshift: np.ndarray,
     lines: Iterable[str] = COMPARED_LINES,
+    hidden: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Every line of every galaxy in the true and in the reconstructed spectrum.
 
@@ -63,6 +64,8 @@ def line_errors(
         z_spec.
     lines : iterable of str
         Keys of `mmae.instruments.LINES`.
+    hidden : ndarray of bool, shape (B, L), optional
+        A line is left out unless all pixels where it is looked for are hidden.
 
     Returns
     -------
@@ -84,8 +87,11 @@ def line_errors(
     rows = []
     for line in lines:
         expected = LINES[line].wave * (1 + redshift)
-        inside = (expected > wave[0] + SHIFT_ANGSTROM) & (expected < wave[-1] - SHIFT_ANGSTROM)
-        for galaxy in np.flatnonzero(inside):
+        wanted = (expected > wave[0] + SHIFT_ANGSTROM) & (expected < wave[-1] - SHIFT_ANGSTROM)
+        if hidden is not None:
+            searched = np.abs(wave - expected[:, None]) < SHIFT_ANGSTROM
+            wanted &= (hidden | ~searched).all(axis=1)
+        for galaxy in np.flatnonzero(wanted):
             z = float(redshift[galaxy])
             own = _own_pixels(wave, line, lines, z)
             fluxes = spectrum[galaxy, own], reconstruction[galaxy, own]
