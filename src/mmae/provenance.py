@@ -10,9 +10,11 @@ count.
 import ast
 import hashlib
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
-from glob import escape
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
 WORDS = {"help", "description"}
@@ -46,14 +48,25 @@ def code_digest(entry: str, *more: str) -> str:
 class _Module:
     """Top level of a module: what each name is, and what runs whatever is used."""
 
-    definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    definitions: dict[str, list["_Statement"]] = field(default_factory=dict)
     imports: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    effects: list[ast.stmt] = field(default_factory=list)
+    effects: list["_Statement"] = field(default_factory=list)
+
+
+class _Statement(NamedTuple):
+    """What a top-level statement says, and what it refers to at any depth."""
+
+    text: str
+    names: set[str]
+    imports: list[tuple[str, str | None]]
+    constants: set[str]
+    """Texts, of which some may be names of data files."""
 
 
 def _reachable(*entries: str) -> set[str]:
     """One line for each definition, import and data file that the entries can reach."""
     lines: set[str] = set()
+    data = _data_files()
     modules: dict[str, _Module] = {}
     seen: set[tuple[str, str | None]] = set()
     todo = [(module, name or None) for module, _, name in (e.partition(":") for e in entries)]
@@ -63,7 +76,7 @@ def _reachable(*entries: str) -> set[str]:
             continue
         seen.add(item)
         if home not in modules:
-            modules[home] = _parse(home)
+            modules[home] = _parse(home, _code(home))
         module = modules[home]
         if name is None:
             todo += [(home, defined) for defined in module.definitions]
@@ -72,38 +85,59 @@ def _reachable(*entries: str) -> set[str]:
         elif name not in module.definitions and _is_module(f"{home}.{name}"):
             todo.append((f"{home}.{name}", None))
         for statement in module.effects + module.definitions.get(name or "", []):
-            lines.add(f"{home} {ast.dump(statement)}")
-            lines |= _data_lines(home, statement)
-            for used in _names_in(statement):
+            lines.add(f"{home} {statement.text}")
+            if not home.endswith(".ipynb"):
+                for path in (path for text in statement.constants for path in data.get(text, ())):
+                    lines.add(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+            for used in statement.names:
                 if used in module.imports:
                     target = module.imports[used]
                     lines.add(f"{home} {used} is {target}")
                     todo += [target] if _is_module(target[0]) else []
                 elif used in module.definitions:
                     todo.append((home, used))
-            local = _imports_in(ast.walk(statement)).values()
-            todo += [target for target in local if _is_module(target[0])]
+            todo += [target for target in statement.imports if _is_module(target[0])]
     return lines
 
 
-def _parse(home: str) -> _Module:
-    """Sort the top-level statements of a module, or of a notebook's code cells."""
-    if home.endswith(".ipynb"):
-        cells = json.loads(Path(home).read_text())["cells"]
-        code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    else:
-        code = _source(home).read_text()
+def _code(home: str) -> str:
+    """Source of a module, or of a notebook's code cells."""
+    if not home.endswith(".ipynb"):
+        return _source(home).read_text()
+    cells = json.loads(Path(home).read_text())["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+
+
+@cache
+def _parse(home: str, code: str) -> _Module:
+    """Sort the top-level statements of a module; most digests reach most of the modules."""
     tree = _without_words(ast.parse(code))
     module = _Module(imports=_imports_in(tree.body))
     for statement in tree.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             continue
         names = _defined_names(statement)
+        found = _read(statement)
         for name in names:
-            module.definitions.setdefault(name, []).append(statement)
+            module.definitions.setdefault(name, []).append(found)
         if not names:
-            module.effects.append(statement)
+            module.effects.append(found)
     return module
+
+
+def _read(statement: ast.stmt) -> _Statement:
+    """Take from a statement what a digest needs of it."""
+    nodes = [*ast.walk(statement)]
+    return _Statement(
+        text=ast.dump(statement),
+        names={node.id for node in nodes if isinstance(node, ast.Name)},
+        imports=[*_imports_in(nodes).values()],
+        constants={
+            node.value
+            for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        },
+    )
 
 
 def _source(module: str) -> Path:
@@ -144,11 +178,6 @@ def _imports_in(statements) -> dict[str, tuple[str, str | None]]:
     return found
 
 
-def _names_in(statement: ast.stmt) -> set[str]:
-    """All names that a statement reads or writes, at any depth."""
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-
-
 def _without_words(tree: ast.Module) -> ast.Module:
     """Remove docstrings, other bare strings, and the help texts of options and settings."""
     for node in ast.walk(tree):
@@ -165,14 +194,9 @@ def _without_words(tree: ast.Module) -> ast.Module:
     return tree
 
 
-def _data_lines(home: str, statement: ast.stmt) -> set[str]:
-    """Digests of the package's data files that a statement names."""
-    if home.endswith(".ipynb"):
-        return set()
-    lines = set()
-    for node in ast.walk(statement):
-        name = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(name, str) and name and Path(name).name == name and len(name) < 100:
-            for data in PACKAGE.glob(f"*/data/{escape(name)}"):
-                lines.add(f"{name} {hashlib.sha256(data.read_bytes()).hexdigest()}")
-    return lines
+def _data_files() -> dict[str, list[Path]]:
+    """The package's data files by their names."""
+    files = defaultdict(list)
+    for path in PACKAGE.glob("*/data/*"):
+        files[path.name].append(path)
+    return files
