@@ -8,7 +8,6 @@ import pytest
 from mmae.errors import InputError
 from mmae.files import (
     atomic,
-    open_fits,
     open_hdf5,
     read_json,
     read_npz,
@@ -16,6 +15,7 @@ from mmae.files import (
     write_json,
     write_table_formats,
 )
+from mmae.survey.fits_files import open_fits
 
 
 def test_error_is_one_sentence_with_all_its_parts():

@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,29 @@ def test_files_and_functions_are_small(path):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             n_lines = node.end_lineno - body[0].lineno + 1 if body else 0
             assert n_lines <= 60, f"{node.name}: {n_lines} lines"
+
+
+@pytest.mark.parametrize(
+    ("modules", "slow"),
+    [
+        # commands on a network start without what fits trees
+        (
+            "mmae.evaluation.predict mmae.evaluation.masking_study mmae.evaluation.reconstruction "
+            "mmae.models.weights mmae.models.paper mmae.models.cnn mmae.training.fit",
+            "sklearn skops",
+        ),
+        # and they open the training arrays without what makes them
+        ("mmae.evaluation.predict mmae.models.weights", "astropy.io.fits scipy.ndimage"),
+        # trees are trained without what trains networks
+        ("mmae.training.run mmae.training.checkpoint mmae.models.gbdt", "lightning_fabric"),
+        ("mmae.evaluation.scoring mmae.cli.evaluation", "torch sklearn astropy.io.fits"),
+    ],
+)
+def test_commands_start_without_what_they_do_not_use(modules, slow):
+    code = f"import sys, {', '.join(modules.split())}; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert not {*slow.split()} & {*result.stdout.split()}
 
 
 def test_nothing_is_unpickled():

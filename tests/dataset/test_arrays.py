@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from helpers import read_zcatalog
-from mmae.dataset.arrays import open_arrays, write_arrays
+from mmae.dataset.arrays import open_arrays
 from mmae.dataset.assemble import _rows
+from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE

@@ -8,7 +8,8 @@ import torch
 
 from helpers import assert_one_sentence, run_mmae, shared
 from mmae.dataset import layout
-from mmae.dataset.arrays import open_arrays, write_arrays
+from mmae.dataset.arrays import open_arrays
+from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.split import in_common
 from mmae.errors import InputError
 

@@ -83,7 +83,7 @@ def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
 @path_option("--arrays", "Folder to write: .npy files and manifest.json.")
 def training_arrays(config: dict[str, Any], dataset: Path, arrays: Path) -> None:
     """Normalise and pool the spectra once; write all that training reads."""
-    from mmae.dataset.arrays import write_arrays
+    from mmae.dataset.make_arrays import write_arrays
 
     settings = section(config, "arrays", Arrays)
     write_arrays(arrays, dataset, settings.pool, settings.chunk_size)

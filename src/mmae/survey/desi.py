@@ -16,8 +16,9 @@ from astropy_healpix import HEALPix
 
 from mmae.checks import check_numbers
 from mmae.errors import InputError
-from mmae.files import atomic, fits_columns, fits_hdu, open_fits
+from mmae.files import atomic
 from mmae.instruments import ARMS, Arm
+from mmae.survey.fits_files import fits_columns, fits_hdu, open_fits
 from mmae.survey.fits_rows import BLOCK_BYTES, Kind, row_blocks
 
 ZCATALOG_PATH = "zcatalog/v1/zall-pix-iron.fits"

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmae.files import open_fits
 from mmae.settings import Desi, Download
 from mmae.survey.desi import ZCATALOG_PATH, coadd_path
 from mmae.survey.download import Remote, alone, download, ensure, place
+from mmae.survey.fits_files import open_fits
 
 
 def fetch_zcatalog(desi: Desi, settings: Download) -> Path:

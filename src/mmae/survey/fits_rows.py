@@ -13,7 +13,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 from pandas.api.types import union_categoricals
 
 from mmae.errors import InputError
-from mmae.files import fits_table, native, open_fits
+from mmae.files import native
+from mmae.survey.fits_files import fits_table, open_fits
 
 Kind = Literal["integer", "number", "text", "boolean"]
 

@@ -17,7 +17,6 @@ from mmae.models.batch import check_sizes
 from mmae.models.estimator import Estimator, Photometry
 from mmae.settings import Training
 from mmae.training.checkpoint import Checkpoints
-from mmae.training.fit import fit
 
 
 class Cost(NamedTuple):
@@ -83,6 +82,9 @@ def train_model(
     started = time.monotonic()
     n_train = len(split["train"])
     if isinstance(model, nn.Module):
+        # Fabric takes longer to start than trees to grow
+        from mmae.training.fit import fit
+
         fitted = fit(model, arrays, split, mask_ratio, seed, settings, checkpoints)
         model.load_state_dict(fitted.best)
         parameters = sum(p.numel() for p in model.parameters())

@@ -1,0 +1,142 @@
+"""The training arrays, made of a GalaxiesML-Spectra file."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.lib.format import write_array_header_1_0
+
+from mmae.checksums import file_digest
+from mmae.dataset import layout
+from mmae.dataset.arrays import MANIFEST
+from mmae.dataset.photometry import aperture_magnitudes, half_light_radii
+from mmae.dataset.spectra import normalise, pool
+from mmae.errors import InputError
+from mmae.files import atomic, write_json
+from mmae.progress import progress
+
+UNITS = {
+    "images": "flux, zero point 27.0 AB mag; bands g r i z y",
+    "spectra": "dimensionless: normalised flux, pooled",
+    "wave": "Angstrom: middle of each pooled pixel",
+    "redshift": "dimensionless: z_spec of DESI",
+    "targetid": "DESI's TARGETID",
+    "magnitudes": "AB mag; cmodel, or within 2 arcsec where the dataset has none; bands g r i z y",
+    "sizes": "arcsec: half-light radius within 2 arcsec, as measured in the image; bands g r i z y",
+}
+
+
+def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size: int) -> None:
+    """Make the training arrays of a GalaxiesML-Spectra file.
+
+    Parameters
+    ----------
+    folder : path
+        To write: one .npy file an array, and manifest.json.
+    dataset : path
+        GalaxiesML-Spectra.
+    width : int
+        Spectrum pixels averaged into one (paper: 30).
+    chunk_size : int
+        Galaxies held in memory at a time.
+
+    Raises
+    ------
+    InputError
+        If the dataset is damaged, or has an ivar that is negative or not finite, or a flux, an
+        image or a redshift that is not finite, or spectra shorter than `width`.
+    """
+    with layout.open_dataset(dataset) as file, atomic(folder) as part:
+        part.mkdir()
+        n, n_wave = file[layout.FLUX].shape
+        if width > n_wave:
+            raise InputError(
+                "config",
+                key="arrays.pool",
+                found=width,
+                expected=f"at most the {n_wave} pixels of a spectrum in {dataset}",
+            )
+        redshift = file[layout.REDSHIFT][:]
+        _check_finite(dataset, layout.REDSHIFT, redshift)
+        np.save(part / "redshift.npy", redshift.astype(np.float32))
+        np.save(part / "targetid.npy", layout.read_targetid(file))
+        np.save(part / "wave.npy", pool(layout.read_wave(file), width))
+        magnitudes = _catalogue_magnitudes(file)
+        measured, sizes = [], []
+        with (
+            _npy_writer(part / "images.npy", file[layout.IMAGE].shape) as images,
+            _npy_writer(part / "spectra.npy", (n, n_wave // width)) as spectra,
+        ):
+            for start in progress(range(0, n, chunk_size), "arrays"):
+                rows = slice(start, start + chunk_size)
+                image, flux, ivar = (
+                    file[name][rows] for name in (layout.IMAGE, layout.FLUX, layout.IVAR)
+                )
+                _check_finite(dataset, layout.IMAGE, image)
+                _check_spectra(dataset, flux, ivar)
+                images(image)
+                spectra(pool(normalise(flux, ivar), width))
+                sizes.append(half_light_radii(image))
+                if magnitudes is None:
+                    measured.append(aperture_magnitudes(image))
+        if magnitudes is None:
+            magnitudes = np.concatenate(measured)
+        np.save(part / "magnitudes.npy", magnitudes.astype(np.float32))
+        np.save(part / "sizes.npy", np.concatenate(sizes).astype(np.float32))
+        write_json(part / MANIFEST, _manifest(part))
+
+
+def _catalogue_magnitudes(file: h5py.File) -> np.ndarray | None:
+    """Cmodel magnitudes (N, 5), if the dataset has them: the released one need not."""
+    if not all(name in file for name in layout.MAGNITUDES):
+        return None
+    return np.stack([file[name][:] for name in layout.MAGNITUDES], axis=1)
+
+
+@contextmanager
+def _npy_writer(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], object]]:
+    """Write a float32 .npy file chunk by chunk, with no more than a chunk in memory."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as stream:
+        write_array_header_1_0(stream, header)
+        yield lambda chunk: stream.write(np.ascontiguousarray(chunk, dtype="<f4").data)
+
+
+def _check_finite(path: Path | str, key: str, values: np.ndarray) -> None:
+    """Raise InputError unless all values are finite."""
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise InputError(
+            path, key=f"dataset '{key}'", found=f"{bad} values not finite", expected="numbers"
+        )
+
+
+def _check_spectra(path: Path | str, flux: np.ndarray, ivar: np.ndarray) -> None:
+    """Raise InputError unless flux is finite and ivar finite and not negative."""
+    _check_finite(path, layout.FLUX, flux)
+    _check_finite(path, layout.IVAR, ivar)
+    negative = int((ivar < 0).sum())
+    if negative:
+        raise InputError(
+            path,
+            key=f"dataset '{layout.IVAR}'",
+            found=f"{negative} negative values",
+            expected="inverse variances of 0 or more",
+        )
+
+
+def _manifest(folder: Path) -> dict:
+    """Shape, type, unit and checksum of each array."""
+    arrays = {}
+    for name, unit in UNITS.items():
+        path = folder / f"{name}.npy"
+        array = np.load(path, mmap_mode="r")
+        arrays[name] = {
+            "shape": list(array.shape),
+            "dtype": str(array.dtype),
+            "unit": unit,
+            "sha256": file_digest(path),
+        }
+    return {"arrays": arrays}
