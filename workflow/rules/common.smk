@@ -179,7 +179,8 @@ def launcher(wildcards):
     n = n_processes(wildcards)
     if n == 1:
         return ["mmae"]
-    return ["torchrun", "--standalone", f"--nproc-per-node={n}", "-m", "mmae"]
+    launch = ["python", "-m", "mmae.training.launch", "--standalone"]
+    return [*launch, f"--nproc-per-node={n}", "-m", "mmae"]
 
 
 def model_code(entry):

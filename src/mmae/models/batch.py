@@ -16,6 +16,8 @@ class Share(NamedTuple):
     start: int
     stop: int
     n_whole: int
+    counts: bool = True
+    """False where there were too few galaxies for all: it only keeps step with the others."""
 
 
 class Batch(NamedTuple):
@@ -42,6 +44,11 @@ class Batch(NamedTuple):
         divide the batch.
         """
         return len(self.redshift) if self.share is None else self.share.n_whole
+
+    @property
+    def n_counted(self) -> int:
+        """Galaxies here that no other process counts."""
+        return len(self.redshift) if self.share is None or self.share.counts else 0
 
     @property
     def own(self) -> slice:

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 KEPT = 2
 """A damaged last checkpoint falls back to the one before."""
+LAYOUT = 2
+"""Of a state: one of another layout is refused."""
 
 
 class Checkpoints:
@@ -33,7 +35,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]):
         self.folder = folder
-        self.identity = json.loads(json.dumps(identity))
+        self.identity = json.loads(json.dumps({"layout": LAYOUT, **identity}))
 
     def save(self, step: int, state: Mapping[str, Any]) -> bool:
         """Keep a state; a disk that is full costs this checkpoint and nothing else.
@@ -82,7 +84,8 @@ class Checkpoints:
             try:
                 if file_digest(path) != _sum_of(path).read_text().strip():
                     raise ValueError("its checksum is another")
-                found = torch.load(path, weights_only=True)
+                # to the device of the one who goes on, which may be another
+                found = torch.load(path, weights_only=True, map_location="cpu")
             except Exception as error:  # whatever torch makes of damaged bytes
                 log.warning("checkpoint %s is damaged (%s): the one before is used", path, error)
                 continue

@@ -26,8 +26,18 @@ from mmae.training.augment import turn
 from mmae.training.batches import batches_of, load_batch, n_batches
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.interruption import TRY_AGAIN, sigterm_noted
-from mmae.training.processes import any_of, check_world, gathered, is_first, share_of, world_size
-from mmae.training.state import State
+from mmae.training.processes import (
+    any_of,
+    check_devices,
+    check_world,
+    gathered,
+    is_first,
+    of_first,
+    share_of,
+    take_buffers_of_first,
+    world_size,
+)
+from mmae.training.state import State, total
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +107,7 @@ def fit(
     network, optimizer = fabric.setup(model, make_optimizer(model, settings))
     network.mark_forward_method("training_losses")
     state = State(model, optimizer, make_schedule(optimizer, settings, n_steps))
-    if checkpoints and (saved := checkpoints.load()):
+    if checkpoints and (saved := of_first(checkpoints.load)):
         state.restore(saved)
     if fabric.world_size > 1 and is_first():
         log.info("%d processes divide each batch", fabric.world_size)
@@ -107,7 +117,7 @@ def fit(
             started, n_before = time.monotonic(), state.n_seen
             network.train()
             for batch in batches(arrays, split["train"], state, seed, settings, fabric):
-                n, number = len(batch.redshift), state.steps
+                n, number = batch.n_counted, state.steps
                 noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
                 torch.manual_seed(noise.initial_seed())
                 # Fabric does so itself only for several processes
@@ -124,8 +134,9 @@ def fit(
                 optimizer.step()
                 state.schedule.step()
                 state.steps, state.n_seen = number + 1, state.n_seen + n
-                stop = any_of(warned.flag)
-                if stop or time.monotonic() - saved_at > 60 * settings.checkpoint_minutes:
+                long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
+                stop, due = any_of(warned.flag, long_ago)
+                if stop or due:
                     _save(checkpoints, state)
                     saved_at = time.monotonic()
                 if stop:
@@ -164,9 +175,10 @@ def batches(
 
 
 def _save(checkpoints: Checkpoints | None, state: State) -> None:
-    """Keep where the training is; one process does it for all."""
-    if checkpoints and is_first():
-        checkpoints.save(state.steps, state.to_dict())
+    """Keep where the training is; one process does it for all, which wait for it."""
+    if checkpoints:
+        content = state.to_dict()
+        of_first(lambda: checkpoints.save(state.steps, content))
 
 
 def _clip(
@@ -185,9 +197,8 @@ def _clip(
 
 def _means(state: State) -> dict[str, float]:
     """Mean training losses of the epoch, over all processes."""
-    parts = gathered([(dict(state.sums), state.n_seen)])
-    n_seen = sum(n for _, n in parts)
-    return {f"train_{name}": sum(sums[name] for sums, _ in parts) / n_seen for name in state.sums}
+    sums, n_seen = total(state.shares())
+    return {f"train_{name}": value / n_seen for name, value in sums.items()}
 
 
 def _tell(row: dict[str, float], epochs: int, rate: float) -> None:
@@ -221,10 +232,7 @@ def make_fabric(settings: Training) -> Fabric:
         If a GPU is asked for and there is none, or the processes cannot divide a batch.
     """
     torch.set_num_threads(settings.threads)
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "config", key="training.device", found="no CUDA device", expected="one, or device: cpu"
-        )
+    check_devices(settings)
     check_world(settings)
     options = {"accelerator": settings.device, "precision": settings.precision}
     # said, lest a SLURM job be taken for one of several processes
@@ -289,6 +297,7 @@ def validate(
         no redshift).
     """
     model.eval()
+    take_buffers_of_first(model)
     found = []
     for number, part in enumerate(batches_of(rows, settings.batch_size)):
         if number % fabric.world_size != fabric.global_rank:

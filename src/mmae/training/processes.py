@@ -1,10 +1,13 @@
 """Several processes that divide each batch: started by torchrun or SLURM, one of them speaks."""
 
 import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import distributed
+from torch import distributed, nn
 
 from mmae.errors import InputError
 from mmae.models.batch import Share
@@ -16,9 +19,14 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def rank() -> int:
+    """Number of this process among them, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def is_first() -> bool:
     """Whether this process writes and tells."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return rank() == 0
 
 
 def check_world(settings: Training) -> None:
@@ -32,9 +40,31 @@ def check_world(settings: Training) -> None:
         )
 
 
+def check_devices(settings: Training) -> None:
+    """Raise InputError unless there is a GPU for each process of this machine that asks for one."""
+    n_devices, n_here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if settings.device == "cpu" or (settings.device == "auto" and n_devices == 0):
+        return
+    if n_devices < n_here:
+        found = f"{n_devices} CUDA devices for {n_here} processes" if n_devices else "no CUDA device"
+        job = f" in SLURM job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
+        raise InputError(
+            "config",
+            key="training.device",
+            found=f"{found}{job} on {socket.gethostname()}",
+            expected="one for each, or device: cpu",
+        )
+
+
 def share_of(n_whole: int, rank: int, world: int) -> Share:
-    """A process's galaxies of a batch: their numbers differ by one at most."""
-    return Share(n_whole * rank // world, n_whole * (rank + 1) // world, n_whole)
+    """A process's galaxies of a batch, two at least, which batch norm needs.
+
+    Where there are fewer, the last processes look at the first two, which they do not count.
+    """
+    parts = max(1, min(world, n_whole // 2))
+    if rank >= parts:
+        return Share(0, min(2, n_whole), n_whole, counts=False)
+    return Share(n_whole * rank // parts, n_whole * (rank + 1) // parts, n_whole)
 
 
 def gathered(items: list[Any]) -> list[Any]:
@@ -46,12 +76,54 @@ def gathered(items: list[Any]) -> list[Any]:
     return [item for part in lists for item in part]
 
 
-def any_of(flag: bool) -> bool:
-    """Whether the flag is set in any process."""
+def of_first(make: Callable[[], Any]) -> Any:
+    """What the first process makes, in all of them: disks of several nodes may disagree."""
     if not distributed.is_initialized():
-        return flag
-    on = torch.tensor(float(flag))
+        return make()
+    made = [make() if is_first() else None]
+    distributed.broadcast_object_list(made, src=0)
+    return made[0]
+
+
+def any_of(*flags: bool) -> list[bool]:
+    """Whether each of the flags is set in any process."""
+    if not distributed.is_initialized():
+        return list(flags)
+    on = torch.tensor(flags, dtype=torch.float32)
     if distributed.get_backend() == "nccl":
         on = on.cuda()
     distributed.all_reduce(on)
-    return bool(on.item())
+    return [bool(value) for value in on.tolist()]
+
+
+@contextmanager
+def lost_process_told() -> Iterator[None]:
+    """Say in a sentence what torch says in pages when another process is gone.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # gloo has no error of its own
+        if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
+            raise
+        raise InputError(
+            "training",
+            found=f"another of the {world_size()} processes gone, by process {rank()} on "
+            f"{socket.gethostname()}",
+            expected="all of them; the same command goes on from the last checkpoint",
+        ) from None
+
+
+@torch.no_grad()
+def take_buffers_of_first(model: nn.Module) -> None:
+    """Give all processes the first one's buffers, such as the means of batch norm.
+
+    DDP does so before each step, but not after it: validation would depend on who looks.
+    """
+    if distributed.is_initialized():
+        for buffer in model.buffers():
+            distributed.broadcast(buffer, src=0)

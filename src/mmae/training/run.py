@@ -17,6 +17,7 @@ from mmae.models.batch import check_sizes
 from mmae.models.estimator import Estimator, Photometry
 from mmae.settings import Training
 from mmae.training.checkpoint import Checkpoints
+from mmae.training.processes import lost_process_told
 
 
 class Cost(NamedTuple):
@@ -74,7 +75,8 @@ def train_model(
     Raises
     ------
     InputError
-        If the entry is wrong, the model cannot read these arrays, or the training diverges.
+        If the entry is wrong, the model cannot read these arrays, the training diverges, or
+        another of its processes is lost.
     """
     torch.manual_seed(seed)
     model = build_model(entry, "config", f"models.{name}")
@@ -85,7 +87,8 @@ def train_model(
         # Fabric takes longer to start than trees to grow
         from mmae.training.fit import fit
 
-        fitted = fit(model, arrays, split, mask_ratio, seed, settings, checkpoints)
+        with lost_process_told():
+            fitted = fit(model, arrays, split, mask_ratio, seed, settings, checkpoints)
         model.load_state_dict(fitted.best)
         parameters = sum(p.numel() for p in model.parameters())
         history = fitted.history

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmae.models.base import GalaxyModel
+from mmae.training.processes import gathered, rank, world_size
 
 
 @dataclass
@@ -27,7 +28,7 @@ class State:
     steps: int = 0
     """Steps taken in all."""
     sums: Counter = field(default_factory=Counter)
-    """Of losses over the galaxies seen in this epoch, by name."""
+    """Of losses over the galaxies seen in this epoch by this process, by name."""
     n_seen: int = 0
     """Galaxies seen in this epoch, by this process."""
     history: list[dict[str, float]] = field(default_factory=list)
@@ -38,6 +39,8 @@ class State:
     """Epochs since then."""
 
     MODULES = ("model", "optimizer", "schedule")
+    SHARES = ("sums", "n_seen")
+    """What each process has of its own."""
 
     def end_epoch(self, row: dict[str, float]) -> None:
         """Note an epoch's losses, keep the parameters if they are the best, and go on."""
@@ -50,21 +53,41 @@ class State:
             self.waited += 1
         self.epoch, self.sums, self.n_seen = self.epoch + 1, Counter(), 0
 
+    def shares(self) -> list[tuple[dict[str, float], int]]:
+        """Sums and galaxies seen of each process; all of them must ask."""
+        return gathered([(dict(self.sums), self.n_seen)])
+
     def to_dict(self) -> dict[str, Any]:
-        """Tensors, numbers and mappings of them."""
+        """Tensors, numbers and mappings of them; all processes must ask."""
         numbers = {
             f.name: getattr(self, f.name)
             for f in dataclasses.fields(self)
-            if f.name not in self.MODULES
+            if f.name not in self.MODULES + self.SHARES
         }
-        numbers["sums"] = dict(self.sums)
-        return numbers | {name: getattr(self, name).state_dict() for name in self.MODULES}
+        modules = {name: getattr(self, name).state_dict() for name in self.MODULES}
+        return numbers | modules | {"shares": self.shares()}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go to a state that `to_dict` gave."""
+        """Go to a state that `to_dict` gave, also where other processes divided the batches.
+
+        As many as before take up each its own sums, so that the last digit is the same; else the
+        first one takes all of them.
+        """
         for name, value in saved.items():
             if name in self.MODULES:
                 getattr(self, name).load_state_dict(value)
-            else:
+            elif name != "shares":
                 setattr(self, name, value)
-        self.sums = Counter(saved["sums"])
+        shares = saved["shares"]
+        if len(shares) != world_size():
+            shares = [total(shares)] + [({}, 0)] * (world_size() - 1)
+        sums, self.n_seen = shares[rank()]
+        self.sums = Counter(sums)
+
+
+def total(shares: list[tuple[dict[str, float], int]]) -> tuple[dict[str, float], int]:
+    """Sums and galaxies seen of all processes."""
+    sums: Counter = Counter()
+    for part, _ in shares:
+        sums.update(part)
+    return dict(sums), sum(n for _, n in shares)
