@@ -13,6 +13,7 @@ from mmae import runs
 from mmae.archive.contents import ESTIMATORS, workflow_outputs
 from mmae.archive.reading import read_archive
 from mmae.checks import check_writable
+from mmae.cluster import Request, check_requests, profile_of
 from mmae.errors import InputError
 from mmae.locks import clear_stale_locks
 from mmae.evaluation.published import published_as
@@ -202,6 +203,26 @@ def model_gpu(wildcards):
     return 0 if on_cpu or is_estimator else n_processes(wildcards)
 
 
+def slurm_request(job):
+    """What a job asks of SLURM."""
+    names = {
+        name: job.resources.get(f"slurm_{name}") for name in ("partition", "account")
+    }
+    texts = {name: str(value or "") for name, value in names.items()}
+    return Request(job.rule.name, gpus=job.resources.get("gpu") or 0, **texts)
+
+
+def check_slurm():
+    """Tell what SLURM would refuse before the first job is submitted."""
+    if workflow.executor_plugin.name != "slurm":
+        return
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    try:
+        check_requests(map(slurm_request, jobs), profile_of(sys.argv[1:]))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def compared_runs(wildcards):
     """Metrics and predictions of all that is compared, and what it cost; or the authors' two."""
     if wildcards.survey != SURVEY:
@@ -256,3 +277,7 @@ os.environ |= {
     # what is no part of a result, and so no reason to do it again: not among the params
     "MMAE_CONFIG": settings("download", "crossmatch.engine"),
 }
+
+
+onstart:
+    check_slurm()

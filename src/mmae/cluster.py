@@ -1,0 +1,128 @@
+"""A SLURM cluster, asked before the first job whether it has what a profile names."""
+
+import argparse
+import getpass
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from mmae.errors import InputError
+
+PATIENCE = 60
+"""Seconds for an answer of SLURM; a busy controller takes some."""
+
+
+class Request(NamedTuple):
+    """What the jobs of a rule ask of SLURM; empty where they ask nothing."""
+
+    rule: str
+    partition: str = ""
+    """More than one are separated by commas, as SLURM wants them."""
+    account: str = ""
+    gpus: int = 0
+
+
+def check_requests(requests: Iterable[Request], where: str) -> None:
+    """Check what jobs ask for against what the cluster has.
+
+    Parameters
+    ----------
+    requests : iterable of Request
+    where : str
+        The profile, for the message.
+
+    Raises
+    ------
+    InputError
+        If SLURM does not answer, has no such partition, has no GPU in it where one is asked for,
+        or says that the account is not this user's.
+    """
+    requests = sorted(set(requests))
+    has_gpus = _partitions()
+    for request in requests:
+        names = [name for name in re.split(r"[,\s]+", request.partition) if name]
+        for name in names:
+            if name not in has_gpus:
+                raise InputError(
+                    where,
+                    key=f"slurm_partition of {request.rule}",
+                    found=f"{name!r}, which SLURM does not have",
+                    expected=f"one of {', '.join(sorted(has_gpus))}",
+                )
+        if request.gpus and names and not any(has_gpus[name] for name in names):
+            with_gpus = [name for name in sorted(has_gpus) if has_gpus[name]]
+            raise InputError(
+                where,
+                key=f"slurm_partition of {request.rule}",
+                found=f"{request.partition!r}, which has no GPU, while training.device asks for one",
+                expected=f"one of {', '.join(with_gpus)}" if with_gpus else "device: cpu, as no "
+                "partition has any",
+            )
+    if any(request.account for request in requests):
+        _check_accounts(requests, where)
+
+
+def profile_of(arguments: Sequence[str]) -> str:
+    """Where Snakemake was told what to ask of SLURM, by its command line."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--profile", default="profiles/default")
+    parser.add_argument("--workflow-profile")
+    found, others = parser.parse_known_args(list(arguments))
+    by_hand = any(word.startswith(("--set-resources", "--default-resources")) for word in others)
+    return (found.workflow_profile or found.profile) + ", or the command line" * by_hand
+
+
+def _check_accounts(requests: list[Request], where: str) -> None:
+    """Raise InputError if SLURM keeps accounts and one is not this user's."""
+    try:
+        words = ["sacctmgr", "--noheader", "--parsable2", "show", "associations"]
+        accounts = set(_asked(*words, f"user={getpass.getuser()}", "format=account").split())
+    except InputError:
+        # clusters without a database of accounts take any name
+        return
+    for request in requests:
+        for name in [name for name in re.split(r"[,\s]+", request.account) if name]:
+            # SLURM keeps them in small letters
+            if accounts and name.lower() not in accounts:
+                raise InputError(
+                    where,
+                    key=f"slurm_account of {request.rule}",
+                    found=f"{name!r}, which SLURM does not give to {getpass.getuser()}",
+                    expected=f"one of {', '.join(sorted(accounts))}",
+                )
+
+
+def _partitions() -> dict[str, bool]:
+    """Names of all partitions, and whether any of their nodes has a GPU."""
+    has_gpus: dict[str, bool] = {}
+    for line in _asked("sinfo", "--all", "--noheader", "--format=%R %G").splitlines():
+        name, _, resources = line.strip().partition(" ")
+        has_gpus[name] = has_gpus.get(name, False) or "gpu" in resources
+    return has_gpus
+
+
+def _asked(*command: str) -> str:
+    """What a command of SLURM prints.
+
+    Raises
+    ------
+    InputError
+        If there is no such command, or SLURM does not answer it.
+    """
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    except OSError:
+        raise InputError(
+            "executor slurm",
+            f"SLURM's commands are not found on this machine ({command[0]})",
+            expected="a login node of the cluster, or another --workflow-profile",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            "executor slurm", f"SLURM does not answer {command[0]} within {PATIENCE} seconds"
+        ) from None
+    if result.returncode:
+        said = (result.stderr.strip() or "nothing").splitlines()[-1]
+        raise InputError("executor slurm", f"SLURM does not answer {command[0]}: {said}")
+    return result.stdout
