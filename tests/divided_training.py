@@ -1,6 +1,6 @@
 """A small training that several processes divide, for tests: `fit` on made-up galaxies.
 
-    python -m mmae.training.launch --standalone --nproc-per-node=2 divided_training.py FOLDER MODEL STEP
+As a script: `python divided_training.py FOLDER MODEL STEP`, started by `mmae.training.launch`.
 """
 
 import os

@@ -40,27 +40,24 @@ def check_requests(requests: Iterable[Request], where: str) -> None:
     """
     requests = sorted(set(requests))
     has_gpus = _partitions()
+    with_gpus = [name for name in sorted(has_gpus) if has_gpus[name]]
     for request in requests:
-        names = [name for name in re.split(r"[,\s]+", request.partition) if name]
-        for name in names:
-            if name not in has_gpus:
-                raise InputError(
-                    where,
-                    key=f"slurm_partition of {request.rule}",
-                    found=f"{name!r}, which SLURM does not have",
-                    expected=f"one of {', '.join(sorted(has_gpus))}",
-                )
-        if request.gpus and names and not any(has_gpus[name] for name in names):
-            with_gpus = [name for name in sorted(has_gpus) if has_gpus[name]]
-            raise InputError(
-                where,
-                key=f"slurm_partition of {request.rule}",
-                found=f"{request.partition!r}, which has no GPU, while training.device asks for one",
-                expected=f"one of {', '.join(with_gpus)}" if with_gpus else "device: cpu, as no "
-                "partition has any",
-            )
+        names = _names(request.partition)
+        found = [f"{name!r}, which SLURM does not have" for name in names if name not in has_gpus]
+        expected = f"one of {', '.join(sorted(has_gpus))}"
+        if not found and names and request.gpus and not set(names) & set(with_gpus):
+            found = [f"{request.partition!r} without GPUs, for which training.device asks"]
+            expected = f"one of {', '.join(with_gpus)}" if with_gpus else "device: cpu"
+        if found:
+            key = f"slurm_partition of {request.rule}"
+            raise InputError(where, key=key, found=found[0], expected=expected)
     if any(request.account for request in requests):
         _check_accounts(requests, where)
+
+
+def _names(text: str) -> list[str]:
+    """One or more names, as the executor and SLURM separate them."""
+    return [name for name in re.split(r"[,\s]+", text) if name]
 
 
 def profile_of(arguments: Sequence[str]) -> str:
@@ -82,7 +79,7 @@ def _check_accounts(requests: list[Request], where: str) -> None:
         # clusters without a database of accounts take any name
         return
     for request in requests:
-        for name in [name for name in re.split(r"[,\s]+", request.account) if name]:
+        for name in _names(request.account):
             # SLURM keeps them in small letters
             if accounts and name.lower() not in accounts:
                 raise InputError(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,22 +16,21 @@ import pytest
 from galaxies import SMALL_PAPER, training_with
 from helpers import SmallSurvey
 from mmae.errors import InputError
-from mmae.training.processes import check_world, share_of
+from mmae.training.processes import check_devices, check_world, share_of
 
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+LAUNCH = (sys.executable, "-m", "mmae.training.launch", "--standalone", "--nproc-per-node=2")
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 64])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 9, 64])
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_each_galaxy_of_a_batch_is_seen_once(n, world):
-    rows = [
-        row
-        for rank in range(world)
-        for row in range(share_of(n, rank, world).start, share_of(n, rank, world).stop)
-    ]
-    assert rows == [*range(n)]
-    sizes = [len(range(*share_of(n, rank, world)[:2])) for rank in range(world)]
+    shares = [share_of(n, rank, world) for rank in range(world)]
+    counted = [range(share.start, share.stop) for share in shares if share.counts]
+    assert [row for rows in counted for row in rows] == [*range(n)]
+    sizes = [len(rows) for rows in counted]
     assert max(sizes) - min(sizes) <= 1
+    # batch norm wants two galaxies in each process, also where they are too few for all
+    assert all(share.stop - share.start >= min(2, n) for share in shares)
 
 
 def test_a_batch_that_does_not_divide_is_told(monkeypatch):
@@ -38,6 +38,29 @@ def test_a_batch_that_does_not_divide_is_told(monkeypatch):
     with pytest.raises(InputError, match=r"training\.batch_size: found 8 galaxies for 3 processes"):
         check_world(training_with(batch_size=8))
     check_world(training_with(batch_size=9))
+
+
+@pytest.mark.parametrize(
+    ("device", "n_devices", "found"),
+    [
+        ("cuda", 0, "no CUDA device"),
+        ("cuda", 1, "2 processes with 1 CUDA device"),
+        ("auto", 1, "2 processes with 1 CUDA device"),
+    ],
+)
+def test_too_few_gpus_are_told(monkeypatch, device, n_devices, found):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: n_devices)
+    sentence = rf"config: training\.device: found {found} on .*, expected one for each process"
+    with pytest.raises(InputError, match=sentence):
+        check_devices(training_with(device=device))
+
+
+@pytest.mark.parametrize(("device", "n_devices"), [("cpu", 0), ("auto", 0), ("cuda", 2)])
+def test_enough_gpus_are_enough(monkeypatch, device, n_devices):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: n_devices)
+    check_devices(training_with(device=device))
 
 
 def arguments(survey: SmallSurvey, folder: Path, **keys: object) -> list[str]:
@@ -65,7 +88,7 @@ def test_two_processes_equal_one(small_survey, tmp_path, masking):
     words = arguments(small_survey, one, masking=masking)
     subprocess.run([sys.executable, "-m", "mmae", *words], check=True, capture_output=True)
     words = arguments(small_survey, two, masking=masking)
-    result = subprocess.run([*TORCHRUN, "-m", "mmae", *words], capture_output=True, text=True)
+    result = subprocess.run([*LAUNCH, "-m", "mmae", *words], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
     assert "2 processes divide each batch" in result.stderr
     losses = [name for name in history(one) if name != "validation_sigma_nmad"]
@@ -77,7 +100,7 @@ def test_a_lost_process_is_told_and_the_training_goes_on_from_its_checkpoint(
     small_survey, tmp_path
 ):
     words = arguments(small_survey, tmp_path, epochs=60, patience=60)
-    command = [*TORCHRUN, "-m", "mmae", *words]
+    command = [*LAUNCH, "-m", "mmae", *words]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
     while not any((tmp_path / "checkpoints").glob("*.sha256")):
@@ -89,8 +112,14 @@ def test_a_lost_process_is_told_and_the_training_goes_on_from_its_checkpoint(
     )
     os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
     _, text = running.communicate()
-    assert running.returncode != 0
-    assert "exitcode: -9" in text.replace(" ", "").replace("exitcode:-9", "exitcode: -9")
+    assert running.returncode == 128 + signal.SIGKILL
+    assert re.search(
+        r"^mmae: error: process \d of the training on .* was ended by SIGKILL; the same command "
+        r"goes on from the last checkpoint$",
+        text,
+        re.MULTILINE,
+    )
+    assert "Traceback" not in text
     assert not (tmp_path / "model").exists()
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]

@@ -1,6 +1,6 @@
 """Several processes of one training: torchrun, which tells in a sentence what became of them.
 
-    python -m mmae.training.launch --standalone --nproc-per-node=2 -m mmae train ...
+`python -m mmae.training.launch --standalone --nproc-per-node=2 -m mmae train ...`
 """
 
 import logging

@@ -46,13 +46,12 @@ def check_devices(settings: Training) -> None:
     if settings.device == "cpu" or (settings.device == "auto" and n_devices == 0):
         return
     if n_devices < n_here:
-        found = f"{n_devices} CUDA devices for {n_here} processes" if n_devices else "no CUDA device"
-        job = f" in SLURM job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
+        some = f"{n_here} processes with {n_devices} CUDA device{'s' * (n_devices > 1)}"
         raise InputError(
             "config",
             key="training.device",
-            found=f"{found}{job} on {socket.gethostname()}",
-            expected="one for each, or device: cpu",
+            found=f"{some if n_devices else 'no CUDA device'} on {socket.gethostname()}",
+            expected="one for each process, or device: cpu",
         )
 
 
