@@ -133,6 +133,25 @@ def test_a_checkpoint_of_another_training_is_told_in_a_sentence(kept):
         run(other)
 
 
+def test_the_changed_key_is_named_and_the_number_of_processes_may_change(tmp_path):
+    def kept_with(**keys: object) -> Checkpoints:
+        return Checkpoints(tmp_path, {"name": "mmae", "training": {"epochs": 2} | keys})
+
+    kept_with(processes=2, checkpoint_minutes=10).save(1, {"epoch": 1})
+    assert kept_with(processes=1, checkpoint_minutes=5).load() == {"epoch": 1}
+    sentence = r"training\.epochs: found a checkpoint of 2, expected 3; delete .* to start anew$"
+    with pytest.raises(InputError, match=sentence):
+        kept_with(epochs=3).load()
+
+
+def test_a_checkpoint_of_an_older_layout_is_told(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("mmae.training.checkpoint.LAYOUT", 1)
+        Checkpoints(tmp_path, IDENTITY).save(1, {"epoch": 1})
+    with pytest.raises(InputError, match="layout: found a checkpoint of 1, expected 2; delete"):
+        Checkpoints(tmp_path, IDENTITY).load()
+
+
 def test_a_full_disk_costs_a_checkpoint_and_nothing_else(kept, undisturbed, monkeypatch, caplog):
     save, saves = torch.save, []
 

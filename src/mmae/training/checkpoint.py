@@ -19,6 +19,8 @@ KEPT = 2
 """A damaged last checkpoint falls back to the one before."""
 LAYOUT = 2
 """Of a state: one of another layout is refused."""
+MAY_CHANGE = ("training.processes", "training.checkpoint_minutes")
+"""How a training is run, which is no part of what it is."""
 
 
 class Checkpoints:
@@ -35,7 +37,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]):
         self.folder = folder
-        self.identity = json.loads(json.dumps({"layout": LAYOUT, **identity}))
+        values = _flat(json.loads(json.dumps({"layout": LAYOUT, **identity})))
+        self.identity = {key: value for key, value in values.items() if key not in MAY_CHANGE}
 
     def save(self, step: int, state: Mapping[str, Any]) -> bool:
         """Keep a state; a disk that is full costs this checkpoint and nothing else.
@@ -107,7 +110,7 @@ class Checkpoints:
 
     def _check(self, path: Path, found: Mapping[str, Any]) -> None:
         """Raise InputError unless a checkpoint is of this training."""
-        for key in self.identity.keys() | found.keys():
+        for key in sorted(self.identity.keys() | found.keys()):
             if self.identity.get(key) != found.get(key):
                 raise InputError(
                     path,
@@ -115,6 +118,15 @@ class Checkpoints:
                     found=f"a checkpoint of {found.get(key)}",
                     expected=f"{self.identity.get(key)}; delete {self.folder} to start anew",
                 )
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Values of nested mappings under dotted keys, as the config is spoken of."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = isinstance(value, Mapping)
+        flat |= _flat(value, f"{before}{key}.") if inner else {f"{before}{key}": value}
+    return flat
 
 
 def _sum_of(path: Path) -> Path:
