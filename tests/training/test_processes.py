@@ -96,6 +96,18 @@ def test_two_processes_equal_one(small_survey, tmp_path, masking):
     assert json.loads((two / "cost.json").read_text())["galaxies_seen"] == 2 * 105
 
 
+@pytest.mark.parametrize("launch", [(sys.executable,), LAUNCH])
+def test_a_gpu_that_is_not_there_is_told_once(small_survey, tmp_path, launch):
+    words = arguments(small_survey, tmp_path, device="cuda")
+    command = [*launch, "-m", "mmae", *words]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 1
+    (line,) = [line for line in result.stderr.splitlines() if "error" in line.lower()]
+    assert line.startswith("mmae: error: config: training.device: found no CUDA device on ")
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_lost_process_is_told_and_the_training_goes_on_from_its_checkpoint(
     small_survey, tmp_path
 ):

@@ -45,7 +45,7 @@ def train(
     from mmae.files import atomic, write_json
     from mmae.models.weights import save_model
     from mmae.training.checkpoint import Checkpoints
-    from mmae.training.processes import is_first
+    from mmae.training.processes import is_first, told_by_first
     from mmae.training.run import train_model
 
     entry, settings = _entry(config, model)
@@ -62,7 +62,8 @@ def train(
     options = (galaxies, rows, mask, seed, settings, str(arrays), kept)
     if not is_first():
         # one of several processes of a training: the first one writes
-        train_model(entry, model, *options)
+        with told_by_first():
+            train_model(entry, model, *options)
         return
     # before the training, so that a folder that cannot be written costs no training
     with atomic(cost) as cost_part, atomic(output) as part:

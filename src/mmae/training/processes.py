@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,9 @@ from torch import distributed, nn
 from mmae.errors import InputError
 from mmae.models.batch import Share
 from mmae.settings import Training
+
+WAIT = 5
+"""Seconds in which the launcher ends the others."""
 
 
 def world_size() -> int:
@@ -115,6 +119,17 @@ def lost_process_told() -> Iterator[None]:
             f"{socket.gethostname()}",
             expected="all of them; the same command goes on from the last checkpoint",
         ) from None
+
+
+@contextmanager
+def told_by_first() -> Iterator[None]:
+    """Let the first process tell what is wrong in all of them: its end is the others', too."""
+    try:
+        yield
+    except InputError:
+        if not is_first():
+            time.sleep(WAIT)
+        raise
 
 
 @torch.no_grad()
