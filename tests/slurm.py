@@ -48,7 +48,7 @@ KillWait=5
 MinJobAge=600
 GresTypes=gpu
 NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={node_port} CPUs={cpus} \
-RealMemory={memory} Gres=gpu:1 State=UNKNOWN
+RealMemory={memory} Gres=gpu:toy:1 State=UNKNOWN
 PartitionName=cpu Nodes={node} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={node} MaxTime=INFINITE State=UP
 """
@@ -81,7 +81,7 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
         **{"controller_port": free_port(), "node_port": free_port()},
     )
     (folder / "slurm.conf").write_text(text)
-    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
+    (folder / "gres.conf").write_text("Name=gpu Type=toy File=/dev/null\n")
     key = folder / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o600)

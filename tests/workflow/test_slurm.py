@@ -138,6 +138,29 @@ def test_a_cancelled_training_goes_on_from_its_checkpoint(cluster, drawn):
     log = (cluster.results / "logs/train/mmae/mask0.25/seed0.log").read_text()
     assert "going on from checkpoint" in log
     assert not folder.exists()
+    # the second attempt asks for more
+    asked = cluster.run("squeue", "--noheader", "--states=all", "--sort=i", "--format=%m %l %k")
+    again = [line for line in asked.stdout.splitlines() if "rule_train_wildcards_toy_mmae_0.25" in line]
+    assert [line.split()[:2] for line in again[-2:]] == [
+        ["4000M", "12:00:00"],
+        ["8000M", "1-00:00:00"],
+    ]
+
+
+def test_a_training_on_a_gpu_asks_slurm_for_it(cluster, drawn):
+    """The GPU of this cluster is none, which the training says."""
+    running = cluster.start(
+        "results/toy/models/mmae/mask0.60/seed0",
+        *("--config", 'training={"device": "cuda"}'),
+        *("--set-resources", "train:gpu_model=toy", "--retries", "0"),
+    )
+    running.communicate()
+    assert running.returncode == 1
+    log = (cluster.results / "logs/train/mmae/mask0.60/seed0.log").read_text()
+    assert "mmae: error: config: training.device: found no CUDA device on" in log
+    (number,) = [job for job, rule in cluster.jobs("FAILED").items() if "mmae_0.60" in rule]
+    details = cluster.run("scontrol", "show", "job", number).stdout
+    assert re.search(r"TresPerJob=gres[:/]gpu:toy:1\b", details), details
 
 
 def test_slurms_warning_saves_requeues_and_the_job_finishes_by_itself(cluster, drawn):
@@ -173,11 +196,15 @@ def test_slurms_warning_saves_requeues_and_the_job_finishes_by_itself(cluster, d
     assert "Restarts=1 " in details
 
 
-def test_an_unknown_partition_is_told(cluster, drawn):
-    running = cluster.start(
-        "results/toy/models/gbdt/mask0.00/seed0",
-        *("--set-resources", "train:slurm_partition=nowhere", "--retries", "0"),
-    )
+def test_an_unknown_partition_is_told_before_the_first_job(cluster):
+    before = cluster.jobs("all")
+    running = cluster.start("all", "--set-resources", "train:slurm_partition=nowhere")
     text, _ = running.communicate()
     assert running.returncode == 1
-    assert "invalid partition" in text.lower() or "nowhere" in text
+    assert (
+        "\nprofiles/slurm, or the command line: slurm_partition of train: found 'nowhere', which "
+        "SLURM does not have, expected one of cpu, gpu\n" in text
+    )
+    assert "Traceback" not in text
+    assert "submitted" not in text
+    assert cluster.jobs("all") == before
