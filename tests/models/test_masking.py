@@ -26,6 +26,14 @@ def test_galaxies_hide_different_tokens_and_every_token_is_hidden_sometimes():
     assert ((share > 0.35) & (share < 0.65)).all()
 
 
+@pytest.mark.parametrize("ratio", [0.25, 0.75])
+@pytest.mark.parametrize("parts", [[1000], [256, 256, 256, 232], [1, 7, 64, 928], [500] * 2])
+def test_masks_drawn_part_by_part_are_those_drawn_at_once(ratio, parts):
+    """Predictions stream: what a galaxy hides must not depend on the size of the blocks."""
+    whole, stream = random_mask(1000, 33, ratio, generator()), generator()
+    assert torch.equal(whole, torch.cat([random_mask(n, 33, ratio, stream) for n in parts]))
+
+
 def test_the_generator_decides():
     one, same, other = (random_mask(4, 16, 0.5, generator(seed)) for seed in (0, 0, 1))
     assert torch.equal(one, same)

@@ -1,6 +1,6 @@
 """What a trained model says of galaxies under a view of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -57,22 +57,34 @@ def predict(
     InputError
         If the model gives no redshifts, or cannot hide what the view hides.
     """
-    parts: dict[str, list[np.ndarray]] = {"z_pred": [], "z_std": []}
-    for batch, *masks in batches(model, arrays, rows, view, seed, batch_size):
-        said = model.predict(batch, *masks)
-        if said.z_pred is None:
-            raise InputError(
-                "model",
-                found="one that gives no redshifts",
-                expected="one that does; `mmae probe` reads redshifts out of embeddings",
-            )
-        for name, values in parts.items():
-            if getattr(said, name) is not None:
-                values.append(getattr(said, name).float().cpu().numpy())
-    columns = {
-        name: np.concatenate(values).astype(float) for name, values in parts.items() if values
-    }
+    parts = [
+        redshifts(model, *batch) for batch in batches(model, arrays, rows, view, seed, batch_size)
+    ]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return truth(arrays, rows).assign(**columns)
+
+
+@torch.no_grad()
+def redshifts(model: Model, batch: Batch, *masks: Tensor) -> dict[str, np.ndarray]:
+    """Columns z_pred and, if the model gives it, z_std of a batch: (B,) float64 each.
+
+    Raises
+    ------
+    InputError
+        If the model gives no redshifts.
+    """
+    said = model.predict(batch, *masks)
+    if said.z_pred is None:
+        raise InputError(
+            "model",
+            found="one that gives no redshifts",
+            expected="one that does; `mmae probe` reads redshifts out of embeddings",
+        )
+    return {
+        name: values.float().cpu().numpy().astype(float)
+        for name, values in (("z_pred", said.z_pred), ("z_std", said.z_std))
+        if values is not None
+    }
 
 
 @torch.no_grad()
@@ -187,19 +199,43 @@ def batches(
 
     The masks depend on the seed and on a galaxy's place in `rows`, not on the batch size.
     """
+    columns = (arrays.images, arrays.spectra, arrays.redshift, arrays.magnitudes, arrays.sizes)
+    parts = (
+        tuple(values[rows[start : start + batch_size]] for values in columns)
+        for start in progress(range(0, len(rows), batch_size), "batches")
+    )
+    yield from masked(model, parts, view, seed)
+
+
+def masked(
+    model: Model, parts: Iterable[tuple[np.ndarray, ...]], view: View, seed: int
+) -> Iterator[tuple[Batch, Tensor, Tensor]]:
+    """Batches with their image and spectrum masks, of galaxies that come part by part.
+
+    Parameters
+    ----------
+    model : GalaxyModel or Estimator
+    parts : iterable of tuple of ndarray
+        Images, spectra, redshifts, magnitudes and sizes of some galaxies, as `to_batch` takes them.
+    view : View
+    seed : int
+        Of the masks, which depend on it and on how many galaxies came before, not on the parts.
+
+    Raises
+    ------
+    InputError
+        If the model cannot hide what the view hides.
+    """
     _check_view(model, view)
     device = next(model.parameters()).device if isinstance(model, nn.Module) else "cpu"
-    image_mask = random_mask(
-        len(rows), model.n_image_tokens, view.image, generator_of(seed, IMAGE_MASKS)
-    )
-    spectrum_mask = random_mask(
-        len(rows), model.n_spectrum_tokens, view.spectrum, generator_of(seed, SPECTRUM_MASKS)
-    )
-    columns = (arrays.images, arrays.spectra, arrays.redshift, arrays.magnitudes, arrays.sizes)
-    for start in progress(range(0, len(rows), batch_size), "batches"):
-        part = slice(start, start + batch_size)
-        batch = to_batch(*(values[rows[part]] for values in columns), model.spectrum_length, device)
-        yield batch, image_mask[part].to(device), spectrum_mask[part].to(device)
+    # drawn part by part, so that memory does not grow with the number of galaxies
+    of_image, of_spectrum = (generator_of(seed, s) for s in (IMAGE_MASKS, SPECTRUM_MASKS))
+    for part in parts:
+        batch = to_batch(*part, model.spectrum_length, device)
+        n = len(batch.redshift)
+        image_mask = random_mask(n, model.n_image_tokens, view.image, of_image)
+        spectrum_mask = random_mask(n, model.n_spectrum_tokens, view.spectrum, of_spectrum)
+        yield batch, image_mask.to(device), spectrum_mask.to(device)
 
 
 def _check_view(model: Model, view: View) -> None:
