@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,6 +145,20 @@ def write_table(path: Path | str, table: pd.DataFrame) -> None:
     """Write a CSV table, whole or not at all."""
     with atomic(path) as part:
         table.to_csv(part, index=False)
+
+
+def write_blocks(path: Path | str, blocks: Iterable[pd.DataFrame]) -> None:
+    """Write a CSV table block by block as they come, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    blocks : iterable of DataFrame
+        With the same columns; one is held at a time.
+    """
+    with atomic(path) as part, part.open("w") as stream:
+        for number, block in enumerate(blocks):
+            block.to_csv(stream, index=False, header=number == 0)
 
 
 def read_json(path: Path | str) -> dict:

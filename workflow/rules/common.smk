@@ -223,6 +223,12 @@ def check_slurm():
         raise WorkflowError(str(error)) from None
 
 
+def evaluation_gpu(wildcards):
+    """A GPU for a rule that predicts with a network, if the config says so."""
+    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
+    return 0 if SETTINGS.evaluation.device == "cpu" or is_estimator else 1
+
+
 def compared_runs(wildcards):
     """Metrics and predictions of all that is compared, and what it cost; or the authors' two."""
     if wildcards.survey != SURVEY:

@@ -23,6 +23,7 @@ rule predict:
     resources:
         mem_mb=on_retry(4000),
         runtime=on_retry(60),
+        gpu=evaluation_gpu,
     params:
         settings=lambda wildcards: settings("evaluation"),
         code=model_code("mmae.cli.evaluation:predict"),
@@ -62,6 +63,7 @@ rule reconstruct:
     resources:
         mem_mb=on_retry(4000),
         runtime=on_retry(60),
+        gpu=evaluation_gpu,
     params:
         settings=lambda wildcards: settings("evaluation"),
         code=model_code("mmae.cli.evaluation:reconstruct"),
@@ -99,6 +101,7 @@ rule score_reconstruction:
     resources:
         mem_mb=on_retry(4000),
         runtime=on_retry(60),
+        gpu=evaluation_gpu,
     params:
         settings=lambda wildcards: settings("evaluation", "scoring"),
         code=model_code("mmae.cli.evaluation:score_reconstruction"),
@@ -136,6 +139,7 @@ rule study_masks:
     resources:
         mem_mb=on_retry(4000),
         runtime=on_retry(60),
+        gpu=evaluation_gpu,
     params:
         settings=lambda wildcards: settings("evaluation", "scoring"),
         test_masks=[f"--test-mask={mask:.2f}" for mask in GRID.study_masks],
@@ -178,6 +182,7 @@ rule probe:
     resources:
         mem_mb=on_retry(4000),
         runtime=on_retry(60),
+        gpu=evaluation_gpu,
     params:
         settings=lambda wildcards: settings("evaluation"),
         code=model_code("mmae.cli.evaluation:probe"),

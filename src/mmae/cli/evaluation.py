@@ -1,6 +1,9 @@
 """Commands of workflow/rules/evaluation.smk: predictions, reconstructions and metrics."""
 
 import json
+import logging
+import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
     from mmae.dataset.arrays import TrainingArrays
     from mmae.evaluation.predict import Model
+    from mmae.evaluation.views import View
+
+log = logging.getLogger("mmae")
 
 VIEW_HELP = "image<hidden>-spectrum<hidden>, as image0.25-spectrum1.00."
 
@@ -32,61 +38,120 @@ def _open(
     config: dict[str, Any], arrays: Path, split: Path, model: Path, name: str | None
 ) -> Tested:
     """Open a trained model and the galaxies that it is tested on."""
-    import torch
-
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split
     from mmae.models.batch import check_sizes
-    from mmae.models.weights import load_model
 
-    settings = section(config, "evaluation", Evaluation)
-    torch.set_num_threads(settings.threads)
-    network, description = load_model(model, name=name)
+    settings, network, description = _load(config, model, name)
     galaxies = open_arrays(arrays)
     check_sizes(network, galaxies.images.shape, galaxies.spectra.shape, str(arrays))
     rows = read_split(split, galaxies.targetid)
     return Tested(settings, description.get("mask", float("nan")), network, galaxies, rows)
 
 
-def _model_options(command: Any) -> Any:
-    """The options of all commands on a trained model."""
+def _load(
+    config: dict[str, Any], model: Path, name: str | None
+) -> "tuple[Evaluation, Model, dict[str, Any]]":
+    """Settings, and a trained model with its description, on its device."""
+    import torch
+
+    from mmae.models.device import choose_device
+    from mmae.models.weights import load_model
+
+    settings = section(config, "evaluation", Evaluation)
+    torch.set_num_threads(settings.threads)
+    device = choose_device(settings.device, "evaluation.device")
+    return settings, *load_model(model, device, name)
+
+
+def _model_options(command: Any, with_galaxies: bool = True) -> Any:
+    """The options of all commands on a trained model; without galaxies, those are optional."""
     for option in (
         click.option("--name", help="The config entry that the model must be of."),
         path_option("--model", "Folder of a trained model."),
-        path_option("--split", "NPZ of the split."),
-        path_option("--arrays", "Folder of training arrays."),
+        path_option("--split", "NPZ of the split.", required=with_galaxies),
+        path_option("--arrays", "Folder of training arrays.", required=with_galaxies),
     ):
         command = option(command)
     return command
 
 
 @click.command()
+@click.argument("catalogues", type=click.Path(path_type=Path), nargs=-1, metavar="[CATALOGUE]...")
 @config_option(evaluation=Evaluation)
-@_model_options
+@partial(_model_options, with_galaxies=False)
 @click.option("--view", required=True, help=VIEW_HELP)
-@path_option("--predictions", "CSV to write: targetid, z_spec, z_pred of the test galaxies.")
-@path_option("--validation", "CSV to write: the same of the validation galaxies.")
-@path_option("--speed", "JSON to write: galaxies a second.")
-def predict(view: str, predictions: Path, validation: Path, speed: Path, **opened: Any) -> None:
-    """Predict the redshifts of test and validation galaxies under one view of them.
+@path_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
+@path_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
+@path_option("--speed", "JSON to write: galaxies a second.", required=False)
+def predict(
+    catalogues: tuple[Path, ...],
+    view: str,
+    predictions: Path,
+    validation: Path | None,
+    speed: Path | None,
+    arrays: Path | None,
+    split: Path | None,
+    **model: Any,
+) -> None:
+    """Predict redshifts under one view of galaxies: those of files, or of a survey's split.
+
+    Each CATALOGUE is an HDF5 file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in
+    GalaxiesML, or one in the layout of GalaxiesML-Spectra. All go into one table, which is written
+    as it grows: memory does not depend on the number of galaxies. A galaxy whose image has pixels
+    that are not finite, or a band in which all pixels are equal, has an empty z_pred.
+
+    Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
+    the validation galaxies in a table of their own.
 
     A model that knows how sure it is gives z_std, too.
     """
-    import time
-
-    from mmae.evaluation.predict import predict as predict_galaxies
     from mmae.evaluation.views import parse_view
-    from mmae.files import write_json, write_table
+    from mmae.files import write_json
 
+    of_split = {"arrays": arrays, "split": split, "validation": validation}
+    wrong = [name for name, path in of_split.items() if (path is None) != bool(catalogues)]
+    if wrong:
+        found = "both CATALOGUE and" if catalogues else "neither CATALOGUE nor"
+        raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
     shown = parse_view(view)
+    if catalogues:
+        n, seconds = _predict_catalogues(catalogues, shown, predictions, **model)
+    else:
+        tables = {"test": predictions, "validation": validation}
+        n, seconds = _predict_split(tables, shown, arrays=arrays, split=split, **model)
+    log.info("%d galaxies in %.0f s: %.0f galaxies a second", n, seconds, n / seconds)
+    if speed is not None:
+        write_json(speed, {"galaxies_per_second": n / seconds})
+
+
+def _predict_split(tables: dict[str, Path], view: "View", **opened: Any) -> tuple[int, float]:
+    """Write the predictions of some subsets; how many galaxies, and the seconds they took."""
+    from mmae.evaluation.predict import predict as predict_galaxies
+    from mmae.files import write_table
+
     tested = _open(**opened)
-    options = (tested.settings.seed, tested.settings.batch_size)
+    options = (view, tested.settings.seed, tested.settings.batch_size)
     started = time.monotonic()
-    for subset, path in (("test", predictions), ("validation", validation)):
+    for subset, path in tables.items():
         rows = tested.rows[subset]
-        write_table(path, predict_galaxies(tested.model, tested.galaxies, rows, shown, *options))
-    n = len(tested.rows["test"]) + len(tested.rows["validation"])
-    write_json(speed, {"galaxies_per_second": n / (time.monotonic() - started)})
+        write_table(path, predict_galaxies(tested.model, tested.galaxies, rows, *options))
+    n = sum(len(tested.rows[subset]) for subset in tables)
+    return n, time.monotonic() - started
+
+
+def _predict_catalogues(
+    paths: tuple[Path, ...], view: "View", table: Path, **model: Any
+) -> tuple[int, float]:
+    """Write the predictions of all galaxies of files; how many, and the seconds they took."""
+    from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.predict_catalogue import write_predictions
+
+    settings, network, _ = _load(**model)
+    catalogues = open_catalogues(paths, network)
+    started = time.monotonic()
+    n = write_predictions(table, network, catalogues, view, settings.seed, settings.batch_size)
+    return n, time.monotonic() - started
 
 
 @click.command()

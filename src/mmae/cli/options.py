@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +39,8 @@ def config_option(**sections: type) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         if words:
-            command.__doc__ = f"{command.__doc__}\n\n\b\nConfig keys:\n" + "\n".join(
+            told = cleandoc(command.__doc__ or "")
+            command.__doc__ = f"{told}\n\n\b\nConfig keys:\n" + "\n".join(
                 f"  {word}" for word in words
             )
         return click.option(

@@ -1,18 +1,19 @@
 """What a trained model says of galaxies under a view of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.views import View
 from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, generator_of, to_batch
+from mmae.models.device import device_of
 from mmae.models.estimator import Estimator
 from mmae.models.masking import random_mask
 from mmae.progress import progress
@@ -199,27 +200,19 @@ def batches(
 
     The masks depend on the seed and on a galaxy's place in `rows`, not on the batch size.
     """
+    masks_of = mask_stream(model, view, seed)
     columns = (arrays.images, arrays.spectra, arrays.redshift, arrays.magnitudes, arrays.sizes)
-    parts = (
-        tuple(values[rows[start : start + batch_size]] for values in columns)
-        for start in progress(range(0, len(rows), batch_size), "batches")
-    )
-    yield from masked(model, parts, view, seed)
+    for start in progress(range(0, len(rows), batch_size), "batches"):
+        part = rows[start : start + batch_size]
+        values = (column[part] for column in columns)
+        yield to_batch(*values, model.spectrum_length, device_of(model)), *masks_of(len(part))
 
 
-def masked(
-    model: Model, parts: Iterable[tuple[np.ndarray, ...]], view: View, seed: int
-) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-    """Batches with their image and spectrum masks, of galaxies that come part by part.
+def mask_stream(model: Model, view: View, seed: int) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """A function that draws the image and spectrum masks of the next so many galaxies.
 
-    Parameters
-    ----------
-    model : GalaxyModel or Estimator
-    parts : iterable of tuple of ndarray
-        Images, spectra, redshifts, magnitudes and sizes of some galaxies, as `to_batch` takes them.
-    view : View
-    seed : int
-        Of the masks, which depend on it and on how many galaxies came before, not on the parts.
+    Drawn block by block, they take no memory that grows with the number of galaxies, and are the
+    same whatever the blocks.
 
     Raises
     ------
@@ -227,15 +220,16 @@ def masked(
         If the model cannot hide what the view hides.
     """
     _check_view(model, view)
-    device = next(model.parameters()).device if isinstance(model, nn.Module) else "cpu"
-    # drawn part by part, so that memory does not grow with the number of galaxies
+    device = device_of(model)
     of_image, of_spectrum = (generator_of(seed, s) for s in (IMAGE_MASKS, SPECTRUM_MASKS))
-    for part in parts:
-        batch = to_batch(*part, model.spectrum_length, device)
-        n = len(batch.redshift)
-        image_mask = random_mask(n, model.n_image_tokens, view.image, of_image)
-        spectrum_mask = random_mask(n, model.n_spectrum_tokens, view.spectrum, of_spectrum)
-        yield batch, image_mask.to(device), spectrum_mask.to(device)
+
+    def masks_of(n_galaxies: int) -> tuple[Tensor, Tensor]:
+        return (
+            random_mask(n_galaxies, model.n_image_tokens, view.image, of_image).to(device),
+            random_mask(n_galaxies, model.n_spectrum_tokens, view.spectrum, of_spectrum).to(device),
+        )
+
+    return masks_of
 
 
 def _check_view(model: Model, view: View) -> None:

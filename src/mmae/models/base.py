@@ -36,6 +36,8 @@ class GalaxyModel(nn.Module):
     """Pooled spectrum pixels that are read; 0: none."""
     hides_tokens: bool = False
     """Whether parts of image and spectrum may be hidden; else only all or nothing of each."""
+    reads_photometry: bool = False
+    """Whether magnitudes or sizes are read; if not, a catalogue need not have them."""
     n_image_tokens: int = 1
     n_spectrum_tokens: int = 1
 

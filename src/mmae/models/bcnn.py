@@ -43,6 +43,7 @@ class Bcnn(GalaxyModel):
         super().__init__()
         self.settings = settings
         self.n_train = 1
+        self.reads_photometry = bool(settings.magnitude_dense)
         self.scale, self.standardise = AsinhScale(), Standardise()
         layers: list[nn.Module] = []
         for index, (before, channels) in enumerate(pairwise((len(BANDS), *settings.channels))):

@@ -35,6 +35,7 @@ class Estimator:
 
     spectrum_length: ClassVar[int] = 0
     hides_tokens: ClassVar[bool] = False
+    reads_photometry: ClassVar[bool] = True
     n_image_tokens: ClassVar[int] = 1
     n_spectrum_tokens: ClassVar[int] = 1
     trusted: ClassVar[tuple[str, ...]] = ()

@@ -12,6 +12,8 @@ SETTINGS = MedianModel
 class Median(Estimator):
     """A regressor that looks at nothing."""
 
+    reads_photometry = False
+
     def fit(self, train: Photometry, validation: Photometry, seed: int) -> None:
         """Take the median."""
         self.regressor = DummyRegressor(strategy="median")

@@ -1,6 +1,6 @@
 """What all sections are made of: the dataclass, and the types of their keys."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -19,6 +19,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[Fraction, AfterValidator(_two_decimals)]
 """A hidden fraction that folders are named by."""
 Positive = Annotated[float, Field(gt=0)]
+Device = Literal["cpu", "cuda", "auto"]
+"""Where a network runs; auto: a GPU where there is one."""
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]

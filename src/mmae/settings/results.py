@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from mmae.settings.base import Count, Positive, Ratio, Seed, Sha256, Url, key, settings
+from mmae.settings.base import Count, Device, Positive, Ratio, Seed, Sha256, Url, key, settings
 
 
 @settings
@@ -83,6 +83,7 @@ class Evaluation:
 
     seed: Seed = key("seed of the test masks")
     batch_size: Count = key("galaxies a step")
+    device: Device = key("where networks predict; auto: a GPU where there is one")
     threads: Count = key("CPU threads")
     examples: Examples = key("whose reconstructions are kept")
     reconstructed: Count = key("test galaxies whose reconstructions are measured, at most")

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from mmae.settings.base import Count, Fraction, Positive, key, settings
+from mmae.settings.base import Count, Device, Fraction, Positive, key, settings
 
 
 @settings
 class Training:
     """Optimisation (paper section 4)."""
 
-    device: Literal["cpu", "cuda", "auto"] = key("where to train")
+    device: Device = key("where to train")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key("arithmetic of the network")
     threads: Count = key("CPU threads of one training; part of the result, as sums round")
     processes: Count = key("processes that divide each batch, one a GPU: DDP through torchrun")

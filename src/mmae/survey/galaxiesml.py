@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.checks import check_datasets, check_numbers
+from mmae.checks import Shape, check_datasets, check_numbers
 from mmae.errors import InputError
 from mmae.files import atomic, native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
@@ -28,6 +28,9 @@ REQUIRED = {
 
 LARGE = 127
 """Pixels on a side of the release's larger images, whose middle is taken."""
+
+MIDDLE = slice((LARGE - IMAGE_SIZE) // 2, (LARGE + IMAGE_SIZE) // 2)
+"""Of rows and of columns of the larger images."""
 
 LIMITS = {RA: (-360, 360), DEC: (-90, 90), REDSHIFT: (-1, 20)}
 """What positions (degrees) and redshifts can be."""
@@ -130,11 +133,22 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
 def _check_part(path: Path | str) -> int:
     """Number of galaxies of one file of the release, which may have images of either size."""
     with open_hdf5(path) as file:
-        image = file.get(IMAGE)
-        shape = image.shape if isinstance(image, h5py.Dataset) else ()
-        side = LARGE if shape[-1:] == (LARGE,) else IMAGE_SIZE
-        check_datasets(file, REQUIRED | {IMAGE: (None, len(BANDS), side, side)})
-        return shape[0]
+        check_datasets(file, REQUIRED | {IMAGE: image_shape(file)})
+        return file[IMAGE].shape[0]
+
+
+def image_shape(file: h5py.File) -> Shape:
+    """Shape that the images of a file must have: that of either size of the release."""
+    image = file.get(IMAGE)
+    is_large = isinstance(image, h5py.Dataset) and image.shape[-1:] == (LARGE,)
+    return (None, len(BANDS), *(2 * (LARGE if is_large else IMAGE_SIZE,)))
+
+
+def read_images(file: h5py.File, rows: slice) -> np.ndarray:
+    """Images of some rows of a file whose images are of either size: (B, 5, 64, 64) float32."""
+    image = file[IMAGE]
+    middle = (slice(None), MIDDLE, MIDDLE) if image.shape[-1] == LARGE else ()
+    return image.astype(np.float32)[(rows, *middle)]
 
 
 def _common_columns(parts: Sequence[Path | str], sizes: Sequence[int]) -> list[str]:
@@ -160,15 +174,13 @@ def _common_columns(parts: Sequence[Path | str], sizes: Sequence[int]) -> list[s
 
 def _join(file: h5py.File, name: str, parts: Sequence[Path | str], sizes: Sequence[int]) -> None:
     """One virtual dataset over all parts, in a type that holds the numbers of each."""
-    margin = (LARGE - IMAGE_SIZE) // 2
-    middle = slice(margin, margin + IMAGE_SIZE)
     views, dtypes = [], []
     for part in parts:
         with h5py.File(part) as source:
             dtypes.append(source[name].dtype)
             view = h5py.VirtualSource(str(Path(part).resolve()), name, source[name].shape)
         if name == IMAGE and view.shape[-1] == LARGE:
-            view = view[:, :, middle, middle]
+            view = view[:, :, MIDDLE, MIDDLE]
         views.append(view)
     shape = (sum(sizes), *views[0].shape[1:])
     layout = h5py.VirtualLayout(shape, np.result_type(*dtypes))
