@@ -163,6 +163,12 @@ def checkpoints(wildcards):
     return folder.format(**wildcards)
 
 
+def training_logs(wildcards):
+    """Where event files for TensorBoard are: no output, as they are no part of a result."""
+    folder = "results/{survey}/logs/tensorboard/{model}/mask{mask}/seed{seed}"
+    return folder.format(**wildcards)
+
+
 def training_settings(wildcards):
     """How the model of a rule is trained."""
     model = SETTINGS.models[wildcards.model]
@@ -281,7 +287,7 @@ os.environ |= {
     # commands of this environment, also where it was not activated
     "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
     # what is no part of a result, and so no reason to do it again: not among the params
-    "MMAE_CONFIG": settings("download", "crossmatch.engine"),
+    "MMAE_CONFIG": settings("download", "crossmatch.engine", "logs"),
 }
 
 

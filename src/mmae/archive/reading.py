@@ -20,7 +20,7 @@ from mmae.progress import progress
 from mmae.settings import Settings
 
 CONFIG = "config.yaml"
-NOT_OF_THE_RUN = ("from_archive", "published", "download")
+NOT_OF_THE_RUN = ("from_archive", "published", "download", "logs")
 """Sections that stay the user's own: where things are on his machine or on the net."""
 CHUNK = 1 << 20
 

@@ -8,6 +8,7 @@ import click
 
 from mmae import __version__
 from mmae.errors import InputError
+from mmae.progress import LineHandler
 
 COMMANDS = {
     "simulate-survey": "survey",
@@ -70,7 +71,7 @@ def group(ctx: click.Context, traceback: bool) -> None:
 
 def main() -> None:
     """Run a command; what the user can mend is told in one sentence, with exit code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[LineHandler()])
     try:
         group()
     except (InputError, OSError) as error:

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from mmae.cli.options import config_option, path_option, section
-from mmae.settings import Training, Tuning
+from mmae.settings import Logs, Training, Tuning
 
 log = logging.getLogger("mmae")
 
 
 @click.command()
-@config_option(training=Training)
+@config_option(training=Training, logs=Logs)
 @path_option("--arrays", "Folder of training arrays.")
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
@@ -28,6 +28,7 @@ log = logging.getLogger("mmae")
     "Folder in which an interrupted training is kept, and goes on from.",
     required=False,
 )
+@path_option("--logs", "Folder of event files for TensorBoard, of this training alone.", False)
 def train(
     config: dict[str, Any],
     arrays: Path,
@@ -38,6 +39,7 @@ def train(
     output: Path,
     cost: Path,
     checkpoints: Path | None,
+    logs: Path | None,
 ) -> None:
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
     from mmae.dataset.arrays import open_arrays
@@ -45,6 +47,7 @@ def train(
     from mmae.files import atomic, write_json
     from mmae.models.weights import save_model
     from mmae.training.checkpoint import Checkpoints
+    from mmae.training.logs import logs_of
     from mmae.training.processes import is_first, told_by_first
     from mmae.training.run import train_model
 
@@ -59,7 +62,10 @@ def train(
         "training": config["training"] | (entry.get("training") or {}),
     }
     kept = None if checkpoints is None else Checkpoints(checkpoints, description)
-    options = (galaxies, rows, mask, seed, settings, str(arrays), kept)
+    # a config without that section has logs as they usually are
+    wanted = section(config, "logs", Logs) if "logs" in config else Logs()
+    written = logs_of(wanted, logs, description)
+    options = (galaxies, rows, mask, seed, settings, str(arrays), kept, written)
     if not is_first():
         # one of several processes of a training: the first one writes
         with told_by_first():

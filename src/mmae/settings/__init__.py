@@ -23,6 +23,7 @@ from mmae.settings.data import (
     Zenodo,
     ZenodoRecord,
 )
+from mmae.settings.logs import Logs
 from mmae.settings.models import (
     KINDS,
     READOUTS,
@@ -65,6 +66,7 @@ __all__ = [
     "GbdtModel",
     "Grid",
     "Headline",
+    "Logs",
     "MedianModel",
     "Model",
     "PaperModel",
@@ -98,6 +100,7 @@ class Settings:
     models: dict[Name, Model]
     training: Training
     tuning: Tuning
+    logs: Logs
     grid: Grid
     headline: Headline
     evaluation: Evaluation

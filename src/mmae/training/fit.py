@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,6 @@ from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, generator_of
-from mmae.progress import progress
 from mmae.settings import Training
 from mmae.training.augment import turn
 from mmae.training.batches import batches_of, load_batch, n_batches
@@ -38,6 +37,7 @@ from mmae.training.processes import (
     world_size,
 )
 from mmae.training.state import State, total
+from mmae.training.watch import TrainingLog, Watch
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ def fit(
     seed: int,
     settings: Training,
     checkpoints: Checkpoints | None = None,
+    logs: Sequence[TrainingLog] = (),
 ) -> Fitted:
     """Train a model; keep the epoch that is best on validation galaxies.
 
@@ -86,6 +87,8 @@ def fit(
     settings : Training
     checkpoints : Checkpoints, optional
         Where the training goes on if it was interrupted, and keeps where it is.
+    logs : sequence of TrainingLog
+        Written by the first process; one that fails is left alone.
 
     Raises
     ------
@@ -112,9 +115,8 @@ def fit(
     if fabric.world_size > 1 and is_first():
         log.info("%d processes divide each batch", fabric.world_size)
     saved_at = time.monotonic()
-    with sigterm_noted() as warned:
+    with sigterm_noted() as warned, Watch(state, settings, n_steps, logs) as watch:
         while state.epoch <= settings.epochs and state.waited < settings.patience:
-            started, n_before = time.monotonic(), state.n_seen
             network.train()
             for batch in batches(arrays, split["train"], state, seed, settings, fabric):
                 n, number = batch.n_counted, state.steps
@@ -134,6 +136,7 @@ def fit(
                 optimizer.step()
                 state.schedule.step()
                 state.steps, state.n_seen = number + 1, state.n_seen + n
+                watch.step(losses, batch.n_whole)
                 long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
                 stop, due = any_of(warned.flag, long_ago)
                 if stop or due:
@@ -141,11 +144,10 @@ def fit(
                     saved_at = time.monotonic()
                 if stop:
                     raise SystemExit(TRY_AGAIN)
-            rate = (state.n_seen - n_before) / (time.monotonic() - started)
             row = {"epoch": state.epoch} | _means(state)
             row |= validate(model, arrays, split["validation"], mask_ratio, seed, settings, fabric)
             state.end_epoch(row)
-            _tell(row, settings.epochs, rate * fabric.world_size)
+            watch.epoch(row)
             _save(checkpoints, state)
     if state.epoch <= settings.epochs and is_first():
         log.info("stopped early: no better validation loss in %d epochs", state.waited)
@@ -164,7 +166,7 @@ def batches(
     order = generator_of(seed, ORDER, state.epoch)
     whole = list(batches_of(rows, settings.batch_size, order))
     n_done = state.steps - (state.epoch - 1) * len(whole)
-    for part in progress(whole[n_done:], f"epoch {state.epoch}"):
+    for part in whole[n_done:]:
         share = share_of(len(part), fabric.global_rank, fabric.world_size)
         own = part[share.start : share.stop]
         batch = load_batch(arrays, own, state.model.spectrum_length, fabric.device)
@@ -199,17 +201,6 @@ def _means(state: State) -> dict[str, float]:
     """Mean training losses of the epoch, over all processes."""
     sums, n_seen = total(state.shares())
     return {f"train_{name}": value / n_seen for name, value in sums.items()}
-
-
-def _tell(row: dict[str, float], epochs: int, rate: float) -> None:
-    """Log one epoch."""
-    if not is_first():
-        return
-    log.info(
-        "epoch %d of %d: loss %.4f, validation loss %.4f, sigma_NMAD %.4f; %.0f galaxies/s",
-        *(row["epoch"], epochs, row["train_total"], row["validation_total"]),
-        *(row["validation_sigma_nmad"], rate),
-    )
 
 
 def _check_finite(losses: Mapping[str, float], what: str) -> None:

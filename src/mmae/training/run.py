@@ -2,6 +2,7 @@
 
 import resource
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmae.models.estimator import Estimator, Photometry
 from mmae.settings import Training
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.processes import lost_process_told
+from mmae.training.watch import TrainingLog
 
 
 class Cost(NamedTuple):
@@ -51,6 +53,7 @@ def train_model(
     settings: Training,
     where: str,
     checkpoints: Checkpoints | None = None,
+    logs: Sequence[TrainingLog] = (),
 ) -> Trained:
     """Build the model of a config entry and train it.
 
@@ -71,6 +74,8 @@ def train_model(
         Of the arrays, for error messages.
     checkpoints : Checkpoints, optional
         Where a network's training goes on if it was interrupted.
+    logs : sequence of TrainingLog
+        Of a network's training.
 
     Raises
     ------
@@ -88,7 +93,7 @@ def train_model(
         from mmae.training.fit import fit
 
         with lost_process_told():
-            fitted = fit(model, arrays, split, mask_ratio, seed, settings, checkpoints)
+            fitted = fit(model, arrays, split, mask_ratio, seed, settings, checkpoints, logs)
         model.load_state_dict(fitted.best)
         parameters = sum(p.numel() for p in model.parameters())
         history = fitted.history
