@@ -119,7 +119,12 @@ def test_an_interrupted_training_goes_on_in_its_log(whole, tmp_path, monkeypatch
     interrupted(monkeypatch, load, TensorBoardLog(folder, 1), kept)
     same(run(TensorBoardLog(folder, 1), checkpoints=kept), whole[0])
     assert len([*folder.glob(FILES)]) == 2
-    assert without_speed(scalars(folder)) == without_speed(whole[1])
+    expected = without_speed(whole[1])
+    if load == 4:
+        # between the last step and its validation: the step's own point is lost
+        for name in (*LOSSES, "learning_rate"):
+            expected[f"step/{name}"] = [p for p in expected[f"step/{name}"] if p[0] != 4]
+    assert without_speed(scalars(folder)) == expected
 
 
 @pytest.mark.parametrize("save", [1, 2, 3])
@@ -158,7 +163,6 @@ def test_killed_between_the_last_step_and_its_validation(whole, tmp_path, monkey
     monkeypatch.undo()
     same(run(TensorBoardLog(folder, 1), checkpoints=kept), whole[0])
     log = scalars(folder)
-    # the point of the step itself may be lost, but none is doubled
     assert max(Counter(step for step, _ in log["step/total"]).values()) == 1
     assert [step for step, _ in log["train/total"]] == [4, 8, 12]
 

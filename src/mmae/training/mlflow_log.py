@@ -9,12 +9,14 @@ from typing import Any
 
 RUN = "mlflow_run.txt"
 """Holds the identifier of the run, so that an interrupted training goes on in it."""
-PATIENCE = {
+ENVIRONMENT = {
     # a server that is away must not hold up a training for long
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     # nothing is sent to anyone but the server of the config
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # who names a folder means it
+    "MLFLOW_ALLOW_FILE_STORE": "true",
 }
 
 
@@ -43,7 +45,7 @@ class MlflowLog:
 
     def begin(self, first_step: int, epochs_done: int) -> None:
         """Begin a run, or go on in that of the interrupted training."""
-        for name, value in PATIENCE.items():
+        for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 

@@ -65,7 +65,8 @@ class Watch:
         state = self.state
         if self.tells:
             self.bar.__enter__()
-        # between its last step and its validation an epoch may have been written already
+        # kept between its last step and its validation, an epoch may have been written since; its
+        # last step is then forgotten with it
         twice = state.n_seen > 0 and state.steps % self.n_steps == 0
         self._each(lambda log: log.begin(state.steps + 1 - twice, state.epoch - 1))
         self.began, self.began_at = time.monotonic(), state.steps
@@ -93,7 +94,7 @@ class Watch:
         rate, self.learning_rate = self.learning_rate, self._learning_rate()
         step = self.state.steps
         if any(log.every_steps and step % log.every_steps == 0 for log in self.logs):
-            values = {name: float(value) for name, value in losses.items()}
+            values = {name: value.item() for name, value in losses.items()}
             values["learning_rate"] = rate
             self._each(
                 lambda log: log.step(step, values),
