@@ -27,7 +27,7 @@ reproduce: $(READY)
 	@echo "Figures and tables: results/demo/paper; all in one page: $(REPORT)"
 
 test: $(READY)
-	pytest
+	pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
 test-lsdb: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-lsdb.lock
