@@ -9,7 +9,6 @@ import yaml
 
 from helpers import PROJECT, SmallSurvey, run_mmae
 
-
 SHARED = {"finished", "cluster"}
 """Fixtures so dear, or so alone on a machine, that all their tests run in one process."""
 

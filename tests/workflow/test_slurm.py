@@ -140,7 +140,9 @@ def test_a_cancelled_training_goes_on_from_its_checkpoint(cluster, drawn):
     assert not folder.exists()
     # the second attempt asks for more
     asked = cluster.run("squeue", "--noheader", "--states=all", "--sort=i", "--format=%m %l %k")
-    again = [line for line in asked.stdout.splitlines() if "rule_train_wildcards_toy_mmae_0.25" in line]
+    again = [
+        line for line in asked.stdout.splitlines() if "rule_train_wildcards_toy_mmae_0.25" in line
+    ]
     assert [line.split()[:2] for line in again[-2:]] == [
         ["4000M", "12:00:00"],
         ["8000M", "1-00:00:00"],

@@ -68,13 +68,16 @@ def to_batch(
     """Put galaxies on a device; spectra are cut or padded with zeros to the model's length."""
     spectrum = torch.from_numpy(np.ascontiguousarray(spectra[:, :spectrum_length]))
     short = spectrum_length - spectrum.shape[1]
-    return Batch(
-        torch.from_numpy(images).to(device),
-        torch.nn.functional.pad(spectrum, (0, short)).to(device),
-        torch.from_numpy(redshift).to(device),
-        torch.from_numpy(magnitudes).to(device),
-        torch.from_numpy(sizes).to(device),
-    )
+    others = (torch.from_numpy(values) for values in (redshift, magnitudes, sizes))
+    padded = torch.nn.functional.pad(spectrum, (0, short))
+    return Batch(*(_sent(part, device) for part in (torch.from_numpy(images), padded, *others)))
+
+
+def _sent(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor on a device; on its way to a GPU, which nobody waits for."""
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def check_sizes(model: Any, images: tuple[int, ...], spectra: tuple[int, ...], where: str) -> None:

@@ -21,6 +21,7 @@ from mmae.metrics.redshift import sigma_nmad
 from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, generator_of
 from mmae.settings import Training
+from mmae.training.ahead import ahead
 from mmae.training.augment import turn
 from mmae.training.batches import batches_of, load_batch, n_batches
 from mmae.training.checkpoint import Checkpoints
@@ -118,7 +119,9 @@ def fit(
     with sigterm_noted() as warned, Watch(state, settings, n_steps, logs) as watch:
         while state.epoch <= settings.epochs and state.waited < settings.patience:
             network.train()
-            for batch in batches(arrays, split["train"], state, seed, settings, fabric):
+            coming = batches(arrays, split["train"], state, seed, settings, fabric)
+            # a CPU would only be disturbed
+            for batch in ahead(coming) if fabric.device.type == "cuda" else coming:
                 n, number = batch.n_counted, state.steps
                 noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
                 torch.manual_seed(noise.initial_seed())
@@ -166,13 +169,13 @@ def batches(
     order = generator_of(seed, ORDER, state.epoch)
     whole = list(batches_of(rows, settings.batch_size, order))
     n_done = state.steps - (state.epoch - 1) * len(whole)
-    for part in whole[n_done:]:
+    for number, part in enumerate(whole[n_done:], state.steps):
         share = share_of(len(part), fabric.global_rank, fabric.world_size)
         own = part[share.start : share.stop]
         batch = load_batch(arrays, own, state.model.spectrum_length, fabric.device)
         batch = batch._replace(share=share)
         if settings.augment == "dihedral":
-            batch = turn(batch, generator_of(seed, TURNS, state.steps))
+            batch = turn(batch, generator_of(seed, TURNS, number))
         yield batch
 
 
