@@ -41,7 +41,12 @@ def alike(one: Fitted, other: Fitted) -> None:
     losses = [name for name in one.history if name != "validation_sigma_nmad"]
     np.testing.assert_allclose(one.history[losses], other.history[losses], rtol=1e-5)
     for name, value in one.best.items():
-        torch.testing.assert_close(value, other.best[name], rtol=1e-4, atol=5e-5)
+        pair = value, other.best[name]
+        if name.endswith("in_proj_bias"):
+            # queries and values: attention does not change with the keys' bias, whose gradient is
+            # rounding alone, of which AdamW makes whole steps
+            pair = tuple(bias.reshape(3, -1)[[0, 2]] for bias in pair)
+        torch.testing.assert_close(*pair, rtol=1e-4, atol=5e-5)
 
 
 @pytest.fixture(scope="module")
