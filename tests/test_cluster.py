@@ -66,10 +66,26 @@ def test_an_account_of_others_is_told(answers):
     assert text.endswith("expected one of astro, guests")
 
 
-@pytest.mark.parametrize("sacctmgr", [NO_ACCOUNTS, "true"])
-def test_without_a_database_any_account_is_good(answers, sacctmgr):
-    answers(sinfo=SINFO, sacctmgr=sacctmgr)
+@pytest.mark.parametrize("sacctmgr", [NO_ACCOUNTS, ":"])
+def test_where_slurm_names_no_accounts_any_is_good(answers, sacctmgr):
+    answers(sinfo=SINFO, sacctmgr=sacctmgr, sshare=":")
     check_requests([Request("clean", "cpu", "myaccount")], "")
+
+
+@pytest.mark.parametrize("sacctmgr", [NO_ACCOUNTS, ":"])
+def test_sshare_is_asked_where_sacctmgr_does_not_know(answers, sacctmgr):
+    answers(sinfo=SINFO, sacctmgr=sacctmgr, sshare="echo '  Astro'")
+    check_requests([Request("clean", "cpu", "astro")], "")
+    assert told(Request("clean", "cpu", "myaccount")).endswith("expected one of astro")
+
+
+def test_an_account_where_slurm_keeps_none_is_told(answers):
+    answers(sinfo=SINFO, sacctmgr=NO_ACCOUNTS, sshare=NO_ACCOUNTS)
+    assert told(Request("clean", "cpu", "myaccount")) == (
+        "profiles/mine/config.yaml: slurm_account of clean: found 'myaccount', while SLURM keeps "
+        "no accounts, expected none: delete its line"
+    )
+    check_requests([Request("clean", "cpu")], "")
 
 
 def test_a_machine_without_slurm_is_told(answers):

@@ -71,23 +71,30 @@ def profile_of(arguments: Sequence[str]) -> str:
 
 
 def _check_accounts(requests: list[Request], where: str) -> None:
-    """Raise InputError if SLURM keeps accounts and one is not this user's."""
-    try:
-        words = ["sacctmgr", "--noheader", "--parsable2", "show", "associations"]
-        accounts = set(_asked(*words, f"user={getpass.getuser()}", "format=account").split())
-    except InputError:
-        # clusters without a database of accounts take any name
-        return
+    """Raise InputError if an account is not this user's, or SLURM keeps none.
+
+    The executor asks the same way: where it is told nothing, it takes any account.
+    """
+    user, known, silent = getpass.getuser(), set(), 0
+    for command in (
+        ("sacctmgr", "--noheader", "show", "associations", f"user={user}", "format=account%256"),
+        ("sshare", "--noheader", "--Users", "--format=Account%256"),
+    ):
+        try:
+            known = known or {name.lower() for name in _asked(*command).split()}
+        except InputError:
+            silent += 1
     for request in requests:
         for name in _names(request.account):
-            # SLURM keeps them in small letters
-            if accounts and name.lower() not in accounts:
-                raise InputError(
-                    where,
-                    key=f"slurm_account of {request.rule}",
-                    found=f"{name!r}, which SLURM does not give to {getpass.getuser()}",
-                    expected=f"one of {', '.join(sorted(accounts))}",
-                )
+            key = f"slurm_account of {request.rule}"
+            if silent == 2:
+                expected = "none: delete its line"
+                found = f"{name!r}, while SLURM keeps no accounts"
+                raise InputError(where, key=key, found=found, expected=expected)
+            if known and name.lower() not in known:
+                found = f"{name!r}, which SLURM does not give to {user}"
+                expected = f"one of {', '.join(sorted(known))}"
+                raise InputError(where, key=key, found=found, expected=expected)
 
 
 def _partitions() -> dict[str, bool]:

@@ -22,6 +22,8 @@ pytestmark = [
 
 ACCOUNT = re.compile(r"^ +- slurm_account=.*$", re.MULTILINE)
 QUICK = "slurm-init-seconds-before-status-checks: 1\n"
+VIEWS = ("0.00", "0.50", "0.90")
+"""More than the views of the headline, so that there are four chains of tiny jobs."""
 PROFILE = ("--workflow-profile", "profiles/slurm")
 
 
@@ -78,7 +80,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     profile = project.folder / "profiles/slurm/config.yaml"
     text = profile.read_text()
     assert ACCOUNT.search(text)
-    text = ACCOUNT.sub("", text) + "slurm-no-account: true\nslurm-status-command: squeue\n"
+    text = ACCOUNT.sub("", text) + "slurm-status-command: squeue\n"
     # tests look every second; a cluster would rather be asked less often
     profile.write_text(text + "seconds-between-status-checks: 1\nlatency-wait: 5\n" + QUICK)
     with slurm(tmp_path_factory.mktemp("daemons")) as environment:
@@ -87,12 +89,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def drawn(cluster: Cluster) -> str:
-    """The workflow from simulation to Figure 3 and two tables."""
-    paper = "results/toy/paper"
+    """The workflow from simulation to Figure 3 and two tables, and metrics under other views."""
+    paper, run = "results/toy/paper", "results/toy/evaluation/mmae/mask0.75/seed0"
     return cluster.finish(
         f"{paper}/figures/figure_3.pdf",
         f"{paper}/tables/table_1.csv",
         f"{paper}/tables/cleaning.csv",
+        *(f"{run}/image{hidden}-spectrum1.00/metrics.json" for hidden in VIEWS),
     )
 
 
@@ -117,6 +120,16 @@ def test_the_workflow_runs_from_simulation_to_figure(cluster, drawn):
     assert re.search(r"^cpu .*figure_3", partitions, re.MULTILINE)
 
 
+def test_tiny_jobs_share_an_allocation_two_at_a_time(cluster, drawn):
+    for hidden in VIEWS:
+        folder = cluster.results / f"evaluation/mmae/mask0.75/seed0/image{hidden}-spectrum1.00"
+        assert (folder / "metrics.json").is_file()
+    asked = cluster.run("squeue", "--noheader", "--states=all", "--format=%T %m %C %k").stdout
+    (group,) = [line for line in asked.splitlines() if "small" in line]
+    # four at a time would ask for more than this node has
+    assert group == "COMPLETED 8000M 2 rule_small_predict_score"
+
+
 def test_a_single_rule_is_one_job(cluster, drawn):
     before = len(cluster.jobs("COMPLETED"))
     cluster.finish("results/toy/models/median/mask0.00/seed0")
@@ -124,29 +137,25 @@ def test_a_single_rule_is_one_job(cluster, drawn):
     assert len(cluster.jobs("COMPLETED")) == before + 1
 
 
-def test_a_cancelled_training_goes_on_from_its_checkpoint(cluster, drawn):
-    slow = 'training={"epochs": 40}'
-    folder = cluster.results / "checkpoints/mmae/mask0.25/seed0"
-    running = cluster.start("results/toy/models/mmae/mask0.25/seed0", "--config", slow)
+@pytest.mark.parametrize(("end", "mask"), [("KILL", "0.25"), ("TERM", "0.35")])
+def test_a_training_that_slurm_ends_goes_on_and_asks_for_more(cluster, drawn, end, mask):
+    """TERM is what comes at the time limit."""
+    slow, run = 'training={"epochs": 40}', f"mmae/mask{mask}/seed0"
+    folder = cluster.results / "checkpoints" / run
+    running = cluster.start(f"results/toy/models/{run}", "--config", slow)
     eventually(lambda: any(folder.glob("*.sha256")), running)
     (number,) = [job for job, rule in cluster.jobs("RUNNING").items() if "train" in rule]
-    cluster.run("scancel", "--signal=KILL", "--full", number)
+    cluster.run("scancel", f"--signal={end}", "--full", number)
     text, _ = running.communicate()
     assert running.returncode == 0, text[-5000:]
-    history = (cluster.results / "models/mmae/mask0.25/seed0/history.csv").read_text()
+    history = (cluster.results / "models" / run / "history.csv").read_text()
     assert len(history.splitlines()) == 41
-    log = (cluster.results / "logs/train/mmae/mask0.25/seed0.log").read_text()
+    log = (cluster.results / f"logs/train/{run}.log").read_text()
     assert "going on from checkpoint" in log
     assert not folder.exists()
-    # the second attempt asks for more
     asked = cluster.run("squeue", "--noheader", "--states=all", "--sort=i", "--format=%m %l %k")
-    again = [
-        line for line in asked.stdout.splitlines() if "rule_train_wildcards_toy_mmae_0.25" in line
-    ]
-    assert [line.split()[:2] for line in again[-2:]] == [
-        ["4000M", "12:00:00"],
-        ["8000M", "1-00:00:00"],
-    ]
+    attempts = [line.split() for line in asked.stdout.splitlines() if f"mmae_{mask}" in line]
+    assert [words[:2] for words in attempts] == [["4000M", "12:00:00"], ["8000M", "1-00:00:00"]]
 
 
 def test_a_training_on_a_gpu_asks_slurm_for_it(cluster, drawn):
@@ -198,15 +207,27 @@ def test_slurms_warning_saves_requeues_and_the_job_finishes_by_itself(cluster, d
     assert "Restarts=1 " in details
 
 
-def test_an_unknown_partition_is_told_before_the_first_job(cluster):
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("--set-resources", "train:slurm_partition=nowhere"),
+            "slurm_partition of train: found 'nowhere', which SLURM does not have, expected one "
+            "of cpu, gpu",
+        ),
+        (
+            ("--default-resources", "slurm_partition=cpu", "slurm_account=myaccount"),
+            "found 'myaccount', while SLURM keeps no accounts, expected none: delete its line",
+        ),
+    ],
+)
+def test_what_slurm_does_not_have_is_told_before_the_first_job(cluster, arguments, sentence):
     before = cluster.jobs("all")
-    running = cluster.start("all", "--set-resources", "train:slurm_partition=nowhere")
+    running = cluster.start("all", *arguments)
     text, _ = running.communicate()
     assert running.returncode == 1
-    assert (
-        "\nprofiles/slurm, or the command line: slurm_partition of train: found 'nowhere', which "
-        "SLURM does not have, expected one of cpu, gpu\n" in text
-    )
+    (line,) = [line for line in text.splitlines() if sentence in line]
+    assert line.startswith("profiles/slurm, or the command line: ")
     assert "Traceback" not in text
     assert "submitted" not in text
     assert cluster.jobs("all") == before
