@@ -108,6 +108,18 @@ def test_a_gpu_that_is_not_there_is_told_once(small_survey, tmp_path, launch):
     assert not (tmp_path / "model").exists()
 
 
+def test_a_node_that_does_not_come_is_told():
+    waiting = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", "--rdzv-id=1")
+    endpoint = ("--rdzv-endpoint=127.0.0.1:0", "--rdzv-conf=join_timeout=1")
+    command = [*LAUNCH[:3], *waiting, *endpoint, "-m", "mmae", "train"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        "mmae: error: the processes of 2 nodes did not find each other at 127.0.0.1:0 "
+        "(RendezvousTimeoutError)"
+    )
+
+
 def test_a_lost_process_is_told_and_the_training_goes_on_from_its_checkpoint(
     small_survey, tmp_path
 ):

@@ -29,13 +29,18 @@ def main(arguments: list[str]) -> int:
     from torch.distributed.elastic.rendezvous import RendezvousError
     from torch.distributed.run import parse_args, run
 
+    asked = parse_args([f"--shutdown-timeout={PATIENCE}", *arguments])
     try:
-        run(parse_args([f"--shutdown-timeout={PATIENCE}", *arguments]))
+        run(asked)
     except SignalException as stopped:
         is_warning = stopped.sigval == signal.SIGTERM
         return TRY_AGAIN if is_warning else 128 + stopped.sigval
     except RendezvousError as error:
-        print(f"mmae: error: the processes did not find each other: {error}", file=sys.stderr)
+        print(
+            f"mmae: error: the processes of {asked.nnodes} nodes did not find each other at "
+            f"{asked.rdzv_endpoint} ({type(error).__name__})",
+            file=sys.stderr,
+        )
         return 1
     except ChildFailedError as failed:
         rank, failure = failed.get_first_failure()
