@@ -152,9 +152,9 @@ def with_validation(wildcards):
     return [f"--{name}={path}" for name, path in files.items()]
 
 
-def on_retry(amount):
+def on_retry(amount, number=lambda wildcards: 1):
     """More memory or time at each attempt: too little may have been what ended the last one."""
-    return lambda wildcards, attempt: amount * attempt
+    return lambda wildcards, attempt: amount * number(wildcards) * attempt
 
 
 def checkpoints(wildcards):

@@ -19,7 +19,7 @@ rule train:
         "../../envs/environment.yaml"
     threads: model_threads
     resources:
-        mem_mb=on_retry(4000),
+        mem_mb=on_retry(4000, n_processes),
         runtime=on_retry(720),
         gpu=model_gpu,
     params:
