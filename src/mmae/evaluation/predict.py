@@ -159,8 +159,9 @@ def reconstructed_batches(
         raise InputError(
             "model", found="one that reconstructs nothing", expected="a masked autoencoder"
         )
-    start = 0
-    for batch, image_mask, spectrum_mask in batches(model, arrays, rows, view, seed, batch_size):
+    starts = range(0, len(rows), batch_size)
+    shown = batches(model, arrays, rows, view, seed, batch_size)
+    for start, (batch, image_mask, spectrum_mask) in zip(starts, shown, strict=True):
         output = model(batch.image, batch.spectrum, image_mask, spectrum_mask)
         covered = model.spectrum_pixels(torch.ones_like(spectrum_mask))[0]  # (L,)
         tensors = {
@@ -173,7 +174,6 @@ def reconstructed_batches(
             "z_pred": output.z_pred,
         }
         own = rows[start : start + batch_size]
-        start += batch_size
         yield {name: value.cpu().numpy() for name, value in tensors.items()} | {
             "targetid": arrays.targetid[own],
             "z_spec": arrays.redshift[own],
