@@ -17,7 +17,7 @@ help:
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings"
 	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
-	@echo "make bench      speed and memory of data steps and training; the cross-match at full size (2 GB of disk)"
+	@echo "make bench      speed and memory of data steps, training and predictions; the cross-match at full size (2 GB of disk)"
 
 reproduce: $(READY)
 	snakemake --cores all
@@ -57,7 +57,9 @@ bench: $(READY)
 	if [ -e $$data ]; then \
 	    python benchmarks/storage.py $$data; \
 	    python benchmarks/training.py $$data results/demo/dataset/arrays; \
-	else echo "storage, training: run make reproduce first"; fi
+	    python benchmarks/predict.py results/demo/catalog/galaxiesml.hdf5 \
+	        results/demo/models/mmae/mask0.75/seed0 image0.25-spectrum1.00; \
+	else echo "storage, training, predict: run make reproduce first"; fi
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"error: Python 3.11 or newer is needed, found {v[0]}.{v[1]}; name another with PYTHON=")'

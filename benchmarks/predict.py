@@ -5,8 +5,9 @@ python benchmarks/predict.py CATALOGUE MODEL VIEW [galaxies ...]
 CATALOGUE is a GalaxiesML file, such as results/demo/catalog/galaxiesml.hdf5, MODEL the folder of a
 trained model, VIEW what it is shown, such as image0.25-spectrum1.00. A million images are 82 GB: an
 HDF5 file of virtual datasets shows those of CATALOGUE again and again instead. They are read as any
-others are, but stay in the memory that the system has for files: disks are not measured. Prints
-Markdown and writes results/bench/predict.json.
+others are, but stay in the memory that the system has for files: disks are not measured. CPU
+seconds, start included, tell the speed where other work runs beside. Prints Markdown and writes
+results/bench/predict.json.
 """
 
 import os
@@ -39,7 +40,7 @@ def repeat(path: Path, catalogue: Path, n_galaxies: int) -> None:
 
 
 def measure(catalogue: Path, model: Path, view: str, folder: Path) -> dict[str, float]:
-    """Galaxies, seconds, galaxies a second and peak memory (MB) of one run of the command."""
+    """Galaxies, seconds, CPU seconds, rates of both, peak memory (MB) of one run of the command."""
     table, speed = folder / "predictions.csv", folder / "speed.json"
     words = ["predict", catalogue, "--model", model, "--view", view]
     words += ["--predictions", table, "--speed", speed]
@@ -50,13 +51,15 @@ def measure(catalogue: Path, model: Path, view: str, folder: Path) -> dict[str, 
     with table.open() as lines:
         n = sum(1 for _ in lines) - 1
     rate = read_json(speed)["galaxies_per_second"]
-    # kilobytes on Linux
-    memory = usage.ru_maxrss / 1024
+    cpu_seconds = usage.ru_utime + usage.ru_stime
     return {
         "galaxies": n,
         "seconds": n / rate,
+        "cpu_seconds": cpu_seconds,
         "galaxies_per_second": rate,
-        "peak_memory_mb": memory,
+        "galaxies_per_cpu_second": n / cpu_seconds,
+        # kilobytes on Linux
+        "peak_memory_mb": usage.ru_maxrss / 1024,
     }
 
 
@@ -65,8 +68,8 @@ def main() -> None:
     catalogue, model, view = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     sizes = [int(word) for word in sys.argv[4:]] or SIZES
     evaluation = read_config("config/config.yaml")["evaluation"]
-    print("| galaxies | seconds | galaxies/s | peak memory, MB |")
-    print("|---|---|---|---|")
+    print("| galaxies | seconds | CPU s | galaxies/s | galaxies/CPU s | peak memory, MB |")
+    print("|---|---|---|---|---|---|")
     runs = []
     with tempfile.TemporaryDirectory() as home:
         for size in sizes:

@@ -12,7 +12,9 @@ from mmae.files import (
     read_json,
     read_npz,
     read_table,
+    write_blocks,
     write_json,
+    write_table,
     write_table_formats,
 )
 from mmae.survey.fits_files import open_fits
@@ -45,6 +47,24 @@ def test_atomic_failure_leaves_what_was_there(tmp_path):
         fail_halfway()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_table_in_blocks_is_the_table_at_once(tmp_path):
+    table = pd.DataFrame({"n": range(10), "z": np.linspace(0, 1, 10) / 3})
+    table.loc[4, "z"] = np.nan
+    write_table(tmp_path / "whole.csv", table)
+    write_blocks(tmp_path / "blocks.csv", (table[k : k + 3] for k in range(0, 10, 3)))
+    assert (tmp_path / "blocks.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_table_whose_blocks_end_early_is_none(tmp_path):
+    def blocks():
+        yield pd.DataFrame({"n": [1]})
+        raise InputError("rows")
+
+    with pytest.raises(InputError):
+        write_blocks(tmp_path / "t.csv", blocks())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_atomic_replaces_a_folder(tmp_path):

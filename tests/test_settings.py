@@ -69,6 +69,7 @@ def test_schema_file_is_what_the_dataclasses_say():
         ),
         ("training.epochs", 2.5, ["training.epochs", "found 2.5", "integer"]),
         ("training.device", "gpu", ["training.device", "found 'gpu'", "'cuda'"]),
+        ("evaluation.device", "gpu", ["evaluation.device", "found 'gpu'", "'cuda'"]),
         ("crossmatch", {}, ["crossmatch.radius_arcsec", "no such key"]),
         ("models.mmae.heads", 5, ["models.mmae", "64", "heads 5"]),
         ("models.mmae.sizes", 5, ["models.mmae.sizes", "unknown key", "dim"]),

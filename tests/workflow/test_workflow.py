@@ -108,6 +108,20 @@ def test_trainings_ask_for_a_gpu_when_the_config_does(project, device, n_gpus):
         assert f"gpu={0 if model in ('gbdt', 'median') else n_gpus}" in resources
 
 
+@pytest.mark.parametrize(("device", "n_gpus"), [("cpu", 0), ("cuda", 1)])
+def test_predictions_ask_for_a_gpu_when_the_config_does(project, device, n_gpus):
+    result = project.snakemake("-n", *TOY, "--config", f'evaluation={{"device": "{device}"}}')
+    found = re.findall(
+        r"rule (?:predict|probe|reconstruct|score_reconstruction|study_masks):"
+        r".*?model=([\w-]+).*?resources: (.*?)\n",
+        result.stdout,
+        re.DOTALL,
+    )
+    assert len(found) > 10
+    for model, resources in found:
+        assert f"gpu={0 if model in ('gbdt', 'median') else n_gpus}" in resources
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [

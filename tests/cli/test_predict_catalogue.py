@@ -1,0 +1,96 @@
+"""`mmae predict` on a user's files, as a user runs it."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from helpers import assert_one_sentence, run_mmae
+
+WHOLE_IMAGE = ("--view", "image0.00-spectrum1.00")
+
+
+@pytest.fixture
+def options(trained_model, toy_config) -> list[object]:
+    return ["--model", trained_model, *WHOLE_IMAGE, *toy_config]
+
+
+def test_a_file_gives_the_redshifts_that_the_workflow_gives(small_survey, options, tmp_path):
+    tables = {name: tmp_path / f"{name}.csv" for name in ("predictions", "validation", "own")}
+    words = ["--arrays", small_survey.arrays, "--split", small_survey.split]
+    words += ["--predictions", tables["predictions"], "--validation", tables["validation"]]
+    assert run_mmae("predict", *options, *words).returncode == 0
+    speed = tmp_path / "speed.json"
+    words = ["--predictions", tables["own"], "--speed", speed]
+    result = run_mmae("predict", small_survey.dataset, *options, *words)
+    assert result.returncode == 0, result.stderr
+    assert "150 galaxies in " in result.stderr
+    assert "galaxies a second" in result.stderr.splitlines()[-1]
+    assert json.loads(speed.read_text())["galaxies_per_second"] > 0
+    own = pd.read_csv(tables["own"]).set_index("targetid")
+    assert len(own) == 150
+    for name in ("predictions", "validation"):
+        table = pd.read_csv(tables[name]).set_index("targetid")
+        found = own.loc[table.index]
+        np.testing.assert_allclose(found["z_spec"], table["z_spec"], atol=1e-6)
+        np.testing.assert_allclose(found["z_pred"], table["z_pred"], atol=1e-5)
+    assert run_mmae("metrics", tables["own"]).returncode == 0
+
+
+def test_several_files_become_one_table(small_survey, options, tmp_path):
+    path = small_survey.galaxiesml
+    words = [path, path, *options, "--predictions", tmp_path / "z.csv"]
+    result = run_mmae("predict", *words)
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(tmp_path / "z.csv")
+    assert list(table) == ["object_id", "z_spec", "z_pred"]
+    first, second = (table[k * len(table) // 2 : (k + 1) * len(table) // 2] for k in range(2))
+    assert first["object_id"].tolist() == second["object_id"].tolist()
+    np.testing.assert_allclose(first["z_pred"], second["z_pred"], atol=1e-5)
+
+
+def test_what_stood_there_before_survives_a_bad_file(small_survey, options, tmp_path):
+    path, table = tmp_path / "own.hdf5", tmp_path / "new" / "z.csv"
+    shutil.copy(small_survey.galaxiesml, path)
+    os.truncate(path, path.stat().st_size - 1000)
+    table.parent.mkdir()
+    table.write_text("old")
+    result = run_mmae("predict", path, *options, "--predictions", table)
+    assert_one_sentence(result, str(path), "damaged or truncated file", "expected an HDF5 file")
+    assert table.read_text() == "old"
+    assert list(table.parent.iterdir()) == [table]
+
+
+def test_either_files_or_a_split_are_predicted(small_survey, options, tmp_path):
+    words = [*options, "--predictions", tmp_path / "z.csv"]
+    result = run_mmae("predict", *words)
+    assert result.returncode == 2
+    assert "neither CATALOGUE nor --arrays" in result.stderr
+    result = run_mmae("predict", small_survey.dataset, *words, "--split", small_survey.split)
+    assert result.returncode == 2
+    assert "both CATALOGUE and --split" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_told(small_survey, options, tmp_path):
+    words = [*options, "--config", json.dumps({"evaluation": {"device": "cuda"}})]
+    words += ["--predictions", tmp_path / "z.csv"]
+    result = run_mmae("predict", small_survey.dataset, *words)
+    assert_one_sentence(result, "evaluation.device: found no CUDA device, expected one, or device")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_the_same_redshifts(small_survey, options, tmp_path):
+    tables = {device: tmp_path / f"{device}.csv" for device in ("cpu", "cuda", "auto")}
+    for device, path in tables.items():
+        words = [*options, "--config", json.dumps({"evaluation": {"device": device}})]
+        result = run_mmae("predict", small_survey.dataset, *words, "--predictions", path)
+        assert result.returncode == 0, result.stderr
+    cpu, *others = (pd.read_csv(path)["z_pred"] for path in tables.values())
+    for other in others:
+        np.testing.assert_allclose(other, cpu, atol=1e-3)
