@@ -7,12 +7,12 @@ REPORT := results/demo/report.html
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-lsdb toy lint schema lock bench clean help
+.PHONY: reproduce test test-lsdb test-mlflow toy lint schema lock bench clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
 	@echo "make test       set up and run the tests"
-	@echo "make test-lsdb  install the optional LSDB into .venv and test it"
+	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
 	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings"
@@ -25,6 +25,7 @@ reproduce: $(READY)
 	    snakemake --report $(REPORT); \
 	fi
 	@echo "Figures and tables: results/demo/paper; all in one page: $(REPORT)"
+	@echo "Time and memory of each rule: results/demo/benchmarks.csv"
 
 test: $(READY)
 	pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
@@ -32,6 +33,10 @@ test: $(READY)
 test-lsdb: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-lsdb.lock
 	pytest tests/survey/test_crossmatch_lsdb.py
+
+test-mlflow: $(READY)
+	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-mlflow.lock
+	pytest tests/training/test_mlflow_log.py
 
 toy: $(READY)
 	snakemake --configfile config/toy.yaml --cores all

@@ -35,6 +35,7 @@ rule all:
         paper("figures/figure_1.pdf"),  # a low-redshift galaxy, 75% of both modalities hidden
         paper("figures/figure_2.pdf"),  # high redshift, the spectrum hidden entirely
         paper("figures/figure_3.pdf"),  # redshift from images alone
+        paper("figures/history.pdf"),  # how the trainings went
         paper("figures/masking.pdf"),  # scatter and reconstruction by mask ratio, training and test
         paper("figures/reconstruction.pdf"),  # how well hidden parts are reconstructed
         paper("figures/comparison.pdf"),  # every model on the same galaxies, with intervals

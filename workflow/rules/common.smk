@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import update_config
 
 from mmae import runs
@@ -20,6 +21,7 @@ from mmae.evaluation.published import published_as
 from mmae.provenance import code_digest
 from mmae.config import from_text, read_section
 from mmae.settings import Settings, training_of
+from mmae.timing import write_timings
 
 # what stands inside a mapping of --config reaches us as text
 update_config(config, from_text(workflow.config_settings.config))
@@ -56,6 +58,11 @@ COMPUTED = "(?!)" if ARCHIVE.path else SURVEY
 # the authors' predictions are scored and drawn by the same rules as ours
 OURS_OR_PUBLISHED = f"{SURVEY}|published"
 PUBLISHED = "results/published/evaluation/himes2025/mask0.75/seed0"
+
+
+onsuccess:
+    benchmarks = Path(f"results/{SURVEY}/benchmarks")
+    logger.info(write_timings(benchmarks, benchmarks.with_suffix(".csv")))
 
 
 wildcard_constraints:

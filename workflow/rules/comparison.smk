@@ -65,6 +65,41 @@ rule comparison:
         """
 
 
+rule history:
+    """Section 4: how the trainings went, epoch by epoch."""
+    input:
+        histories="results/{survey}/evaluation/histories.csv",
+        notebook="notebooks/history.ipynb",
+    output:
+        figure="results/{survey}/paper/figures/history.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/history.png",
+            caption="../report/history.rst",
+            category="Figures",
+            labels={"figure": "Trainings"},
+        ),
+    log:
+        notebook="results/{survey}/paper/notebooks/history.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/history.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
+    params:
+        code=code("mmae.cli.paper:notebook", "notebooks/history.ipynb"),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set histories {input.histories:q} \
+            --set figure {output.figure:q}
+        """
+
+
 rule masking:
     """Section 4: redshifts and reconstructions by mask ratio, in training and in the test."""
     input:

@@ -45,6 +45,33 @@ rule train:
         """
 
 
+rule collect_histories:
+    """Section 4: join the losses of all trainings, epoch by epoch."""
+    input:
+        models=[
+            f"results/{SURVEY}/models/{run.folder}" for run in runs.trained(SETTINGS)
+        ],
+    output:
+        table="results/{survey}/evaluation/histories.csv",
+    log:
+        "results/{survey}/logs/collect_histories.log",
+    benchmark:
+        "results/{survey}/benchmarks/collect_histories.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(500),
+        runtime=on_retry(10),
+    params:
+        code=code("mmae.cli.training:collect_histories"),
+    shell:
+        """
+        mmae collect-histories {input.models:q} --table {output.table:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule tune:
     """Section 4: rank learning rates of one model by its validation loss; not part of a run."""
     input:

@@ -26,6 +26,7 @@ PAPER_FILES = (
     *("figures/figure_1.pdf", "figures/figure_2.pdf", "figures/figure_3.pdf"),
     *("figures/masking.pdf", "figures/comparison.pdf", "figures/uncertainty.pdf"),
     *("figures/reconstruction.pdf", "figures/embeddings.pdf"),
+    "figures/history.pdf",
     *("tables/table_1.csv", "tables/cleaning.csv", "tables/comparison.csv"),
 )
 """What `rule all` asks for; without the cleaning table where the released dataset was used."""
@@ -58,6 +59,7 @@ def required_files(settings: Settings) -> list[str]:
     ]
     files += [f"evaluation/{run.folder}/cost.json" for run in runs.trained(settings)]
     files += [f"evaluation/{run.folder}/study.csv" for run in runs.studied(settings)]
+    files.append("evaluation/histories.csv")
     released = settings.survey.source == "released"
     more = RELEASED_FILES if released else MATCHED_FILES
     files += [f"dataset/{name}" for name in (*DATASET_FILES, *more)]

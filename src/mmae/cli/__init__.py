@@ -25,6 +25,7 @@ COMMANDS = {
     "check-split": "dataset",
     "train": "training",
     "tune": "training",
+    "collect-histories": "training",
     "predict": "evaluation",
     "reconstruct": "evaluation",
     "score-reconstruction": "evaluation",
@@ -37,6 +38,8 @@ COMMANDS = {
     "archive": "archive",
     "restore": "archive",
     "fetch-archive": "archive",
+    "history": "watching",
+    "timing": "watching",
     "schema": "paper",
 }
 """Module of each command; a module is imported only when one of its commands runs."""
@@ -72,6 +75,8 @@ def group(ctx: click.Context, traceback: bool) -> None:
 def main() -> None:
     """Run a command; what the user can mend is told in one sentence, with exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[LineHandler()])
+    # tells each glyph of a figure
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     try:
         group()
     except (InputError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Commands of workflow/rules/training.smk: train a model, and choose its learning rate."""
+"""Commands of workflow/rules/training.smk: train models, choose learning rates, join histories."""
 
 import logging
 from pathlib import Path
@@ -129,6 +129,20 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
         found[-1] |= best[["epoch", "validation_total", "validation_sigma_nmad"]].to_dict()
     ranked = pd.DataFrame(found).astype({"epoch": "Int64"})
     write_table(table, ranked.sort_values("validation_total", ignore_index=True))
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@path_option("--table", "CSV to write: all epochs of all trainings.")
+def collect_histories(folders: tuple[Path, ...], table: Path) -> None:
+    """Join the histories of all trainings.
+
+    FOLDERS are trained models.
+    """
+    from mmae.evaluation.histories import read_histories
+    from mmae.files import write_table
+
+    write_table(table, read_histories(folders))
 
 
 def _entry(config: dict[str, Any], model: str) -> tuple[dict[str, Any], Training]:
