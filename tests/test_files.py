@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -75,6 +76,50 @@ def test_atomic_replaces_a_folder(tmp_path):
         part.mkdir()
         (part / "new").touch()
     assert [p.name for p in path.iterdir()] == ["new"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_of_others(tmp_path):
+    path = tmp_path / "file"
+    killed = atomic(path), atomic(tmp_path / "file.csv")
+    for writer in killed:
+        writer.__enter__().write_text("half")
+    assert len([*tmp_path.iterdir()]) == 2
+    with atomic(path) as part:
+        part.write_text("whole")
+    (other,) = [p for p in tmp_path.iterdir() if p != path]
+    assert other.name.startswith(".file.csv."), "of another path"
+
+
+def test_of_two_that_write_at_once_the_one_that_began_last_wins(tmp_path):
+    path = tmp_path / "file"
+    first, second = atomic(path), atomic(path)
+    first.__enter__().write_text("first")
+    part = second.__enter__()
+    part.write_text("half of the sec")
+    with pytest.raises(InputError, match="temporary file gone"):
+        first.__exit__(None, None, None)
+    assert not path.exists(), "never half of one under the final name"
+    part.write_text("second")
+    second.__exit__(None, None, None)
+    assert path.read_text() == "second"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_is_never_seen_half_deleted(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+    rmtree, seen = shutil.rmtree, []
+
+    def watched(folder):
+        seen.append(sorted(p.name for p in path.iterdir()))
+        rmtree(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    with atomic(path) as part:
+        part.mkdir()
+        (part / "new").touch()
+    assert seen == [["new"]]
 
 
 def test_unwritable_folder_is_named(tmp_path):

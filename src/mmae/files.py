@@ -1,6 +1,9 @@
 """Files at the rim: written whole or not at all, checked when opened."""
 
 import json
+import os
+import re
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,10 +24,16 @@ if TYPE_CHECKING:
 PNG_DPI = 200
 """Small print of figures stays readable."""
 
+PART_BYTES = 6
+"""Of random numbers in a temporary name."""
+
 
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
     """Give a temporary name in the same folder; rename it to `path` only if all went well.
+
+    What a killed writer of the same path left is removed. Where two write it at once, the one that
+    began last wins, and the other gets an error: never is half of one under the final name.
 
     Parameters
     ----------
@@ -39,16 +48,19 @@ def atomic(path: Path | str) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the folder cannot be written.
+        If the folder cannot be written, or another process began to write the same path.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.part")
+    part, old = _temporary(path), _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(part)
+        _remove_leftovers(path)
         yield part
+        if not os.path.lexists(part):
+            raise InputError(path, found="its temporary file gone", expected="no other that writes")
         if path.is_dir():
-            _remove(path)
+            # a folder cannot be replaced by renaming, nor may it be seen half deleted
+            path.replace(old)
         part.replace(path)
     except OSError as error:
         if error.filename is None or not Path(str(error.filename)).is_relative_to(path.parent):
@@ -56,6 +68,21 @@ def atomic(path: Path | str) -> Iterator[Path]:
         raise InputError(path, f"cannot be written ({error.strerror})") from error
     finally:
         _remove(part)
+        _remove(old)
+
+
+def _temporary(path: Path) -> Path:
+    """A hidden name beside `path` that no other writer has."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(PART_BYTES)}.part")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files and folders of `path`, which only killed writers leave."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{{2 * PART_BYTES}}}\.part")
+    with os.scandir(path.parent) as entries:
+        leftovers = [entry.path for entry in entries if name.fullmatch(entry.name)]
+    for leftover in leftovers:
+        _remove(Path(leftover))
 
 
 def _remove(path: Path) -> None:
