@@ -1,5 +1,7 @@
 """Locks of killed runs are cleared; those of living ones stay."""
 
+import errno
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +45,15 @@ def test_a_living_run_keeps_its_lock_and_a_killed_one_does_not(tmp_path):
 def test_two_that_only_look_do_not_wait_for_each_other(tmp_path):
     with clear_stale_locks(tmp_path), clear_stale_locks(tmp_path):
         assert (tmp_path / "locks").is_dir()
+
+
+def test_where_the_file_system_has_no_such_locks_snakemakes_own_stay(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    lock = tmp_path / "locks/0.input.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    monkeypatch.setattr(fcntl, "flock", fails)
+    clear_stale_locks(tmp_path).close()
+    assert lock.exists()

@@ -1,9 +1,13 @@
 """Locks that a killed Snakemake left behind, told from those of one that runs."""
 
+import errno
 import fcntl
 import shutil
 from pathlib import Path
 from typing import TextIO
+
+TAKEN = (errno.EAGAIN, errno.EACCES)
+"""Another process has the lock."""
 
 
 def clear_stale_locks(folder: Path) -> TextIO:
@@ -29,7 +33,9 @@ def clear_stale_locks(folder: Path) -> TextIO:
         shutil.rmtree(folder / "locks", ignore_errors=True)
         # Snakemake expects the folder, which it makes before it reads the rules
         (folder / "locks").mkdir(exist_ok=True)
-    except BlockingIOError:
-        pass
+    except OSError as error:
+        if error.errno not in TAKEN:
+            # a file system without such locks: Snakemake's own stay, for --unlock
+            return held
     fcntl.flock(held, fcntl.LOCK_SH)
     return held
