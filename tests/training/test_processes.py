@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from galaxies import SMALL_PAPER, training_with
@@ -149,3 +150,20 @@ def test_a_lost_process_is_told_and_the_training_goes_on_from_its_checkpoint(
     assert result.returncode == 0, result.stderr[-3000:]
     assert "going on from checkpoint" in result.stderr
     assert len(history(tmp_path)) == 60
+
+
+def test_workers_do_not_outlive_a_killed_torchrun(small_survey, tmp_path):
+    words = arguments(small_survey, tmp_path, epochs=4000, patience=4000)
+    running = subprocess.Popen([*TORCHRUN, "-m", "mmae", *words], stderr=subprocess.PIPE)
+    end = time.monotonic() + 120
+    while not any((tmp_path / "checkpoints").glob("*.sha256")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    workers = psutil.Process(running.pid).children(recursive=True)
+    assert len(workers) == 2
+    running.kill()
+    # whoever reads what the workers print would wait for ever if they went on
+    running.communicate()
+    # nobody may have reaped them
+    assert {w.status() for w in workers if w.is_running()} <= {psutil.STATUS_ZOMBIE}
+    assert not (tmp_path / "model").exists()

@@ -17,6 +17,7 @@ from mmae.checks import check_writable
 from mmae.cluster import Request, check_requests, profile_of
 from mmae.errors import InputError
 from mmae.locks import clear_stale_locks
+from mmae.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
 from mmae.provenance import code_digest
 from mmae.config import from_text, read_section
@@ -28,6 +29,14 @@ update_config(config, from_text(workflow.config_settings.config))
 
 if workflow.is_main_process:
     RUNNING = clear_stale_locks(Path(".snakemake"))
+    # a job that outlives this process is known by its mark; a cluster's jobs do, and have none
+    shell.prefix(f"set -euo pipefail; export {MARK}={mark(Path())}; ")
+
+
+onstart:
+    for command in end_orphans(Path()):
+        print(f"ended: {command}, which a killed run left running", file=sys.stderr)
+
 
 try:
     check_writable("results")

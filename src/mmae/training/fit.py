@@ -20,6 +20,7 @@ from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, generator_of
+from mmae.orphans import end_with
 from mmae.settings import Training
 from mmae.training.ahead import ahead
 from mmae.training.augment import turn
@@ -232,6 +233,8 @@ def make_fabric(settings: Training) -> Fabric:
     # said, lest a SLURM job be taken for one of several processes
     if world_size() == 1:
         return Fabric(devices=1, plugins=[LightningEnvironment()], **options)
+    # torchrun's workers would go on without it
+    end_with(os.getppid())
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     # with dropped tokens, a process whose galaxies all lack spectra leaves parameters unused
     strategy = DDPStrategy(find_unused_parameters=True)

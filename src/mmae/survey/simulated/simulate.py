@@ -1,6 +1,7 @@
 """Write the embedded survey: GalaxiesML, DESI's catalogue, DESI's coadds, and the truth."""
 
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +15,7 @@ from astropy.io import fits
 
 from mmae.files import atomic
 from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, SEEING_ARCSEC, flux_from_mag, mag_from_flux
+from mmae.orphans import end_with
 from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
@@ -59,7 +61,12 @@ def simulate_survey(
     catalogs = plant(
         settings.n_galaxies, settings.faults, np.random.default_rng([settings.seed, CATALOG])
     )
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=end_with,
+        initargs=(os.getpid(),),
+    ) as pool:
         _write_images(settings, catalogs, pool, galaxiesml)
         _write_desi(settings, catalogs, pool, desi)
     _write_truth(catalogs, truth)
