@@ -126,6 +126,7 @@ def test_later_configs_override_and_json_is_a_config(tmp_path):
     (tmp_path / "a.yaml").write_text("training: {epochs: 3, threads: 1}\n")
     merged = read_config(str(tmp_path / "a.yaml"), '{"training": {"epochs": 4}}')
     assert merged == {"training": {"epochs": 4, "threads": 1}}
+    assert read_config('{"a": 1e-05}', "{b: 2}") == {"a": 1e-5, "b": 2}, "JSON, and YAML in braces"
 
 
 @pytest.mark.parametrize(

@@ -96,13 +96,21 @@ def read_config(*sources: str) -> dict:
         if not inline and not Path(source).is_file():
             raise InputError(where, found="no such file", expected="a YAML config")
         try:
-            content = yaml.safe_load(source if inline else Path(source).read_text())
+            content = _inline(source) if inline else yaml.safe_load(Path(source).read_text())
         except yaml.YAMLError as error:
             raise InputError(where, found=f"no YAML ({error})", expected="a config") from None
         if not isinstance(content, Mapping):
             raise InputError(where, found=type(content).__name__, expected="a mapping of sections")
         _merge(merged, content)
     return merged
+
+
+def _inline(text: str) -> Any:
+    """Content of JSON, or of YAML in braces, for which JSON's 1e-05 is no number."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.safe_load(text)
 
 
 def _merge(into: dict, other: Mapping) -> None:
