@@ -152,6 +152,31 @@ def test_a_checkpoint_of_an_older_layout_is_told(tmp_path, monkeypatch):
         Checkpoints(tmp_path, IDENTITY).load()
 
 
+def test_two_that_do_the_same_training_do_each_other_no_harm(kept, undisturbed, at_step):
+    """A job that its scheduler lost goes on beside the one that was started in its stead."""
+    other = Checkpoints(kept.folder, IDENTITY)
+
+    def finish_the_other() -> None:
+        at_step(10**6, warn)
+        same(run(other), undisturbed)
+        other.clear()
+
+    at_step(8, finish_the_other)
+    same(run(kept), undisturbed)
+    kept.clear()
+    assert not kept.folder.exists()
+
+
+def test_checkpoints_that_vanish_as_they_are_deleted_are_no_error(kept, monkeypatch):
+    for step in range(3):
+        kept.save(step, {})
+    gone = [kept.folder / f"{step:09d}.pt" for step in (7, 8, 9)]
+    monkeypatch.setattr(kept, "_paths", lambda: gone)
+    assert kept.save(10, {})
+    kept.clear()
+    assert not kept.folder.exists()
+
+
 def test_a_full_disk_costs_a_checkpoint_and_nothing_else(kept, undisturbed, monkeypatch, caplog):
     save, saves = torch.save, []
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class Checkpoints:
             return False
         for old in self._paths()[:-KEPT]:
             _sum_of(old).unlink(missing_ok=True)
-            old.unlink()
+            old.unlink(missing_ok=True)
         return True
 
     def load(self) -> dict[str, Any] | None:
@@ -99,10 +100,8 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Delete all: the training is finished."""
-        if self.folder.is_dir():
-            for path in self.folder.iterdir():
-                path.unlink()
-            self.folder.rmdir()
+        # a job that its scheduler lost may do the same
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _paths(self) -> list[Path]:
         """Checkpoints, oldest first."""
