@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from astropy.io import fits
 
@@ -41,6 +43,19 @@ def assert_one_sentence(result: subprocess.CompletedProcess, *words: str) -> Non
     assert last.startswith("mmae: error: "), result.stderr
     for word in words:
         assert word in last, last
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that run; nobody may have reaped the others."""
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def await_end(processes: list[psutil.Process]) -> None:
+    """Wait until none runs, a minute at most."""
+    end = time.monotonic() + 60
+    while alive(processes):
+        assert time.monotonic() < end, alive(processes)
+        time.sleep(0.02)
 
 
 def read_zcatalog(root: Path) -> pd.DataFrame:

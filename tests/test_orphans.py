@@ -1,6 +1,5 @@
 """What a killed Snakemake left running is ended; what a living one runs stays."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mmae.orphans import MARK, end_orphans
+from helpers import alive, await_end
+from mmae.orphans import end_orphans
 
 STARTER = """
 import os, subprocess, sys, time
@@ -52,11 +52,6 @@ def kill(starter: subprocess.Popen) -> None:
     """Kill it alone."""
     starter.kill()
     starter.wait()
-
-
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that run; nobody may have reaped the others."""
-    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_jobs_of_a_killed_run_are_ended_and_those_of_a_living_one_stay(start, tmp_path):
@@ -108,8 +103,4 @@ def test_a_worker_ends_after_its_parent(tmp_path):
     (worker,) = psutil.Process(parent.pid).children()
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    end = time.monotonic() + 60
-    while alive([worker]):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    assert MARK not in os.environ
+    await_end([worker])

@@ -1,13 +1,17 @@
 """The embedded survey as a whole: its formats, its bytes, and that it looks like the real one."""
 
 import hashlib
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 
-from helpers import read_zcatalog
+from helpers import PROJECT, await_end, read_zcatalog
 from mmae.config import read_section
 from mmae.instruments import BANDS, N_WAVE
 from mmae.settings import Simulation
@@ -40,6 +44,21 @@ def test_the_same_seed_gives_the_same_bytes_however_it_is_worked(tmp_path, confi
     other = simulate(tmp_path / "c", config, seed=4)
     assert other["galaxiesml.hdf5"] != first["galaxiesml.hdf5"]
     assert not set(other.values()) & set(first.values())
+
+
+def test_workers_do_not_outlive_a_killed_simulation(tmp_path):
+    files = [f"--{name}={tmp_path / name}" for name in ("galaxiesml", "desi", "truth")]
+    command = [sys.executable, "-m", "mmae", "simulate-survey", "--workers=2", *files]
+    running = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE)
+    while not any(tmp_path.glob(".galaxiesml.*.part")):
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.05)
+    workers = psutil.Process(running.pid).children()
+    assert len(workers) == 3, "two, and one that tidies up after them"
+    running.kill()
+    # whoever reads what the workers print would wait for ever if they went on
+    running.communicate()
+    await_end(workers)
 
 
 def test_hsc_file_is_that_of_galaxiesml(small_survey):
