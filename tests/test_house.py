@@ -55,9 +55,17 @@ def test_rules_name_what_they_use(name):
 def test_rules_and_commands_have_the_same_names():
     starts = r"^ +(?:mmae|\{params\.launcher:q\}) ([a-z-]+) "
     called = set(re.findall(starts, "".join(WORK.values()), re.MULTILINE))
-    assert called == set(COMMANDS) - {"metrics", "schema", "fetch-archive"}
+    alone = {"metrics", "schema", "fetch-archive", "history", "timing"}
+    assert called == set(COMMANDS) - alone
     for command in called - {"notebook"}:
         assert command.replace("-", "_") in WORK
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_benchmarks_are_named_by_their_rules(name):
+    """`mmae timing` adds them up by that name."""
+    (path,) = re.findall(r"benchmark:\n +f?\"results/[^/]+/benchmarks/([^\"]+)\"", WORK[name])
+    assert path.split("/")[0].removesuffix(".tsv") == name
 
 
 def test_figures_and_tables_are_in_the_report_with_a_caption():

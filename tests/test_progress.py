@@ -138,6 +138,15 @@ def test_several_downloads_share_the_terminal(terminal):
     assert telling._BARS.display is None
 
 
+def test_a_download_that_ends_leaves_the_others_their_bars(terminal):
+    terminal()
+    with Bar("first"):
+        with Bar("second"):
+            pass
+        assert [task.description for task in telling._BARS.display.tasks] == ["first"]
+    assert telling._BARS.display is None
+
+
 def test_bytes_are_told_from_where_an_attempt_began(lines):
     with ByteProgress("file", None) as bar:
         bar.at(5_000_000, 10_000_000)

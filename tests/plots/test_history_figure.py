@@ -107,8 +107,7 @@ def test_one_spike_does_not_hide_the_rest():
     spiky = run("cnn", 0.0, 0, ())
     spiky["train_total"] -= 5.0
     spiky.loc[1, "validation_total"] = 500.0
-    low, high = panels(history_figure(spiky))["cnn", "total loss"].get_ylim()
-    assert (low, high) < (-4.0, 10.0)
+    assert panels(history_figure(spiky))["cnn", "total loss"].get_ylim()[1] < 10.0
     spiky.loc[1, "validation_total"] = 3.0
     assert panels(history_figure(spiky))["cnn", "total loss"].get_ylim()[1] > 3.0
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.workflow
 
 NOTEBOOKS = (
     *("figure_1", "figure_2", "figure_3", "masking", "table_1", "cleaning", "comparison"),
-    *("uncertainty", "reconstruction", "embeddings"),
+    *("uncertainty", "reconstruction", "embeddings", "history"),
 )
 PLAN = dict.fromkeys(("restore", *NOTEBOOKS), 1)
 

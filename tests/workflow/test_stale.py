@@ -17,7 +17,8 @@ EVALUATED = {
     *("figure_1", "figure_2", "masking", "reconstruction", "embeddings"),
     *SCORED,
 }
-TRAINED = {"train", *EVALUATED}
+HISTORIES = {"collect_histories", "history"}
+TRAINED = {"train", *HISTORIES, *EVALUATED}
 CLEANED = {
     *("clean", "split", "training_arrays", "summarise", "table_1", "cleaning"),
     *TRAINED,
@@ -53,13 +54,14 @@ def nothing_to_do_before_and_after(finished):
         ("src/mmae/plots/figure_3.py", "lw=0.8, ls=", "lw=0.9, ls=", {"figure_3"}),
         ("src/mmae/plots/style.py", "font_scale=0.95", "font_scale=1.0", {
             *("figure_1", "figure_2", "figure_3", "masking", "reconstruction", "embeddings"),
-            *COMPARED,
+            *("history", *COMPARED),
         }),
         ("src/mmae/evaluation/tables.py", '"measured here"', '"here"', {"table_1"}),
         ("src/mmae/metrics/redshift.py", "> CATASTROPHIC_LIMIT", "> 2", SCORED),
         ("src/mmae/models/gbdt.py", "np.log1p(train", "np.log(train", {
-            *("train", "predict", "score", *COMPARED),
+            *("train", "predict", "score", *HISTORIES, *COMPARED),
         }),
+        ("src/mmae/plots/history.py", "LOG_FROM = 5.0", "LOG_FROM = 6.0", {"history"}),
         ("src/mmae/evaluation/story.py", "SURE = 0.975", "SURE = 0.99", {"comparison", "masking"}),
         ("src/mmae/models/paper.py", "torch.cat([self.image_pool", "torch.cat([-self.image_pool",
          TRAINED),
@@ -86,6 +88,9 @@ def nothing_to_do_before_and_after(finished):
         ("config/config.yaml", "epochs: 7", "epochs: 8", set()),
         ("config/config.yaml", "url: https://raw", "url: https://new", set()),
         ("config/config.yaml", "tries: 8", "tries: 9", set()),
+        ("config/config.yaml", "tensorboard: true ", "tensorboard: false", set()),
+        ("config/config.yaml", "mlflow: null ", "mlflow: runs", set()),
+        ("src/mmae/timing.py", '"s": "seconds"', '"s": "time"', set()),
         ("config/config.yaml", "batch_size: 50 ", "batch_size: 51 ", set()),
         ("config/config.yaml", "max_unavailable: 0.0", "max_unavailable: 0.1", CLEANED),
         ("src/mmae/survey/zenodo.py", "key=\"files\"", "key=\"file\"", set()),
@@ -101,7 +106,11 @@ def test_a_new_ratio_reruns_nothing_that_is_finished(finished):
     with edited(finished.folder / "config/toy.yaml", "[0.25, 0.75]", "[0.25, 0.50, 0.75]"):
         jobs = finished.planned(*TOY)
     assert jobs == dict.fromkeys(
-        ("train", "study_masks", "score_reconstruction", "masking", "reconstruction"), 1
+        (
+            *("train", "study_masks", "score_reconstruction", "masking", "reconstruction"),
+            *HISTORIES,
+        ),
+        1,
     )
 
 
@@ -119,7 +128,9 @@ def test_a_new_model_is_an_entry_of_the_config(finished):
         edited(finished.folder / "config/config.yaml", "models: [mmae]", "models: [mmae, narrow]"),
     ):
         jobs = finished.planned(*TOY)
-    assert jobs == {"train": 1, "predict": 2, "score": 2, "comparison": 1, "uncertainty": 1}
+    assert jobs == {"train": 1, "predict": 2, "score": 2, "comparison": 1, "uncertainty": 1} | dict.fromkeys(
+        HISTORIES, 1
+    )
 
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):

@@ -6,6 +6,7 @@ import re
 import nbformat
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from helpers import shared
 from workflow_project import TOY, Project
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.workflow
 
 FIGURES = (
     *("figure_1", "figure_2", "figure_3", "masking", "comparison", "differences"),
-    *("uncertainty", "reconstruction", "lines", "embeddings"),
+    *("uncertainty", "reconstruction", "lines", "embeddings", "history"),
 )
 TABLES = (
     *("table_1", "cleaning", "comparison", "figure_1_lines", "figure_2_lines", "masking"),
@@ -22,7 +23,7 @@ TABLES = (
 )
 NOTEBOOKS = (
     *("figure_1", "figure_2", "figure_3", "table_1", "cleaning", "masking", "comparison"),
-    *("uncertainty", "reconstruction", "embeddings"),
+    *("uncertainty", "reconstruction", "embeddings", "history"),
 )
 EVALUATED = {
     *("predict", "reconstruct", "score_reconstruction", "study_masks", "probe", "score"),
@@ -58,7 +59,7 @@ def test_only_the_first_rules_differ(project, source, first, absent):
     assert set(jobs) >= first
     assert not set(jobs) & absent
     others = set(jobs) - first - {"fetch_published"}
-    assert others == {"summarise", "train", *EVALUATED, *NOTEBOOKS} - {"cleaning"}
+    assert others == {"summarise", "train", "collect_histories", *EVALUATED, *NOTEBOOKS} - {"cleaning"}
 
 
 def test_a_file_on_disk_that_is_not_there_is_named(project):
@@ -207,6 +208,27 @@ def test_every_job_left_a_log_and_a_benchmark(finished):
     assert "epoch 2 of 2" in (results / "logs/train/mmae/mask0.75/seed0.log").read_text()
     benchmark = pd.read_csv(results / "benchmarks/train/mmae/mask0.75/seed0.tsv", sep="\t")
     assert benchmark["s"][0] > 0
+
+
+def test_the_times_of_all_rules_are_in_one_table(finished):
+    results = finished.folder / "results/toy"
+    table = pd.read_csv(results / "benchmarks.csv").set_index("rule")
+    assert table.loc["train", "jobs"] >= 7
+    assert table.loc["total", "jobs"] == table["jobs"].drop("total").sum()
+    left = {path.relative_to(results / "benchmarks").parts[0].removesuffix(".tsv") for path in
+            (results / "benchmarks").rglob("*.tsv")}  # fmt: skip
+    assert set(table.index) == {*left, "total"}
+    assert "Traceback" not in (results / "benchmarks.csv").read_text()
+
+
+def test_trainings_left_event_files(finished):
+    """Beside the logs, by the config's default; a switch of it runs nothing again."""
+    events = finished.folder / "results/toy/logs/tensorboard/mmae/mask0.75/seed0"
+    read = EventAccumulator(str(events), size_guidance={"scalars": 0}).Reload()
+    history = pd.read_csv(finished.folder / "results/toy/models/mmae/mask0.75/seed0/history.csv")
+    found = [event.value for event in read.Scalars("validation/total")]
+    assert found == pytest.approx(history["validation_total"].tolist())
+    assert finished.planned(*TOY, "--config", 'logs={"tensorboard": false}') == {}
 
 
 def test_cleaning_is_told_from_the_crossmatch_on(finished):
