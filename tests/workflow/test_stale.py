@@ -128,9 +128,13 @@ def test_a_new_model_is_an_entry_of_the_config(finished):
         edited(finished.folder / "config/config.yaml", "models: [mmae]", "models: [mmae, narrow]"),
     ):
         jobs = finished.planned(*TOY)
-    assert jobs == {"train": 1, "predict": 2, "score": 2, "comparison": 1, "uncertainty": 1} | dict.fromkeys(
-        HISTORIES, 1
-    )
+    assert jobs == {
+        "train": 1,
+        "predict": 2,
+        "score": 2,
+        "comparison": 1,
+        "uncertainty": 1,
+    } | dict.fromkeys(HISTORIES, 1)
 
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):

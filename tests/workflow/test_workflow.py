@@ -59,7 +59,9 @@ def test_only_the_first_rules_differ(project, source, first, absent):
     assert set(jobs) >= first
     assert not set(jobs) & absent
     others = set(jobs) - first - {"fetch_published"}
-    assert others == {"summarise", "train", "collect_histories", *EVALUATED, *NOTEBOOKS} - {"cleaning"}
+    assert others == {"summarise", "train", "collect_histories", *EVALUATED, *NOTEBOOKS} - {
+        "cleaning"
+    }
 
 
 def test_a_file_on_disk_that_is_not_there_is_named(project):
