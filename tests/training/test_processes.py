@@ -73,7 +73,7 @@ def arguments(survey: SmallSurvey, folder: Path, **keys: object) -> list[str]:
         *("train", "--config", json.dumps({"models": {"mmae": model}, "training": settings})),
         *("--arrays", str(survey.arrays), "--split", str(survey.split)),
         *("--model", "mmae", "--mask", "0.5", "--seed", "1"),
-        *("--checkpoints", str(folder / "checkpoints")),
+        *("--checkpoints", str(folder / "checkpoints"), "--events", str(folder / "events")),
         *("--output", str(folder / "model"), "--cost", str(folder / "cost.json")),
     ]
 
@@ -95,6 +95,8 @@ def test_two_processes_equal_one(small_survey, tmp_path, masking):
     losses = [name for name in history(one) if name != "validation_sigma_nmad"]
     np.testing.assert_allclose(history(two)[losses], history(one)[losses], rtol=1e-5)
     assert json.loads((two / "cost.json").read_text())["galaxies_seen"] == 2 * 105
+    # the first process writes
+    assert len([*(two / "events").iterdir()]) == 1
 
 
 @pytest.mark.parametrize("launch", [(sys.executable,), LAUNCH])

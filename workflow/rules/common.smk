@@ -179,7 +179,7 @@ def checkpoints(wildcards):
     return folder.format(**wildcards)
 
 
-def training_logs(wildcards):
+def training_events(wildcards):
     """Where event files for TensorBoard are: no output, as they are no part of a result."""
     folder = "results/{survey}/logs/tensorboard/{model}/mask{mask}/seed{seed}"
     return folder.format(**wildcards)

@@ -26,7 +26,7 @@ rule train:
         settings=lambda wildcards: settings(f"models.{wildcards.model}", "training"),
         launcher=launcher,
         checkpoints=checkpoints,
-        logs=training_logs,
+        events=training_events,
         code=model_code("mmae.cli.training:train"),
     shell:
         """
@@ -40,7 +40,7 @@ rule train:
             --output {output.model:q} \
             --cost {output.cost:q} \
             --checkpoints {params.checkpoints:q} \
-            --logs {params.logs:q} \
+            --events {params.events:q} \
             2>&1 | tee {log:q}
         """
 

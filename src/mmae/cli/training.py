@@ -28,7 +28,8 @@ log = logging.getLogger("mmae")
     "Folder in which an interrupted training is kept, and goes on from.",
     required=False,
 )
-@path_option("--logs", "Folder of event files for TensorBoard, of this training alone.", False)
+# torchrun would take --logs for one of its own options
+@path_option("--events", "Folder of event files for TensorBoard, of this training alone.", False)
 def train(
     config: dict[str, Any],
     arrays: Path,
@@ -39,7 +40,7 @@ def train(
     output: Path,
     cost: Path,
     checkpoints: Path | None,
-    logs: Path | None,
+    events: Path | None,
 ) -> None:
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
     from mmae.dataset.arrays import open_arrays
@@ -64,7 +65,7 @@ def train(
     kept = None if checkpoints is None else Checkpoints(checkpoints, description)
     # a config without that section has logs as they usually are
     wanted = section(config, "logs", Logs) if "logs" in config else Logs()
-    written = logs_of(wanted, logs, description)
+    written = logs_of(wanted, events, description)
     options = (galaxies, rows, mask, seed, settings, str(arrays), kept, written)
     if not is_first():
         # one of several processes of a training: the first one writes
