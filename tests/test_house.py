@@ -81,6 +81,13 @@ def test_figures_and_tables_are_in_the_report_with_a_caption():
             assert text.rstrip().endswith(".")
 
 
+@pytest.mark.parametrize("handler", ["onstart", "onsuccess", "onerror"])
+def test_no_handler_takes_the_place_of_another(handler):
+    """Of several, Snakemake would call the last alone."""
+    texts = [path.read_text() for path in [PROJECT / "Snakefile", *RULE_FILES]]
+    assert sum(len(re.findall(rf"^{handler}:", text, re.MULTILINE)) for text in texts) <= 1
+
+
 def test_the_snakefile_is_a_table_of_contents():
     text = (PROJECT / "Snakefile").read_text()
     places = [text.index(f"rules/{p}.smk") for p in ("survey", "dataset", "training", "evaluation")]

@@ -32,12 +32,6 @@ if workflow.is_main_process:
     # a job that outlives this process is known by its mark; a cluster's jobs do, and have none
     shell.prefix(f"set -euo pipefail; export {MARK}={mark(Path())}; ")
 
-
-onstart:
-    for command in end_orphans(Path()):
-        print(f"ended: {command}, which a killed run left running", file=sys.stderr)
-
-
 try:
     check_writable("results")
     ARCHIVE = read_archive(
@@ -308,4 +302,6 @@ os.environ |= {
 
 
 onstart:
+    for command in end_orphans(Path()):
+        print(f"ended: {command}, which a killed run left running", file=sys.stderr)
     check_slurm()
