@@ -28,7 +28,7 @@ reproduce: $(READY)
 	@echo "Time and memory of each rule: results/demo/benchmarks.csv"
 
 test: $(READY)
-	pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
+	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-lsdb: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-lsdb.lock

@@ -9,17 +9,6 @@ import yaml
 
 from helpers import PROJECT, SmallSurvey, run_mmae
 
-SHARED = {"finished", "cluster"}
-"""Fixtures so dear, or so alone on a machine, that all their tests run in one process."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests of a shared fixture together where pytest-xdist divides the others."""
-    for item in items:
-        for name in SHARED & {*getattr(item, "fixturenames", ())}:
-            item.add_marker(pytest.mark.xdist_group(name))
-
 
 @pytest.fixture(scope="session")
 def config() -> dict:

@@ -31,7 +31,7 @@ COMMAND = (
     "results/toy/evaluation/mmae-knn/mask0.75/seed0/image0.00-spectrum1.00/metrics.json",
     *SIZES,
 )
-TIMED = ("cost.json", "speed.json")
+TIMED = ("cost.json", "speed.json", "benchmarks.csv")
 """Files that hold seconds."""
 
 JOB, BOTH, SNAKEMAKE = "the job", "Snakemake and the job", "Snakemake alone"
