@@ -167,18 +167,6 @@ def on_retry(amount, number=lambda wildcards: 1):
     return lambda wildcards, attempt: amount * number(wildcards) * attempt
 
 
-def checkpoints(wildcards):
-    """Where an interrupted training is kept: no output, which Snakemake would delete."""
-    folder = "results/{survey}/checkpoints/{model}/mask{mask}/seed{seed}"
-    return folder.format(**wildcards)
-
-
-def training_events(wildcards):
-    """Where event files for TensorBoard are: no output, as they are no part of a result."""
-    folder = "results/{survey}/logs/tensorboard/{model}/mask{mask}/seed{seed}"
-    return folder.format(**wildcards)
-
-
 def training_settings(wildcards):
     """How the model of a rule is trained."""
     model = SETTINGS.models[wildcards.model]

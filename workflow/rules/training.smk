@@ -25,8 +25,9 @@ rule train:
     params:
         settings=lambda wildcards: settings(f"models.{wildcards.model}", "training"),
         launcher=launcher,
-        checkpoints=checkpoints,
-        events=training_events,
+        # no outputs: Snakemake would delete the one, and the other is no part of a result
+        checkpoints="results/{survey}/checkpoints/{model}/mask{mask}/seed{seed}",
+        events="results/{survey}/logs/tensorboard/{model}/mask{mask}/seed{seed}",
         code=model_code("mmae.cli.training:train"),
     shell:
         """

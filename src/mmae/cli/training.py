@@ -64,7 +64,7 @@ def train(
     }
     kept = None if checkpoints is None else Checkpoints(checkpoints, description)
     # a config without that section has logs as they usually are
-    wanted = section(config, "logs", Logs) if "logs" in config else Logs()
+    wanted = section({"logs": {}} | config, "logs", Logs)
     written = logs_of(wanted, events, description)
     options = (galaxies, rows, mask, seed, settings, str(arrays), kept, written)
     if not is_first():

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmae.runs import Run
+
 RUN = "mlflow_run.txt"
 """Holds the identifier of the run, so that an interrupted training goes on in it."""
 ENVIRONMENT = {
@@ -97,7 +99,7 @@ class MlflowLog:
         found = self.client.get_experiment_by_name(self.experiment)
         number = found.experiment_id if found else self.client.create_experiment(self.experiment)
         what = self.description
-        name = f"{what['name']}/mask{what['mask']:.2f}/seed{what['seed']}"
+        name = Run(what["name"], what["mask"], what["seed"]).folder
         run = self.client.create_run(number, run_name=name).info.run_id
         parameters = {key: what[key] for key in ("name", "mask", "seed")}
         for part in ("model", "training"):
