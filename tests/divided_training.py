@@ -3,6 +3,7 @@
 As a script: `python divided_training.py FOLDER MODEL STEP`, started by `mmae.training.launch`.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -40,8 +41,16 @@ def train(folder: Path, name: str, stop_after: int = 0) -> Fitted:
     return fit(model, made_up_galaxies(68), split_of(68), 0.5, 3, settings, checkpoints)
 
 
+def write_threads(path: Path) -> None:
+    """Keep the names of this process's threads."""
+    found = Path("/proc/self/task").glob("*/comm")
+    path.write_text("".join(each.read_text() for each in found))
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
+    # called last of all that is to be called at the end
+    atexit.register(write_threads, target / f"threads.{os.environ['RANK']}")
     fitted = train(target, sys.argv[2], int(sys.argv[3]))
     if is_first():
         fitted.history.to_csv(target / "history.csv", index=False)

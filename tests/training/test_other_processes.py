@@ -24,6 +24,12 @@ def in_two(folder: Path, name: str, stop_after: int = 0) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True)
 
 
+def has_no_gloo(folder: Path) -> bool:
+    """Whether both processes left each other before Python ended."""
+    left = [(folder / f"threads.{rank}").read_text() for rank in range(2)]
+    return all("python" in names and "gloo" not in names for names in left)
+
+
 def result_of(folder: Path) -> Fitted:
     best = torch.load(folder / "best.pt", weights_only=True)
     return Fitted(best, pd.read_csv(folder / "history.csv"))
@@ -63,6 +69,7 @@ def test_two_processes_go_on_as_if_nothing_had_been(tmp_path):
     result = in_two(stopped, "cnn", stop_after=5)
     assert result.returncode == 75, result.stderr[-3000:]
     assert [path.stem for path in (stopped / "checkpoints").glob("*.pt")] == ["000000005"]
+    assert has_no_gloo(whole) and has_no_gloo(stopped)
     result = in_two(stopped, "cnn")
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stderr.count("going on from checkpoint") <= 1

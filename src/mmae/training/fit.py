@@ -33,6 +33,7 @@ from mmae.training.processes import (
     check_world,
     gathered,
     is_first,
+    leave_at_exit,
     of_first,
     share_of,
     take_buffers_of_first,
@@ -242,6 +243,7 @@ def make_fabric(settings: Training) -> Fabric:
     nodes = world_size() // local
     fabric = Fabric(devices=local, num_nodes=nodes, strategy=strategy, plugins=plugins, **options)
     fabric.launch()
+    leave_at_exit()
     return fabric
 
 
