@@ -69,7 +69,8 @@ def test_two_processes_go_on_as_if_nothing_had_been(tmp_path):
     result = in_two(stopped, "cnn", stop_after=5)
     assert result.returncode == 75, result.stderr[-3000:]
     assert [path.stem for path in (stopped / "checkpoints").glob("*.pt")] == ["000000005"]
-    assert has_no_gloo(whole) and has_no_gloo(stopped)
+    assert has_no_gloo(whole)
+    assert has_no_gloo(stopped)
     result = in_two(stopped, "cnn")
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stderr.count("going on from checkpoint") <= 1

@@ -22,6 +22,7 @@ from mmae.models import build_model
 from mmae.training import fit as training_loop
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.fit import Diverged, Fitted, fit
+from mmae.training.interruption import TRY_AGAIN
 
 ARRAYS, SPLIT = made_up_galaxies(), split_of(64)
 SETTINGS = training_with(epochs=3, batch_size=8, augment="dihedral")
@@ -211,10 +212,12 @@ def test_a_diverging_training_keeps_its_last_good_checkpoint(kept, at_step):
     assert all(torch.isfinite(value).all() for value in state["model"].values())
 
 
-def train_command(survey: SmallSurvey, folder: Path) -> list[str]:
+def train_command(survey: SmallSurvey, folder: Path, **own: object) -> list[str]:
+    """Of `mmae train`, with the model's own keys of training."""
+    model = SMALL_PAPER | {"image_size": 64, "spectrum_length": 259, "training": own}
     config = json.dumps(
         {
-            "models": {"mmae": SMALL_PAPER | {"image_size": 64, "spectrum_length": 259}},
+            "models": {"mmae": model},
             "training": vars(training_with(epochs=5, batch_size=8)),
         }
     )
@@ -251,3 +254,16 @@ def test_kill_9_at_any_moment_gives_the_same_bytes(small_survey, tmp_path, momen
             tmp_path / "whole/model" / name
         ).read_bytes()
     assert not checkpoints.exists()
+
+
+def test_a_model_s_own_number_of_processes_may_change(small_survey, tmp_path):
+    command = train_command(small_survey, tmp_path, epochs=9, processes=2)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not any((tmp_path / "checkpoints").glob("*.sha256")) and process.poll() is None:
+        time.sleep(0.0005)
+    process.terminate()
+    assert process.wait() == TRY_AGAIN
+    command = train_command(small_survey, tmp_path, epochs=9)
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "going on from checkpoint" in result.stderr

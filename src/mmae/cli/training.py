@@ -57,7 +57,7 @@ def train(
     rows = read_split(split, galaxies.targetid)
     description = {
         "name": model,
-        "model": entry,
+        "model": {key: value for key, value in entry.items() if key != "training"},
         "mask": mask,
         "seed": seed,
         "training": config["training"] | (entry.get("training") or {}),

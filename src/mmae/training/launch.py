@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+from tempfile import TemporaryDirectory
 
 from mmae.training.interruption import TRY_AGAIN
 
@@ -29,9 +30,12 @@ def main(arguments: list[str]) -> int:
     from torch.distributed.elastic.rendezvous import RendezvousError
     from torch.distributed.run import parse_args, run
 
-    asked = parse_args([f"--shutdown-timeout={PATIENCE}", *arguments])
     try:
-        run(asked)
+        # torchrun leaves its folder behind
+        with TemporaryDirectory() as logs:
+            options = (f"--shutdown-timeout={PATIENCE}", f"--log-dir={logs}")
+            asked = parse_args([*options, *arguments])
+            run(asked)
     except SignalException as stopped:
         is_warning = stopped.sigval == signal.SIGTERM
         return TRY_AGAIN if is_warning else 128 + stopped.sigval
