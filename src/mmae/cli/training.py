@@ -57,12 +57,15 @@ def train(
     rows = read_split(split, galaxies.targetid)
     description = {
         "name": model,
-        "model": {key: value for key, value in entry.items() if key != "training"},
+        "model": entry,
         "mask": mask,
         "seed": seed,
         "training": config["training"] | (entry.get("training") or {}),
     }
-    kept = None if checkpoints is None else Checkpoints(checkpoints, description)
+    # the model's own keys of training are among all
+    own = {key: value for key, value in entry.items() if key != "training"}
+    identity = description | {"model": own}
+    kept = None if checkpoints is None else Checkpoints(checkpoints, identity)
     # a config without that section has logs as they usually are
     wanted = section({"logs": {}} | config, "logs", Logs)
     written = logs_of(wanted, events, description)
