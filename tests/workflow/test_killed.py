@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import psutil
 import pytest
 
@@ -28,6 +29,7 @@ SIZES = (
 )
 COMMAND = (
     *("--cores", "1", "results/toy/paper/figures/figure_3.pdf", f"{RUN}/study.csv"),
+    *(f"{VIEW}/reconstructions.npz", f"{VIEW}/reconstruction.csv"),
     "results/toy/evaluation/mmae-knn/mask0.75/seed0/image0.00-spectrum1.00/metrics.json",
     *SIZES,
 )
@@ -55,6 +57,7 @@ MOMENTS = (
     Moment("simulate_survey", "a worker writes spectra", RENAME, "*/coadd-*.fits", SNAKEMAKE),
     Moment("crossmatch", "two of three outputs written", RENAME, "*/crossmatch.csv", BOTH),
     Moment("fetch_spectra", "half written", RENAME, "*/spectra/000.hdf5", JOB),
+    Moment("collect_spectra", "half written", RENAME, "*/dataset/spectra.hdf5", BOTH),
     Moment("clean", "written but for its name", RENAME, "*/galaxiesml_spectra.hdf5", SNAKEMAKE),
     Moment("split", "half written", RENAME, "*/split.npz", BOTH),
     Moment("training_arrays", "half written", RENAME, "*/dataset/arrays", JOB),
@@ -69,6 +72,8 @@ MOMENTS = (
     Moment("predict", "one of three outputs written", RENAME, "*/mmae/*/validation.csv", JOB),
     Moment("probe", "half of one output written", RENAME, "*-knn/*/validation.csv", BOTH),
     Moment("study_masks", "written but for its name", RENAME, "*/study.csv", SNAKEMAKE),
+    Moment("reconstruct", "half written", RENAME, "*/reconstructions.npz", JOB),
+    Moment("score_reconstruction", "half written", RENAME, "*/reconstruction.csv", BOTH),
     Moment("score", "half written", RENAME, "*/metrics.json", BOTH),
     Moment("figure_3", "the figure written but for its name", RENAME, "*/figure_3.pdf", JOB),
 )
@@ -171,7 +176,7 @@ class Killed(Project):
         """All files of the results but logs; those that hold seconds are empty here."""
         results = self.folder / "results/toy"
         return {
-            str(name): b"" if path.name in TIMED or path.suffix == ".npz" else path.read_bytes()
+            str(name): content(path)
             for path in sorted(results.rglob("*"))
             if path.is_file()
             and (name := path.relative_to(results)).parts[0] not in ("logs", "benchmarks")
@@ -191,6 +196,16 @@ def copy(tmp_path: Path) -> Iterator[Callable[[str], Killed]]:
     yield make
     for project in copies:
         project.end()
+
+
+def content(path: Path) -> bytes:
+    """What a file holds, without seconds and dates."""
+    if path.name in TIMED:
+        return b""
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            return b"".join(name.encode() + arrays[name].tobytes() for name in arrays)
+    return path.read_bytes()
 
 
 def halve(path: Path) -> None:
