@@ -77,7 +77,7 @@ MOMENTS = (
     Moment("score", "half written", RENAME, "*/metrics.json", BOTH),
     Moment("figure_3", "the figure written but for its name", RENAME, "*/figure_3.pdf", JOB),
 )
-"""Each is met once, in the order in which the workflow comes to them."""
+"""Each is met once; the workflow decides which comes first."""
 
 
 class Killed(Project):

@@ -57,6 +57,7 @@ def test_workers_do_not_outlive_a_killed_simulation(tmp_path):
     while len(workers) < 3:  # two, and one that tidies up after them
         assert running.poll() is None, running.stderr.read()
         workers = psutil.Process(running.pid).children()
+    assert len(workers) == 3
     running.kill()
     # whoever reads what the workers print would wait for ever if they went on
     running.communicate()
