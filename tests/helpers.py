@@ -18,6 +18,8 @@ from mmae.survey.fits_rows import join_blocks
 
 PROJECT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("MMAE_SHARED", PROJECT.parent / "shared"))
+LAUNCH = (sys.executable, "-m", "mmae.training.launch", "--standalone", "--nproc-per-node=2")
+"""Starts two processes of one training."""
 
 
 def shared(name: str) -> Path:

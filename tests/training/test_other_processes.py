@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ import pytest
 import torch
 
 import divided_training
+from helpers import LAUNCH
 from mmae.training import fit as training_loop
 from mmae.training.fit import Fitted
 
 SCRIPT = Path(divided_training.__file__)
-LAUNCH = (sys.executable, "-m", "mmae.training.launch", "--standalone", "--nproc-per-node=2")
 
 
 def in_two(folder: Path, name: str, stop_after: int = 0) -> subprocess.CompletedProcess:

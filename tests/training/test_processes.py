@@ -15,11 +15,9 @@ import psutil
 import pytest
 
 from galaxies import SMALL_PAPER, training_with
-from helpers import SmallSurvey, await_end
+from helpers import LAUNCH, SmallSurvey, await_end
 from mmae.errors import InputError
 from mmae.training.processes import check_devices, check_world, share_of
-
-LAUNCH = (sys.executable, "-m", "mmae.training.launch", "--standalone", "--nproc-per-node=2")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 9, 64])
