@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmae.instruments import BANDS, LINES, PIXEL_SCALE_ARCSEC, desi_wave, flux_from_mag
-from mmae.survey.simulated.images import Scene, render, sky_sigma
+from mmae.survey.simulated.images import Scene, make_scene, render, sky_sigma
 from mmae.survey.simulated.population import Population, draw, real_sample
 from mmae.survey.simulated.quasars import igm_transmission, quasar_flux
 from mmae.survey.simulated.sources import GALAXY, QUASAR, Sources, make_sources, make_stars, take
@@ -169,3 +169,14 @@ def test_kinds_are_galaxies_and_quasars(sources, population):
     assert (sources.kind[population.redshift > 2] == QUASAR).all()
     assert (sources.disk_radius[sources.kind == QUASAR] == 0).all()
     assert (sources.disk_radius[sources.kind == GALAXY] > 0).all()
+
+
+def test_pixels_are_as_bright_and_as_noisy_as_the_release():
+    """Of all its pixels, g r i z y: negative ones scatter by, and all have the mean, of this."""
+    n, rng = 600, np.random.default_rng(2)
+    sources = make_sources(draw(n, rng, desi_like=True), rng)
+    images = render(sources, make_scene(np.arange(n), np.zeros((n, 2)), n, rng), np.arange(n))
+    bands = images.transpose(1, 0, 2, 3).reshape(5, -1)
+    scatter = [band[band < 0].std() for band in bands]
+    assert scatter == pytest.approx([0.021, 0.035, 0.037, 0.069, 0.137], rel=0.05)
+    assert bands.mean(axis=1) == pytest.approx([0.29, 0.60, 0.91, 1.17, 1.39], rel=0.15)

@@ -209,7 +209,7 @@ def _radius_arcsec(population: Population, rng: np.random.Generator) -> np.ndarr
     """
     z = np.maximum(population.redshift, 0.005)
     absolute = population.i_mag - Planck18.distmod(z).value
-    kpc = 3.5 * 10 ** (-0.2 * (absolute + 21.8)) * (1 + z) ** -0.7
+    kpc = 4.5 * 10 ** (-0.2 * (absolute + 21.8)) * (1 + z) ** -0.7
     kpc = np.clip(kpc * 10 ** rng.normal(0, 0.15, len(z)), 0.4, 15)
     kpc_per_arcsec = Planck18.kpc_proper_per_arcmin(z).value / 60
     return np.clip(kpc / kpc_per_arcsec, 0.05, 4.0)
