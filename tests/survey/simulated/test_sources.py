@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmae.instruments import BANDS, LINES, PIXEL_SCALE_ARCSEC, desi_wave, flux_from_mag
-from mmae.survey.simulated.images import Scene, make_scene, render, sky_sigma
+from mmae.survey.simulated.images import PIXEL_NOISE, Scene, make_scene, render, sky_sigma
 from mmae.survey.simulated.population import Population, draw, real_sample
 from mmae.survey.simulated.quasars import igm_transmission, quasar_flux
 from mmae.survey.simulated.sources import GALAXY, QUASAR, Sources, make_sources, make_stars, take
@@ -134,7 +134,7 @@ def test_a_few_pixels_are_bad_in_the_middle_of_spectra():
 
 
 def test_images_hold_the_flux_of_their_source(sources):
-    row = int(np.argmin(np.abs(sources.mag[:, 2] - 18)))
+    row = int(np.argmin(np.abs(sources.mag[:, 2] - 19)))
     scene = Scene(
         image=np.arange(20),
         source=np.zeros(20, int),
@@ -147,9 +147,12 @@ def test_images_hold_the_flux_of_their_source(sources):
 
 
 def test_empty_sky_has_the_noise_of_the_depth(sources):
-    scene = Scene(np.arange(4), np.zeros(4, int), np.full(4, 20.0), np.zeros((4, 2)))
-    images = render(take(sources, np.array([0])), scene, np.arange(4))
-    assert images[:, :, :20].std(axis=(0, 2, 3)) == pytest.approx(sky_sigma(), rel=0.05)
+    """A pixel has its share of it, which it has in common with neighbours; large areas have all."""
+    scene = Scene(np.arange(40), np.zeros(40, int), np.full(40, 20.0), np.zeros((40, 2)))
+    sky = render(take(sources, np.array([0])), scene, np.arange(40))[:, :, :16]
+    assert sky.std(axis=(0, 2, 3)) == pytest.approx(sky_sigma() * PIXEL_NOISE, rel=0.05)
+    blocks = sky.reshape(40, 5, 16, 4, 16).sum(axis=(2, 4))
+    assert blocks.std(axis=(0, 2)) == pytest.approx(16 * sky_sigma(), rel=0.15)
 
 
 def test_each_band_has_its_own_seeing():
