@@ -1,0 +1,210 @@
+"""Numbers that belong together: columns of a catalogue with their errors, or an embedding."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Self
+
+import h5py
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from mmae.dataset import layout
+from mmae.dataset.photometry import MEASURED
+from mmae.errors import InputError
+from mmae.files import open_hdf5
+from mmae.modalities.base import Measured, Modality
+from mmae.settings import Arrays, VectorModality
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+
+IDENTIFIERS = ("targetid", "object_id")
+
+
+@dataclass(frozen=True)
+class VectorGeometry:
+    """What vectors of one origin have in common."""
+
+    columns: tuple[str, ...]
+    """One name a number: which magnitudes are meant, cmodel or aperture, is part of it."""
+    errors: bool
+    """Whether as many standard deviations follow the numbers."""
+
+
+class Vector(Modality):
+    """Numbers (K,), or numbers and their standard deviations (2 K,)."""
+
+    Settings, Geometry = VectorModality, VectorGeometry
+    weight = 0.01
+
+    @staticmethod
+    def summary_of(true: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        """Mean absolute error of hidden numbers, (B,)."""
+        error = np.where(hidden, np.abs(reconstruction - true), 0).sum(axis=1)
+        return np.where(hidden.any(axis=1), error / np.maximum(hidden.sum(axis=1), 1), np.nan)
+
+    summary = ("error", "of the numbers", summary_of)
+
+    @classmethod
+    def of_file(cls, name: str, settings: VectorModality, file: h5py.File, arrays: Arrays) -> Self:
+        """The columns as a dataset file, or a file of their own, has them.
+
+        Raises
+        ------
+        InputError
+            If a column or error is missing, or errors are not as many as columns.
+        """
+        made = cls(name, settings, VectorGeometry((), bool(settings.errors)))
+        columns: list[str] = []
+        with made._source(file) as source:
+            for column in settings.columns:
+                columns += made._names(source, column)
+            n_errors = sum(len(made._names(source, column)) for column in settings.errors)
+        if settings.errors and n_errors != len(columns):
+            raise InputError(
+                "config",
+                key=f"modalities.{name}.errors",
+                found=f"{n_errors} errors",
+                expected=f"one for each of the {len(columns)} numbers",
+            )
+        log.info("%s: %s", name, " ".join(columns) if len(columns) < 40 else len(columns))
+        return cls(name, settings, VectorGeometry(tuple(columns), bool(settings.errors)))
+
+    def _source(self, file: h5py.File) -> AbstractContextManager[h5py.File]:
+        """The file that has the columns; the dataset file is left open."""
+        return nullcontext(file) if self.settings.file is None else open_hdf5(self.settings.file)
+
+    def _names(self, source: h5py.File, column: str) -> list[str]:
+        """What a column's numbers are called."""
+        if column in MEASURED:
+            return [column]
+        found = layout.find_column(source, column)
+        if found is None:
+            instead = layout.aperture_instead(column)
+            if instead is None:
+                raise InputError(
+                    source.filename,
+                    key=f"dataset '{column}'",
+                    found="no such dataset",
+                    expected=f"it, as modalities.{self.name} says",
+                )
+            log.warning("%s: no %s, %s is measured instead", source.filename, column, instead)
+            return [instead]
+        width = 1 if source[found].ndim == 1 else source[found].shape[1]
+        return [column] if width == 1 else [f"{column}.{k}" for k in range(width)]
+
+    def read(self, file: h5py.File, rows: slice) -> np.ndarray:
+        """Numbers, and their errors behind them; those that cannot be are missing."""
+        with self._source(file) as source:
+            where = rows if self.settings.file is None else _joined(file, source, rows)
+            parts = [
+                self._column(file, source, column, rows, where)
+                for column in (*self.settings.columns, *self.settings.errors)
+            ]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def _column(
+        self,
+        file: h5py.File,
+        source: h5py.File,
+        column: str,
+        rows: slice,
+        where: slice | np.ndarray,
+    ) -> np.ndarray:
+        """One column, (B, 1) or more."""
+        names = self._names(source, column)
+        if names[0] in MEASURED:
+            return MEASURED[names[0]](file[layout.IMAGE][rows])[:, None]
+        dataset = source[layout.find_column(source, column)]
+        if isinstance(where, slice):
+            values = dataset[where].astype(float)
+        else:
+            values = np.full((len(where), *dataset.shape[1:]), np.nan)
+            values[where >= 0] = dataset[:][where[where >= 0]]
+        return layout.physical(column, values.reshape(len(values), -1))
+
+    @property
+    def n_values(self) -> int:
+        """Numbers without their errors."""
+        return len(self.geometry.columns)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(K,), or (2 K,) with errors."""
+        return (self.n_values * (1 + self.geometry.errors),)
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that the numbers are divided among."""
+        return min(self.settings.tokens, self.n_values)
+
+    @property
+    def width(self) -> int:
+        """Numbers of a token."""
+        return -(-self.n_values // self.n_tokens)
+
+    def projection(self, dim: int, mask_channel: bool) -> "nn.Module":
+        """Numbers, their errors, and which are not known, through a linear layer."""
+        from mmae.models.projections import PatchLinear
+
+        return PatchLinear(self.width, dim, 1 + self.geometry.errors + 1, self.n_values)
+
+    def scale(self) -> "nn.Module":
+        """Mean 0 and standard deviation 1."""
+        from mmae.models.scaling import Standardise
+
+        return Standardise(self.n_values)
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers without their errors, which nobody can tell."""
+        return self.n_values
+
+    def arrange(self, outputs: "Tensor") -> "Tensor":
+        """Numbers, and zeros in the place of errors."""
+        from torch.nn.functional import pad
+
+        return pad(outputs, (0, self.shape[0] - self.n_values))
+
+    def covered(self, tokens: "Tensor") -> "Tensor":
+        """Numbers of tokens, and their errors."""
+        import torch
+
+        own = tokens.repeat_interleave(self.width, dim=1)[:, : self.n_values]
+        return torch.cat([own, own], dim=1) if self.geometry.errors else own
+
+    def whole_tokens(self, values: "Tensor") -> "Tensor":
+        """Tokens all of whose numbers are hidden."""
+        from torch.nn.functional import pad
+
+        own = values.expand(len(values), *self.shape)[:, : self.n_values]
+        beyond = self.n_tokens * self.width - self.n_values
+        return pad(own, (0, beyond), value=True).unflatten(1, (self.n_tokens, -1)).all(dim=2)
+
+    def quality(
+        self, true: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray, z_spec: np.ndarray
+    ) -> Iterator[Measured]:
+        """Error of each number."""
+        error = np.where(hidden, reconstruction - true, np.nan)
+        for column, values in zip(self.geometry.columns, error.T, strict=False):
+            yield Measured(f"{self.name} {column}", "", "as in the catalogue", "median", True, values)
+
+
+def _joined(file: h5py.File, source: h5py.File, rows: slice) -> np.ndarray:
+    """Rows of `source` that have the galaxies of `file`, -1 where it has none."""
+    name = next((n for n in IDENTIFIERS if n in source and layout.find_column(file, n)), None)
+    if name is None:
+        raise InputError(
+            source.filename, found=f"none of {list(IDENTIFIERS)}", expected="the galaxies' names"
+        )
+    theirs = source[name][:].astype(np.int64)
+    ours = file[layout.find_column(file, name)][rows].astype(np.int64)
+    order = np.argsort(theirs, kind="stable")
+    place = np.minimum(np.searchsorted(theirs, ours, sorter=order), len(theirs) - 1)
+    return np.where(theirs[order[place]] == ours, order[place], -1)
+
+
+MODALITY = Vector
