@@ -1,5 +1,8 @@
 """Models on catalogue columns, kept with skops."""
 
+import time
+import zipfile
+
 import numpy as np
 import pytest
 import skops.io
@@ -95,6 +98,18 @@ def test_it_comes_back_from_disk_as_it_was(arrays, tmp_path, kind):
     assert np.array_equal(redshifts(loaded, arrays), redshifts(model, arrays))
     known = set(skops.io.get_untrusted_types(file=tmp_path / "regressor.skops"))
     assert known <= set(model.trusted), "no more is trusted than there is"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_trainings_have_equal_bytes(arrays, tmp_path, kind, monkeypatch):
+    one, other = tmp_path / "one.skops", tmp_path / "other.skops"
+    fitted(kind, arrays).save(one)
+    again = fitted(kind, arrays)  # at other addresses, as the first may still be there
+    monkeypatch.setattr(time, "time", lambda: 1e9)  # a zip has the time of its entries
+    again.save(other)
+    assert one.read_bytes() == other.read_bytes()
+    with zipfile.ZipFile(one) as archive:
+        assert len({*archive.namelist()}) == len(archive.namelist())
 
 
 @pytest.mark.parametrize("kind", KINDS)
