@@ -89,6 +89,21 @@ def test_trees_need_magnitudes(arrays):
     assert np.isfinite(redshifts(fitted("median", blind), blind)).all()
 
 
+@pytest.mark.parametrize("value", [np.nan, 21.0])
+@pytest.mark.parametrize("bands", [[4], [0, 1, 2, 3]])
+def test_trees_take_bands_that_say_nothing(arrays, bands, value):
+    """Unknown or constant in training: the others still tell redshifts."""
+    magnitudes, sizes = arrays.magnitudes.copy(), np.full_like(arrays.sizes, value)
+    magnitudes[:, bands] = value
+    poor = arrays._replace(magnitudes=magnitudes, sizes=sizes)
+    trees, median = fitted("gbdt", poor, trees=30), fitted("median", poor)
+    assert scatter(redshifts(trees, poor), poor) < 0.6 * scatter(redshifts(median, poor), poor)
+    # a galaxy that has the bands is no surprise
+    unseen = arrays._replace(magnitudes=magnitudes.copy(), sizes=np.ones_like(arrays.sizes))
+    unseen.magnitudes[:, bands] = 25.0
+    assert np.isfinite(redshifts(trees, unseen)).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_comes_back_from_disk_as_it_was(arrays, tmp_path, kind):
     model = fitted(kind, arrays)
