@@ -135,6 +135,24 @@ def test_a_hidden_modality_does_not_reach_what_it_says(kind, trained, arrays):
         assert np.array_equal(ours, embed(model, other, rows, SPECTRUM_ALONE, 0, 8))
 
 
+@pytest.mark.parametrize("name", sorted(TOY["models"]))
+def test_it_trains_with_what_there_is(arrays, name):
+    """A band that was never observed, one that is nowhere known, spectra without a photon."""
+    images, magnitudes = arrays.images.copy(), arrays.magnitudes.copy()
+    images[:, 4], images[:, 3], magnitudes[:, 4], magnitudes[:, 3] = 0.0, 0.5, np.nan, 20.0
+    poor = arrays._replace(
+        **{"images": images, "magnitudes": magnitudes, "spectra": np.zeros_like(arrays.spectra)},
+        sizes=np.full_like(arrays.sizes, np.nan),
+    )
+    entry, settings = TOY["models"][name], training_with(epochs=1)
+    trained = train_model(entry, name, poor, SPLIT, 0.5, 0, settings, "made up")
+    assert np.isfinite(trained.history["validation_total"]).all()
+    # and galaxies that have all of it are no surprise
+    for galaxies in (poor, arrays):
+        for values in said_by(trained.model, galaxies)[:2]:
+            assert values is None or values.isfinite().all()
+
+
 def test_magnitudes_beside_images_are_read(train, arrays):
     """Of the two entries of kind bcnn, only one has a branch for them; unknown ones are none."""
     brighter = arrays._replace(magnitudes=arrays.magnitudes - 1)
