@@ -92,6 +92,10 @@ class Modality:
 
         return Identity()
 
+    def even_scale(self) -> "nn.Module":
+        """Layer that gives values a scale on which networks see bright and faint alike."""
+        return self.scale()
+
     @property
     def n_outputs(self) -> int:
         """Values that a decoder gives for one galaxy."""

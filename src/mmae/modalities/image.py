@@ -76,6 +76,12 @@ class Image(Modality):
         channels = len(self.geometry.bands) * (1 + mask_channel)
         return PatchConvolution(channels, dim, self.settings.patch)
 
+    def even_scale(self) -> "nn.Module":
+        """Asinh of the flux in units of the sky noise."""
+        from mmae.models.scaling import AsinhScale
+
+        return AsinhScale(len(self.geometry.bands))
+
     def arrange(self, outputs: "Tensor") -> "Tensor":
         """Decoded patches back in their places: (B, N C P P) to (B, C, H, W)."""
         side, patch = self.patches_per_side, self.settings.patch

@@ -7,26 +7,26 @@ than torch, and every command on a network knows of estimators.
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mmae.errors import InputError
+from mmae.modalities.base import Modality
 from mmae.models.base import Prediction
 from mmae.models.batch import Batch
+from mmae.models.masking import Masks
 
 
-class Photometry(NamedTuple):
+class Columns(NamedTuple):
     """What a catalogue says of galaxies."""
 
-    magnitudes: np.ndarray
-    """(N, 5), AB; NaN where unknown."""
-    sizes: np.ndarray
-    """(N, 5), half-light radii, arcsec."""
+    values: np.ndarray
+    """(N, K); NaN where unknown. No column, (N, 0), for estimators that read nothing."""
     redshift: np.ndarray
     """(N,), z_spec."""
 
@@ -35,33 +35,39 @@ class Estimator:
     """A scikit-learn regressor of ln(1 + z) behind the doors of a `GalaxyModel`.
 
     The error that counts is dz / (1 + z), which is a difference of ln(1 + z).
+
+    Parameters
+    ----------
+    settings : settings dataclass
+        The config entry.
+    modalities : mapping of str to Modality
+        At most one, of whose numbers the features are made.
     """
 
-    spectrum_length: ClassVar[int] = 0
-    hides_tokens: ClassVar[bool] = False
-    reads_photometry: ClassVar[bool] = True
-    n_image_tokens: ClassVar[int] = 1
-    n_spectrum_tokens: ClassVar[int] = 1
     trusted: ClassVar[tuple[str, ...]] = ()
     """Types of scikit-learn inside, beyond those that skops trusts anyway."""
 
-    def __init__(self, settings: Any):
-        self.settings = settings
+    def __init__(self, settings: Any, modalities: Mapping[str, Modality]):
+        self.settings, self.modalities = settings, dict(modalities)
         self.regressor: Any = None
 
-    def fit(self, train: Photometry, validation: Photometry, seed: int) -> None:
+    def fit(self, train: Columns, validation: Columns, seed: int) -> None:
         """Fit on training galaxies; stop early on validation galaxies."""
         raise NotImplementedError
 
-    @staticmethod
-    def features(magnitudes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """Magnitudes, the colours between them, sizes: (B, 14)."""
-        return np.hstack([magnitudes, -np.diff(magnitudes, axis=1), sizes])
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """What the regressor is given of the columns (B, K): (B, F)."""
+        return values
 
-    def predict(self, batch: Batch, image_mask: Tensor, spectrum_mask: Tensor) -> Prediction:
+    def predict_zeta(self, values: np.ndarray) -> np.ndarray:
+        """ln(1 + z) of columns (B, K): (B,)."""
+        return self.regressor.predict(self.features(values))
+
+    def predict(self, batch: Batch, masks: Masks) -> Prediction:
         """Redshifts."""
-        features = self.features(batch.magnitudes.cpu().numpy(), batch.sizes.cpu().numpy())
-        zeta = self.regressor.predict(features)
+        n = len(batch.redshift)
+        parts = [batch.known(name).cpu().numpy() for name in self.modalities]
+        zeta = self.predict_zeta(np.hstack(parts) if parts else np.empty((n, 0), np.float32))
         return Prediction(torch.from_numpy(np.expm1(zeta)))
 
     def save(self, path: Path) -> None:

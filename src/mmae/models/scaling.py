@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from mmae.instruments import BANDS
-
 SOFTENING = 3.0
 """Flux in units of the sky noise below which the scale is linear."""
 
@@ -16,9 +14,9 @@ class AsinhScale(nn.Module):
     A band that is the same in all training images is 0 ever after: nothing was learnt of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n_bands: int) -> None:
         super().__init__()
-        self.register_buffer("noise", torch.ones(len(BANDS), 1, 1))
+        self.register_buffer("noise", torch.ones(n_bands, 1, 1))
 
     def fit(self, image: Tensor) -> None:
         """Take each band's noise from the scatter of all pixels (B, C, H, W); most are sky."""
@@ -43,25 +41,51 @@ def asinh(x: Tensor) -> Tensor:
     return torch.log1p(size + square / (1 + torch.sqrt(1 + square))).copysign(x)
 
 
-class Standardise(nn.Module):
-    """Magnitudes with mean 0 and standard deviation 1; unknown ones become 0, the mean.
+class Identity(nn.Identity):
+    """Values as they are."""
 
-    So do those of a band that is unknown or the same in all training galaxies.
+    def fit(self, values: Tensor) -> None:
+        """Nothing is learnt."""
+
+    def inverse(self, values: Tensor) -> Tensor:
+        """Values as they are."""
+        return values
+
+
+class Standardise(nn.Module):
+    """Numbers with mean 0 and standard deviation 1; unknown ones become 0, the mean.
+
+    So do those that are unknown or the same in all training galaxies. Standard deviations that
+    stand behind the numbers become relative to that of the number.
+
+    Parameters
+    ----------
+    n_values : int
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n_values: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(len(BANDS)))
-        self.register_buffer("std", torch.ones(len(BANDS)))
+        self.register_buffer("mean", torch.zeros(n_values))
+        self.register_buffer("std", torch.ones(n_values))
 
-    def fit(self, magnitudes: Tensor) -> None:
-        """Take mean and standard deviation of the known magnitudes (B, C) of each band."""
-        for band, values in enumerate(magnitudes.T):
-            known = values[values.isfinite()]
-            self.std[band] = torch.inf
+    def fit(self, values: Tensor) -> None:
+        """Take mean and standard deviation of the known numbers (B, K) of each column."""
+        for column, one in enumerate(values[:, : len(self.mean)].T):
+            known = one[one.isfinite()]
+            self.std[column] = torch.inf
             if len(known) and known.amin() < known.amax():
-                self.mean[band], self.std[band] = known.mean(), known.std().clamp(min=1e-3)
+                self.mean[column], self.std[column] = known.mean(), known.std().clamp(min=1e-3)
 
-    def forward(self, magnitudes: Tensor) -> Tensor:
-        """(B, C) to the same shape, dimensionless."""
-        return torch.nan_to_num((magnitudes - self.mean) / self.std, nan=0.0)
+    def forward(self, values: Tensor) -> Tensor:
+        """(B, K), or (B, 2 K) with errors, to the same shape, dimensionless."""
+        numbers, errors = values.split([len(self.mean), values.shape[1] - len(self.mean)], dim=1)
+        scaled = [(numbers - self.mean) / self.std]
+        if errors.shape[1]:
+            scaled.append(errors / self.std)
+        return torch.nan_to_num(torch.cat(scaled, dim=1), nan=0.0)
+
+    def inverse(self, values: Tensor) -> Tensor:
+        """What `forward` was given; numbers that are the same in all become their mean."""
+        n = len(self.mean)
+        std = self.std.masked_fill(self.std.isinf(), 0.0)
+        return torch.cat([values[:, :n] * std + self.mean, values[:, n:]], dim=1)

@@ -24,6 +24,13 @@ from mmae.settings.data import (
     ZenodoRecord,
 )
 from mmae.settings.logs import Logs
+from mmae.settings.masks import MASK_KINDS, View, ViewName
+from mmae.settings.modalities import (
+    ImageModality,
+    Modality,
+    SpectrumModality,
+    VectorModality,
+)
 from mmae.settings.models import (
     KINDS,
     READOUTS,
@@ -35,6 +42,7 @@ from mmae.settings.models import (
     MedianModel,
     Model,
     PaperModel,
+    can_do,
 )
 from mmae.settings.results import (
     Evaluation,
@@ -50,6 +58,7 @@ from mmae.settings.training import Training, Tuning, training_of
 
 __all__ = [
     "KINDS",
+    "MASK_KINDS",
     "Arrays",
     "AstroClipModel",
     "BcnnModel",
@@ -66,8 +75,10 @@ __all__ = [
     "GbdtModel",
     "Grid",
     "Headline",
+    "ImageModality",
     "Logs",
     "MedianModel",
+    "Modality",
     "Model",
     "PaperModel",
     "Published",
@@ -77,14 +88,26 @@ __all__ = [
     "Simulation",
     "Sparcl",
     "SpectraSource",
+    "SpectrumModality",
     "Split",
     "Survey",
     "Training",
     "Tuning",
+    "VectorModality",
+    "View",
     "Zenodo",
     "ZenodoRecord",
+    "can_do",
     "training_of",
 ]
+
+
+WHOLE_IMAGE, SPECTRUM_ALONE = "image0.00-spectrum1.00", "image1.00-spectrum0.00"
+HEADLINE_VIEW = "image0.25-spectrum1.00"
+"""The paper's test: a quarter of the image is hidden, and all of the spectrum."""
+BOTH_HIDDEN = "image0.75-spectrum0.75"
+"""What Figure 1 shows, and the view in which reconstructions are measured."""
+NEEDED_VIEWS = (WHOLE_IMAGE, SPECTRUM_ALONE, HEADLINE_VIEW, BOTH_HIDDEN)
 
 
 @settings
@@ -97,12 +120,14 @@ class Settings:
     clean: Cleaning
     split: Split
     arrays: Arrays
+    modalities: dict[Name, Modality]
     models: dict[Name, Model]
     training: Training
     tuning: Tuning
     logs: Logs
     grid: Grid
     headline: Headline
+    views: dict[ViewName, View]
     evaluation: Evaluation
     scoring: Scoring
     published: Published
@@ -123,17 +148,35 @@ class Settings:
 
     @model_validator(mode="after")
     def _grid_names_exist(self) -> "Settings":
-        for part, kinds in ROLES.items():
+        for part, (words, fits) in ROLES.items():
             for model in getattr(self.grid, part):
                 if model not in self.models:
                     raise ValueError(
                         f"grid.{part}: '{model}' is not among models: {list(self.models)}"
                     )
-                kind = self.models[model].kind
-                if kind in KINDS and kind not in kinds:
+                if not fits(can_do(self.models[model])):
+                    kind = self.models[model].kind
                     raise ValueError(
-                        f"grid.{part}: '{model}' is of kind {kind}, expected one of {list(kinds)}"
+                        f"grid.{part}: '{model}' is of kind {kind}, expected one that {words}"
                     )
+        for part in ("views", "study_views"):
+            for view in getattr(self.grid, part):
+                if view not in self.views:
+                    raise ValueError(f"grid.{part}: '{view}' is not among views: {[*self.views]}")
+        return self
+
+    @model_validator(mode="after")
+    def _modalities_exist(self) -> "Settings":
+        known = list(self.modalities)
+        named = {f"views.{name}.hidden": view.hidden for name, view in self.views.items()}
+        named |= {f"models.{name}": can_do(model).reads for name, model in self.models.items()}
+        for where, names in named.items():
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{where}: '{name}' is not among modalities: {known}")
+        for view in NEEDED_VIEWS:
+            if view not in self.views:
+                raise ValueError(f"views: found no '{view}', which figures of the paper show")
         return self
 
     @model_validator(mode="after")

@@ -1,10 +1,11 @@
 """Section 4 of the paper: models, one config entry each. `kind` is the file in mmae/models."""
 
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from mmae.settings.base import Count, Fraction, Name, Positive, key, settings
 from mmae.settings.kinds import other_kind, tagged
@@ -261,14 +262,18 @@ def can_do(model: Any) -> Any:
     """The settings of an entry as an instance of its kind's own class, which knows what it can do.
 
     That of a kind which its user added is in its file.
+
+    Raises
+    ------
+    ValueError
+        If that class is no CanDo, or does not accept the entry.
     """
     if not isinstance(model, OtherModel):
         return model
-    import dataclasses
-
     found = import_module(f"mmae.models.{model.kind}").SETTINGS
-    content = {**dataclasses.asdict(model), **(model.__pydantic_extra__ or {})}
-    return found(**content)
+    if not issubclass(found, CanDo):
+        raise ValueError(f"SETTINGS of mmae/models/{model.kind}.py: expected a subclass of CanDo")
+    return TypeAdapter(found).validate_json(json.dumps(vars(model)), strict=True)
 
 
 ROLES = {

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from mmae.settings.base import Count, Device, Positive, Ratio, Seed, Sha256, Url, key, settings
+from mmae.settings.masks import ViewName
 
 
 @settings
@@ -19,8 +20,8 @@ class Grid:
     )
     masks: tuple[Ratio, ...] = key("mask ratios in training", min_length=1)
     seeds: tuple[Seed, ...] = key("seeds of the training", min_length=1)
-    test_masks: tuple[Ratio, ...] = key(
-        "fractions of the image hidden at test time, the spectrum hidden whole", min_length=1
+    views: tuple[ViewName, ...] = key(
+        "views under which entries of grid.models are tested", min_length=1
     )
     baselines: tuple[str, ...] = key("entries of models that hide nothing and give redshifts")
     probes: tuple[str, ...] = key(
@@ -33,6 +34,14 @@ class Grid:
     )
     study_masks: tuple[Ratio, ...] = key(
         "fractions hidden at test time in the masking study", min_length=1
+    )
+    study_models: tuple[str, ...] = key(
+        "entries of grid.models, trained with and without physical masks, that are compared under "
+        "study_views",
+        default=(),
+    )
+    study_views: tuple[ViewName, ...] = key(
+        "views with bands, arms or pixels missing, in the same study", default=()
     )
 
     @model_validator(mode="after")

@@ -19,15 +19,19 @@ from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models.base import GalaxyModel
-from mmae.models.batch import Batch, generator_of
+from mmae.models.batch import Batch, generator_of, load_batch
+from mmae.models.losses import Mean
+from mmae.models.masking import Masks
 from mmae.orphans import end_with
 from mmae.settings import Training
 from mmae.training.ahead import ahead
-from mmae.training.augment import turn
-from mmae.training.batches import batches_of, load_batch, n_batches
+from mmae.training.augment import augment
+from mmae.training.batches import batches_of, n_batches
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.interruption import TRY_AGAIN, sigterm_noted
 from mmae.training.processes import (
+    Share,
+    added,
     any_of,
     check_devices,
     check_world,
@@ -106,12 +110,12 @@ def fit(
     fabric = make_fabric(settings)
     torch.manual_seed(seed)
     sample = np.sort(split["train"][:PREPARED])
-    model.prepare(load_batch(arrays, sample, model.spectrum_length, "cpu"), len(split["train"]))
+    model.prepare(load_batch(arrays, sample, model.modalities, "cpu"), len(split["train"]))
     n_steps = n_batches(len(split["train"]), settings.batch_size)
     if settings.compile:
         model.compile()
     network, optimizer = fabric.setup(model, make_optimizer(model, settings))
-    network.mark_forward_method("training_losses")
+    network.mark_forward_method("losses")
     state = State(model, optimizer, make_schedule(optimizer, settings, n_steps))
     if checkpoints and (saved := of_first(checkpoints.load)):
         state.restore(saved)
@@ -123,25 +127,26 @@ def fit(
             network.train()
             coming = batches(arrays, split["train"], state, seed, settings, fabric)
             # a CPU would only be disturbed
-            for batch in ahead(coming) if fabric.device.type == "cuda" else coming:
-                n, number = batch.n_counted, state.steps
+            for batch, share in ahead(coming) if fabric.device.type == "cuda" else coming:
+                n, number = share.n_counted, state.steps
                 noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
                 torch.manual_seed(noise.initial_seed())
+                drawn = generator_of(seed, MASKS, number)
+                masks = model.draw_masks(share.n_whole, mask_ratio, drawn, training=True)
                 # Fabric does so itself only for several processes
                 with fabric.autocast():
-                    losses = network.training_losses(
-                        batch, mask_ratio, generator_of(seed, MASKS, number)
-                    )
+                    found = network.losses(batch, _own(masks, share, fabric.device), drawn)
+                    losses = _shares(found.parts, share)
+                    losses.setdefault("total", model.total(losses))
                 state.sums.update({name: n * value.item() for name, value in losses.items()})
                 _check_finite(state.sums, f"a loss in epoch {state.epoch}")
                 optimizer.zero_grad()
-                # processes average their gradients; one with more galaxies weighs more
-                fabric.backward(losses["total"] * (n * fabric.world_size / batch.n_whole))
+                fabric.backward(losses["total"])
                 _clip(fabric, network, optimizer, settings, state.epoch)
                 optimizer.step()
                 state.schedule.step()
                 state.steps, state.n_seen = number + 1, state.n_seen + n
-                watch.step(losses, batch.n_whole)
+                watch.step(losses, share.n_whole)
                 long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
                 stop, due = any_of(warned.flag, long_ago)
                 if stop or due:
@@ -166,19 +171,37 @@ def batches(
     seed: int,
     settings: Training,
     fabric: Fabric,
-) -> Iterator[Batch]:
-    """Batches of the running epoch that are still to come, each this process's share."""
+) -> Iterator[tuple[Batch, Share]]:
+    """This process's part of each batch of the running epoch that is still to come."""
     order = generator_of(seed, ORDER, state.epoch)
     whole = list(batches_of(rows, settings.batch_size, order))
     n_done = state.steps - (state.epoch - 1) * len(whole)
     for number, part in enumerate(whole[n_done:], state.steps):
         share = share_of(len(part), fabric.global_rank, fabric.world_size)
-        own = part[share.start : share.stop]
-        batch = load_batch(arrays, own, state.model.spectrum_length, fabric.device)
-        batch = batch._replace(share=share)
+        batch = load_batch(arrays, part[share.own], state.model.modalities, fabric.device)
         if settings.augment == "dihedral":
-            batch = turn(batch, generator_of(seed, TURNS, number))
-        yield batch
+            which = torch.randint(0, 8, (len(part),), generator=generator_of(seed, TURNS, number))
+            batch = augment(batch, which[share.own])
+        yield batch, share
+
+
+def _own(masks: Masks, share: Share, device: torch.device) -> Masks:
+    """The masks of a process's part of a batch: drawn for all, so that they do not depend on it."""
+    return {name: mask.of(share.own, device) for name, mask in masks.items()}
+
+
+def _shares(parts: Mapping[str, Mean], share: Share) -> dict[str, Tensor]:
+    """Mean losses of a batch, as far as they are this process's.
+
+    Processes average their gradients: the mean of their shares is the mean over the whole batch.
+    """
+    if share.n_processes == 1:
+        return {name: part.value for name, part in parts.items()}
+    counts = added(torch.stack([part.n.float() * share.counts for part in parts.values()]))
+    return {
+        name: part.total * share.counts * (share.n_processes / n.clamp(min=1))
+        for (name, part), n in zip(parts.items(), counts, strict=True)
+    }
 
 
 def _save(checkpoints: Checkpoints | None, state: State) -> None:
@@ -301,16 +324,19 @@ def validate(
     for number, part in enumerate(batches_of(rows, settings.batch_size)):
         if number % fabric.world_size != fabric.global_rank:
             continue
-        batch = load_batch(arrays, part, model.spectrum_length, fabric.device)
+        batch = load_batch(arrays, part, model.modalities, fabric.device)
+        drawn = generator_of(seed, VALIDATION, number)
+        masks = model.draw_masks(len(part), mask_ratio, drawn, training=False)
+        masks = {name: mask.of(slice(None), fabric.device) for name, mask in masks.items()}
         with fabric.autocast():
-            losses, redshift = model.validation_losses(
-                batch, mask_ratio, generator_of(seed, VALIDATION, number)
-            )
+            said = model.losses(batch, masks, drawn)
+            means = {name: mean.value for name, mean in said.parts.items() if mean.n}
+            means.setdefault("total", model.total(means))
         pair = None
-        if redshift is not None:
-            pair = redshift.float().cpu().numpy(), batch.redshift.cpu().numpy()
-        means = {name: float(value) for name, value in losses.items()}
-        found.append((number, len(part), means, pair))
+        if said.z_pred is not None:
+            pair = said.z_pred.float().cpu().numpy(), batch.redshift.cpu().numpy()
+        values = {name: float(value) for name, value in means.items()}
+        found.append((number, len(part), values, pair))
     found = sorted(gathered(found), key=lambda item: item[0])
     sums: Counter = Counter()
     for _, n, means, _ in found:
@@ -319,5 +345,8 @@ def validate(
     _check_finite(result, "a validation loss")
     scatter = float("nan")
     if found[0][3] is not None:
-        scatter = sigma_nmad(*map(np.concatenate, zip(*(pair for *_, pair in found), strict=True)))
+        pairs = zip(*(pair for *_, pair in found), strict=True)
+        z_pred, z_spec = map(np.concatenate, pairs)
+        known = np.isfinite(z_spec)
+        scatter = sigma_nmad(z_pred[known], z_spec[known])
     return result | {"validation_sigma_nmad": scatter}
