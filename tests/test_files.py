@@ -18,7 +18,10 @@ from mmae.files import (
     write_table,
     write_table_formats,
 )
+from mmae.outputs import Kind
 from mmae.survey.fits_files import open_fits
+
+NOTES = Kind("notes", ("old|new",))
 
 
 def test_error_is_one_sentence_with_all_its_parts():
@@ -72,7 +75,7 @@ def test_atomic_replaces_a_folder(tmp_path):
     path = tmp_path / "folder"
     path.mkdir()
     (path / "old").touch()
-    with atomic(path) as part:
+    with atomic(path, NOTES) as part:
         part.mkdir()
         (part / "new").touch()
     assert [p.name for p in path.iterdir()] == ["new"]
@@ -116,7 +119,7 @@ def test_a_folder_is_never_seen_half_deleted(tmp_path, monkeypatch):
         rmtree(folder)
 
     monkeypatch.setattr(shutil, "rmtree", watched)
-    with atomic(path) as part:
+    with atomic(path, NOTES) as part:
         part.mkdir()
         (part / "new").touch()
     assert seen == [["new"]]

@@ -117,7 +117,7 @@ def test_what_is_no_archive_is_not_replaced(run, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     (home / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="home: found something else"):
+    with pytest.raises(InputError, match=r"home: found a folder with thesis\.tex in it"):
         pack(run, CONFIG, CITATION, home)
     assert (home / "thesis.tex").exists()
 

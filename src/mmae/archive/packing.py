@@ -18,6 +18,7 @@ from mmae.checksums import file_digest
 from mmae.config import read_section
 from mmae.errors import InputError
 from mmae.files import atomic, read_json, write_json
+from mmae.outputs import ARCHIVE
 from mmae.progress import progress
 from mmae.settings import Settings
 
@@ -50,11 +51,9 @@ def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) ->
         raise InputError(
             "config", key="survey.name", found=settings.survey.name, expected=results.name
         )
-    if output.exists() and not (output / MANIFEST).is_file():
-        raise InputError(output, found="something else", expected="no such folder, or an archive")
     about, names = read_citation(citation), packed_files(results, settings)
     _check_trainings(results, names, config)
-    with atomic(output) as part:
+    with atomic(output, ARCHIVE) as part:
         for name in progress(names, "files packed"):
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / name, part / name)
