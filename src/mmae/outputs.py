@@ -13,8 +13,10 @@ SPECIAL = re.compile(r"/(dev(?!/shm/)|proc|sys)/.*")
 """Devices, and names of what other programs have open: a shell's redirected file is one of them."""
 PART_BYTES = 6
 """Of random numbers in a temporary name."""
-OF_OTHERS = {".snakemake_timestamp"}
-"""What the workflow puts into folders."""
+VERIFIED = ".verified.json"
+"""In a folder of training arrays: when each was found to be as its checksum says."""
+LATER = {".snakemake_timestamp", VERIFIED}
+"""What comes into a folder after it was written."""
 
 
 class Kind(NamedTuple):
@@ -126,7 +128,7 @@ def names_in(folder: Path) -> Iterator[str]:
     """Relative names of all that is no folder in a folder, links to folders among them."""
     for root, folders, files in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(root, name))]
-        for name in {*files, *links} - OF_OTHERS:
+        for name in {*files, *links} - LATER:
             yield Path(root, name).relative_to(folder).as_posix()
 
 
