@@ -27,6 +27,12 @@ class Kind(NamedTuple):
     """Of a folder that is replaced as a whole: regular expressions of the files in it. The first
     one tells the kind, each matches one at least where nothing is lost, and there are no others."""
 
+    def has(self, name: str) -> bool:
+        """Whether a file in a folder is one of this kind."""
+        return any(re.fullmatch(pattern, name) for pattern in self.names)
+
+
+ANY = Kind("a file or folder", (".*",))
 
 FILE = Kind("a file")
 LINK = Kind("a link")
@@ -117,7 +123,7 @@ def _foreign(folder: Path, kind: Kind) -> str | None:
     """What makes a folder one that is not of its kind."""
     names = list(names_in(folder))
     for name in names:
-        if not any(re.fullmatch(pattern, name) for pattern in kind.names):
+        if not kind.has(name):
             return f"a folder with {name} in it"
     if names and not any(re.fullmatch(kind.names[0], name) for name in names):
         return f"a folder without {kind.names[0]}".replace("\\", "")

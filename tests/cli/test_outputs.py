@@ -130,7 +130,11 @@ def test_outputs_and_inputs_inside_each_other(tmp_path):
     )
     tree = {"tree": tmp_path, "group": 0}
     assert "inside --tree" in refused(
-        "fetch-spectra", tmp_path, **tree, matches="m", spectra=tmp_path / "healpix/x.fits"
+        "fetch-spectra",
+        tmp_path,
+        **tree,
+        matches="m",
+        spectra=tmp_path / "healpix/a/1/coadd-a.fits",
     )
 
 

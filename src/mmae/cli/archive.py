@@ -16,7 +16,7 @@ from mmae.settings import Download, ZenodoRecord
 @path_option(
     "--results",
     "Folder of a finished run, such as results/demo.",
-    parts="(dataset|evaluation|models|paper)/.*",
+    kind=ARCHIVE,
 )
 @output_option("--output", "Folder to write.", kind=ARCHIVE)
 @click.option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from mmae.cli.options import config_option, output_option, path_argument, path_option, section
+from mmae.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
     """The options of all commands on a trained model; without galaxies, those are optional."""
     for option in (
         click.option("--name", help="The config entry that the model must be of."),
-        path_option("--model", "Folder of a trained model."),
+        path_option("--model", "Folder of a trained model.", kind=MODEL),
         path_option("--split", "NPZ of the split.", required=with_galaxies),
-        path_option("--arrays", "Folder of training arrays.", required=with_galaxies),
+        path_option("--arrays", "Folder of training arrays.", with_galaxies, ARRAYS),
     ):
         command = option(command)
     return command

@@ -1,7 +1,6 @@
 """What commands share: where settings come from, and how paths are given."""
 
 import os
-import re
 from collections.abc import Callable
 from inspect import cleandoc
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 
 from mmae.config import read_config, read_section
 from mmae.errors import InputError
-from mmae.outputs import FILE, LINK, SHARED, Kind, check_output
+from mmae.outputs import ANY, FILE, LINK, SHARED, Kind, check_output
 
 DEFAULT = "config/config.yaml"
 BELOW = "MMAE_CONFIG"
@@ -27,21 +26,17 @@ class _Path(NamedTuple):
 
     option: str
     path: Path
-    kind: Kind | None
-    """Of an output; None of an input."""
-    parts: str
-    """Of an input that is a folder: which names in it are read."""
+    kind: Kind
+    """What is written or read."""
+    is_output: bool
 
 
 def path_option(
-    name: str, help: str, required: bool = True, parts: str = ".*"
+    name: str, help: str, required: bool = True, kind: Kind = ANY
 ) -> Callable[[Command], Command]:
-    """A path to read. Whether it exists is checked where it is opened, in our own words.
-
-    Of a folder, `parts` is a regular expression of the names in it that are read.
-    """
+    """A path to read. Whether it exists is checked where it is opened, in our own words."""
     path = click.Path(path_type=Path)
-    return click.option(name, type=path, required=required, help=help, callback=reads(parts))
+    return click.option(name, type=path, required=required, help=help, callback=reads(kind))
 
 
 def output_option(
@@ -58,27 +53,27 @@ def path_argument(name: str, **more: Any) -> Callable[[Command], Command]:
     return click.argument(name, type=path, callback=reads(), **more)
 
 
-def reads(parts: str = ".*") -> Callable[[click.Context, click.Parameter, Any], Any]:
+def reads(kind: Kind = ANY) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """A callback for one or more paths to read, as of `path_option`."""
-    return lambda ctx, param, value: _note(ctx, param, value, None, parts)
+    return lambda ctx, param, value: _note(ctx, param, value, kind, False)
 
 
 def writes(kind: Kind = FILE) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """A callback for a path to write, as of `output_option`."""
-    return lambda ctx, param, value: _note(ctx, param, value, kind)
+    return lambda ctx, param, value: _note(ctx, param, value, kind, True)
 
 
 def _note(
-    ctx: click.Context, param: click.Parameter, value: Any, kind: Kind | None, parts: str = ".*"
+    ctx: click.Context, param: click.Parameter, value: Any, kind: Kind, is_output: bool
 ) -> Any:
     """Check outputs, and what is read and written against the options before."""
     option = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
     inputs, outputs = ctx.meta.setdefault("mmae.paths", ([], []))
     for path in value if isinstance(value, tuple) else () if value is None else (value,):
-        new = _Path(option, Path(path), kind, parts)
+        new = _Path(option, Path(path), kind, is_output)
         for old in outputs:
             _check_apart(old, new)
-        if kind is None:
+        if not is_output:
             inputs.append(new)
             continue
         check_output(path, kind)
@@ -99,9 +94,9 @@ def _check_apart(output: _Path, other: _Path) -> None:
                 where = "which is also"
             elif output.kind.names and taken.is_relative_to(place):
                 where = "which has in it"
-            elif other.kind is None and place.is_relative_to(taken):
-                name = place.relative_to(taken).as_posix()
-                where = "which is inside" if re.fullmatch(other.parts, name) else where
+            elif not other.is_output and place.is_relative_to(taken):
+                is_read = other.kind.has(place.relative_to(taken).as_posix())
+                where = "which is inside" if is_read else where
     both = output.path, other.path
     if output.kind is not LINK and all(map(os.path.exists, both)) and os.path.samefile(*both):
         where = "which is also"
@@ -151,7 +146,7 @@ def _read_config(
 ) -> dict[str, Any]:
     """The config of all sources; its files are inputs, too."""
     sources = sources or _default()
-    _note(ctx, param, tuple(s for s in sources if not s.lstrip().startswith("{")), None)
+    _note(ctx, param, tuple(s for s in sources if not s.lstrip().startswith("{")), ANY, False)
     return read_config(*_environment(), *sources)
 
 

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mmae")
 
-TREE_PARTS = "(zcatalog|healpix)/.*"
-"""What of a DESI tree is read: other things may lie in its folder."""
-
 
 @click.command()
 @config_option(**{"survey.simulate": Simulation})
@@ -56,7 +53,7 @@ def simulate_survey(
 @click.command()
 @config_option(crossmatch=Crossmatch)
 @path_option("--galaxiesml", "GalaxiesML HDF5 file.")
-@path_option("--desi", "DESI tree.", parts=TREE_PARTS)
+@path_option("--desi", "DESI tree.", kind=TREE)
 @output_option("--matches", "CSV to write: one row a pair, with its separation.")
 @output_option("--contested", "CSV to write: HSC rows that lost their target to a closer one.")
 @output_option("--counts", "CSV to write: what was and was not matched.")
@@ -144,7 +141,7 @@ def fetch_released(config: dict[str, Any], file: str | None, dataset: Path, sche
 
 @click.command()
 @config_option(**{"survey.desi": Desi, "download": Download})
-@path_option("--tree", "Root of a DESI tree already on disk.", False, parts=TREE_PARTS)
+@path_option("--tree", "Root of a DESI tree already on disk.", False, kind=TREE)
 @output_option("--desi", "Folder to write, with a link to the redshift catalogue.", kind=SHARED)
 def fetch_zcatalog(config: dict[str, Any], tree: Path | None, desi: Path) -> None:
     """Get DESI's redshift catalogue, from disk or from the data release."""
@@ -166,9 +163,7 @@ def fetch_zcatalog(config: dict[str, Any], tree: Path | None, desi: Path) -> Non
     download=Download,
 )
 @path_option("--matches", "CSV of matched pairs.")
-@path_option(
-    "--tree", "Root of a DESI tree on disk; else the service of the config.", False, TREE_PARTS
-)
+@path_option("--tree", "Root of a DESI tree on disk; else the service of the config.", False, TREE)
 @click.option("--group", type=click.IntRange(0), required=True, help="Which group of healpix.")
 @output_option("--spectra", "HDF5 file to write: the group's spectra, arms combined.")
 @output_option("--unavailable", "CSV to write: targets that have none, and why.")

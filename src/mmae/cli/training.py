@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mmae.cli.options import config_option, output_option, path_argument, path_option, section
-from mmae.outputs import MODEL, SHARED
+from mmae.outputs import ARRAYS, MODEL, SHARED
 from mmae.settings import Logs, Training, Tuning
 
 log = logging.getLogger("mmae")
@@ -15,7 +15,7 @@ log = logging.getLogger("mmae")
 
 @click.command()
 @config_option(training=Training, logs=Logs)
-@path_option("--arrays", "Folder of training arrays.")
+@path_option("--arrays", "Folder of training arrays.", kind=ARRAYS)
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
 @click.option("--mask", type=click.FloatRange(0, 1), required=True, help="Mask ratio.")
@@ -95,7 +95,7 @@ def train(
 
 @click.command()
 @config_option(training=Training, tuning=Tuning)
-@path_option("--arrays", "Folder of training arrays.")
+@path_option("--arrays", "Folder of training arrays.", kind=ARRAYS)
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
 @output_option("--table", "CSV to write: one row a learning rate, best first.")
