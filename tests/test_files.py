@@ -1,5 +1,6 @@
 import json
 import shutil
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -190,6 +191,15 @@ def test_pickles_are_refused(tmp_path):
     np.savez(tmp_path / "p.npz", a=np.array([{"an": "object"}], dtype=object))
     with pytest.raises(InputError, match="damaged"):
         read_npz(tmp_path / "p.npz")
+
+
+def test_an_archive_of_zeros_is_told_by_its_sizes(tmp_path):
+    np.savez_compressed(tmp_path / "z.npz", a=np.zeros(30_000_000))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"z\.npz: found 0\.2 GB packed into 0\.2 MB, expected"):
+        read_npz(tmp_path / "z.npz")
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
 
 
 def test_json_is_sorted(tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from mmae.checks import Shape, check_datasets
+from mmae.checks import Shape, check_datasets, check_zip
 from mmae.errors import InputError
 from mmae.outputs import FILE, LINK, Kind, check_output, is_temporary, temporary
 
@@ -88,6 +88,15 @@ def staged(path: Path) -> Iterator[Path]:
         raise InputError(path, f"cannot be written ({error.strerror})") from error
     finally:
         _remove(part)
+
+
+def check_space(path: Path, size: int) -> None:
+    """Raise InputError unless the disk of a path that need not exist has room for so many bytes."""
+    folder = next(above for above in (path, *path.absolute().parents) if above.exists())
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        found = f"{free / 1e9:.3f} GB free on its disk"
+        raise InputError(path, found=found, expected=f"{size / 1e9:.3f} GB")
 
 
 def _remove(path: Path) -> None:
@@ -217,6 +226,7 @@ def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.nda
         If the file is missing or damaged, or an array is missing.
     """
     path = existing(path)
+    check_zip(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)

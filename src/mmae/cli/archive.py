@@ -41,11 +41,12 @@ def archive(config: dict[str, Any], results: Path, output: Path, citation: Path)
 @click.command()
 @path_option("--archive", "Folder that `mmae archive` wrote, or a .zip or .tar.gz of it.")
 @output_option("--results", "Folder to unpack into, such as results/demo.", kind=SHARED)
-def restore(archive: Path, results: Path) -> None:
+@click.option("--force", is_flag=True, help="Replace results of another run that are there.")
+def restore(archive: Path, results: Path, force: bool) -> None:
     """Verify an archive by its checksums and unpack what figures and tables are made from."""
     from mmae.archive.reading import restore
 
-    restore(archive, results)
+    restore(archive, results, force)
 
 
 @click.command()
