@@ -1,5 +1,6 @@
 import json
 import shutil
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -18,7 +19,10 @@ from mmae.files import (
     write_table,
     write_table_formats,
 )
+from mmae.outputs import Kind
 from mmae.survey.fits_files import open_fits
+
+NOTES = Kind("notes", ("old|new",))
 
 
 def test_error_is_one_sentence_with_all_its_parts():
@@ -72,7 +76,7 @@ def test_atomic_replaces_a_folder(tmp_path):
     path = tmp_path / "folder"
     path.mkdir()
     (path / "old").touch()
-    with atomic(path) as part:
+    with atomic(path, NOTES) as part:
         part.mkdir()
         (part / "new").touch()
     assert [p.name for p in path.iterdir()] == ["new"]
@@ -116,7 +120,7 @@ def test_a_folder_is_never_seen_half_deleted(tmp_path, monkeypatch):
         rmtree(folder)
 
     monkeypatch.setattr(shutil, "rmtree", watched)
-    with atomic(path) as part:
+    with atomic(path, NOTES) as part:
         part.mkdir()
         (part / "new").touch()
     assert seen == [["new"]]
@@ -187,6 +191,15 @@ def test_pickles_are_refused(tmp_path):
     np.savez(tmp_path / "p.npz", a=np.array([{"an": "object"}], dtype=object))
     with pytest.raises(InputError, match="damaged"):
         read_npz(tmp_path / "p.npz")
+
+
+def test_an_archive_of_zeros_is_told_by_its_sizes(tmp_path):
+    np.savez_compressed(tmp_path / "z.npz", a=np.zeros(30_000_000))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"z\.npz: found 0\.2 GB packed into 0\.2 MB, expected"):
+        read_npz(tmp_path / "z.npz")
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
 
 
 def test_json_is_sorted(tmp_path):

@@ -33,10 +33,22 @@ MAGNITUDE = Limits(5.0, 35.0)
 """AB. HSC saturates at 17 and reaches 27; fluxes that are mostly noise are fainter."""
 SIZE = Limits(0.01, 100.0)
 """Half-light radius, arcsec."""
+ERROR = Limits(1e-6, 30.0)
+"""Standard deviation of a magnitude."""
 FLUX = Limits(-3e38, 3e38)
 """Finite in single precision, in any unit."""
 IVAR = Limits(0.0, 3e38)
 """Inverse variance of a flux."""
+
+
+ANY = Limits(-3e38, 3e38)
+"""Of what nothing is known."""
+
+
+def of(column: str) -> Limits:
+    """Limits of a catalogue's column by what its name ends with."""
+    ends = {"_mag": MAGNITUDE, "_radius": SIZE, "_magsigma": ERROR}
+    return next((limits for end, limits in ends.items() if column.endswith(end)), ANY)
 
 
 class Known:
@@ -56,11 +68,18 @@ class Known:
 
     def __init__(self, where: object):
         self.where = where
+        self.damaged = 0
+        """Galaxies with values that cannot be where every value should be there."""
         self.counts: dict[str, tuple[int, int, float]] = {}
         self.words: dict[str, str] = {}
 
     def __call__(
-        self, name: str, values: np.ndarray, limits: Limits, instead: float = np.nan
+        self,
+        name: str,
+        values: np.ndarray,
+        limits: Limits,
+        instead: float = np.nan,
+        damage: bool = False,
     ) -> np.ndarray:
         """The values, with another number in place of those that cannot be.
 
@@ -72,6 +91,8 @@ class Known:
         limits : Limits
         instead : float
             NaN says that the value is unknown, and values that are NaN already do not count.
+        damage : bool
+            Galaxies, along the first axis, with such values (NaN, too) are damaged.
 
         Returns
         -------
@@ -79,7 +100,9 @@ class Known:
             Of the same shape; the same array where all values can be.
         """
         bad = ~limits.contain(values)
-        if np.isnan(instead):
+        if damage:
+            self.damaged += int(bad.reshape(len(bad), -1).any(axis=1).sum())
+        elif np.isnan(instead):
             bad &= ~np.isnan(values)
         n_bad, n, example = self.counts.get(name, (0, 0, np.nan))
         if bad.any():

@@ -19,7 +19,7 @@ from typing import NamedTuple
 PACKAGE = Path(__file__).parent
 WORDS = {"help", "description"}
 """Keyword arguments that tell and do not compute."""
-WORDS_AT = {"key": 0, "path_option": 1}
+WORDS_AT = {"key": 0, "path_option": 1, "output_option": 1}
 """Functions whose argument at this place does the same."""
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import h5py
 import numpy as np
@@ -9,13 +10,15 @@ import pytest
 import torch
 
 from helpers import read_zcatalog
-from mmae.dataset.arrays import open_arrays
+from mmae.dataset import arrays as arrays_module
+from mmae.dataset.arrays import TrainingArrays, open_arrays
 from mmae.dataset.assemble import _rows
 from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE
 from mmae.models.scaling import Standardise
+from mmae.outputs import ARRAYS, check_output
 
 
 def test_the_dataset_is_what_the_authors_loader_reads(small_survey):
@@ -128,6 +131,51 @@ def test_a_fifth_of_the_magnitudes_missing_leaves_their_scale(scratch_survey, tm
     for other in scales[1:]:
         assert torch.allclose(other.mean, scales[0].mean, atol=0.2)
         assert torch.allclose(other.std, scales[0].std, rtol=0.15)
+def flip(path, times=None):
+    """Change one bit, as a disk does: nothing else says so."""
+    with path.open("r+b") as stream:
+        stream.seek(-100, 2)
+        byte = stream.read(1)[0]
+        stream.seek(-100, 2)
+        stream.write(bytes([byte ^ 1]))
+    if times:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("name", ["images", "spectra", "redshift"])
+@pytest.mark.parametrize("seen", [False, True], ids=["first use", "used before"])
+def test_a_flipped_bit_is_noticed_also_where_times_say_nothing(scratch_survey, name, seen):
+    if seen:
+        open_arrays(scratch_survey.arrays)
+    path = scratch_survey.arrays / f"{name}.npy"
+    flip(path, path.stat())
+    for _ in range(2):
+        with pytest.raises(InputError, match=rf"{name}\.npy: found SHA-256 .* as in manifest"):
+            open_arrays(scratch_survey.arrays)
+
+
+def test_arrays_are_read_through_once(scratch_survey, monkeypatch):
+    read = []
+    digest = arrays_module.file_digest
+    monkeypatch.setattr(arrays_module, "file_digest", lambda p: (read.append(p.name), digest(p))[1])
+    for _ in range(3):
+        open_arrays(scratch_survey.arrays)
+    assert len(read) == len(TrainingArrays._fields)
+    os.utime(scratch_survey.arrays / "wave.npy")
+    open_arrays(scratch_survey.arrays)
+    assert len(read) == 2 * len(TrainingArrays._fields)
+    (scratch_survey.arrays / ".verified.json").write_text("{")
+    open_arrays(scratch_survey.arrays)
+    assert len(read) == 3 * len(TrainingArrays._fields)
+    check_output(scratch_survey.arrays, ARRAYS)
+
+
+def test_arrays_in_a_folder_that_cannot_be_written_are_read(scratch_survey, monkeypatch):
+    def refuse(*arguments):
+        raise InputError("folder", "cannot be written")
+
+    monkeypatch.setattr(arrays_module, "write_json", refuse)
+    assert len(open_arrays(scratch_survey.arrays).redshift) == 150
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ def write_dataset(
         for name in (layout.RA, layout.DEC, *layout.MAGNITUDES):
             file[name] = ours[name.rpartition("/")[2]].to_numpy()
         shape = (n, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
-        image = file.create_dataset(layout.IMAGE, shape, np.float32, chunks=(1, *shape[1:]))
+        # in one piece, so that trainings can map it into memory as it is
+        image = file.create_dataset(layout.IMAGE, shape, np.float32)
         flux, ivar = (
             file.create_dataset(name, (n, n_wave), np.float32, chunks=(1, n_wave))
             for name in (layout.FLUX, layout.IVAR)

@@ -45,6 +45,10 @@ SEPARATION = "separation_arcsec"
 """(N,) between the HSC and the DESI position."""
 
 
+FOLDERS = ("hsc", "HSC_metadata", "DESI_fibermap")
+"""Where a column of HSC's or DESI's catalogue stands in this project's file, or the release's."""
+
+
 @contextmanager
 def open_dataset(path: Path | str) -> Iterator[h5py.File]:
     """Open a GalaxiesML-Spectra file after checking its datasets.
@@ -131,3 +135,9 @@ def describe(path: Path | str) -> pd.DataFrame:
         [(name, found.get(name, ""), expected.get(name, "")) for name in names],
         columns=["dataset", "found", "expected"],
     )
+
+
+def find_column(file: h5py.File, column: str) -> str | None:
+    """The dataset of a catalogue column: as named, or among HSC's in this or the release's file."""
+    names = (column, *(f"{folder}/{column}" for folder in FOLDERS))
+    return next((name for name in names if isinstance(file.get(name), h5py.Dataset)), None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from mmae.errors import InputError
+from mmae.limits import Known
 
 if TYPE_CHECKING:
     import h5py
@@ -48,6 +49,8 @@ class Modality:
     Settings: ClassVar[type]
     Geometry: ClassVar[type]
     """A frozen dataclass of plain values; two that differ do not fit."""
+    verbatim: ClassVar[str | None] = None
+    """Dataset of which the values are the numbers as they stand there."""
     weight: ClassVar[float]
     """Of its loss beside a redshift loss of weight 1."""
 
@@ -65,8 +68,15 @@ class Modality:
         """
         raise NotImplementedError
 
-    def read(self, file: "h5py.File", rows: slice) -> np.ndarray:
-        """Values of some galaxies, (B, *shape) float32; NaN where the data lack them."""
+    def is_in(self, file: "h5py.File") -> bool:
+        """Whether a file has the modality."""
+        raise NotImplementedError
+
+    def read(self, file: "h5py.File", rows: slice, known: Known) -> np.ndarray:
+        """Values of some galaxies, (B, *shape) float32.
+
+        What cannot be is missing, NaN, and told to `known`.
+        """
         raise NotImplementedError
 
     @property

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from mmae import limits
 from mmae.dataset import layout
-from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
+from mmae.instruments import BANDS, IMAGE_SIZE, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
+from mmae.limits import Known
 from mmae.metrics.image_quality import COLOURS, colour_error, psnr, shape_errors, ssim
 from mmae.modalities.base import Measured, Modality
+from mmae.survey.galaxiesml import read_images
 from mmae.settings import Arrays, ImageModality
 
 if TYPE_CHECKING:
@@ -33,21 +36,25 @@ class Image(Modality):
     """Flux (C, H, W)."""
 
     Settings, Geometry = ImageModality, ImageGeometry
+    verbatim = layout.IMAGE
     weight = 0.1
     summary = ("psnr", "dB", psnr)
 
     @classmethod
     def of_file(cls, name: str, settings: ImageModality, file: "h5py.File", arrays: Arrays) -> Self:
         """Images as a dataset file has them."""
-        size = file[layout.IMAGE].shape[-1]
+        size = min(file[layout.IMAGE].shape[-1], IMAGE_SIZE)
         geometry = ImageGeometry(BANDS, size, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG)
         return cls(name, settings, geometry)
 
-    def read(self, file: "h5py.File", rows: slice) -> np.ndarray:
-        """Flux of some galaxies; pixels that are not finite are missing."""
-        flux = file[layout.IMAGE][rows].astype(np.float32)
-        flux[~np.isfinite(flux)] = np.nan
-        return flux
+    def is_in(self, file: "h5py.File") -> bool:
+        """Whether a file has images."""
+        return layout.IMAGE in file
+
+    def read(self, file: "h5py.File", rows: slice, known: Known) -> np.ndarray:
+        """Flux of some galaxies; of larger images, the middle."""
+        flux = read_images(file, rows)
+        return known(layout.IMAGE, flux, limits.FLUX, damage=True)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 from pydantic.dataclasses import dataclass
 
+from mmae import limits
 from mmae.dataset import layout
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
+from mmae.limits import Known
 from mmae.metrics.hidden import composite
 from mmae.metrics.line_quality import BPT_RATIOS, COMPARED_LINES, bpt_errors, line_errors
 from mmae.metrics.spectrum_quality import continuum_slope_error, cosine_similarity, mse
@@ -57,9 +59,17 @@ class Spectrum(Modality):
         pooled = tuple(float(x) for x in pool(wave, arrays.pool))
         return cls(name, settings, SpectrumGeometry(pooled, arrays.pool, NORMALISATION))
 
-    def read(self, file: "h5py.File", rows: slice) -> np.ndarray:
+    def is_in(self, file: "h5py.File") -> bool:
+        """Whether a file has spectra."""
+        return layout.FLUX in file
+
+    def read(self, file: "h5py.File", rows: slice, known: Known) -> np.ndarray:
         """Normalised and pooled flux; a pooled pixel without any data is missing."""
         flux, ivar = file[layout.FLUX][rows], file[layout.IVAR][rows]
+        ivar = known(layout.IVAR, ivar, limits.IVAR, instead=0, damage=True)
+        weighted = known(layout.FLUX, np.where(ivar > 0, flux, 0), limits.FLUX, damage=True)
+        ivar = np.where(np.isnan(weighted), 0, ivar)
+        flux = np.where(np.isnan(weighted), 0, flux)
         width = self.geometry.pool
         pooled = pool(normalise(flux, ivar), width)
         n = pooled.shape[1]

@@ -9,11 +9,14 @@ import h5py
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from mmae import limits
 from mmae.dataset import layout
-from mmae.dataset.photometry import MEASURED
+from mmae.dataset.photometry import MEASURED, aperture_instead
 from mmae.errors import InputError
 from mmae.files import open_hdf5
+from mmae.limits import Known
 from mmae.modalities.base import Measured, Modality
+from mmae.survey.galaxiesml import read_images
 from mmae.settings import Arrays, VectorModality
 
 if TYPE_CHECKING:
@@ -83,7 +86,7 @@ class Vector(Modality):
             return [column]
         found = layout.find_column(source, column)
         if found is None:
-            instead = layout.aperture_instead(column)
+            instead = aperture_instead(column)
             if instead is None:
                 raise InputError(
                     source.filename,
@@ -96,12 +99,20 @@ class Vector(Modality):
         width = 1 if source[found].ndim == 1 else source[found].shape[1]
         return [column] if width == 1 else [f"{column}.{k}" for k in range(width)]
 
-    def read(self, file: h5py.File, rows: slice) -> np.ndarray:
-        """Numbers, and their errors behind them; those that cannot be are missing."""
+    def is_in(self, file: h5py.File) -> bool:
+        """Whether a file has the numbers."""
+        try:
+            made = type(self).of_file(self.name, self.settings, file, None)
+        except InputError:
+            return False
+        return made.geometry == self.geometry
+
+    def read(self, file: h5py.File, rows: slice, known: Known) -> np.ndarray:
+        """Numbers, and their errors behind them."""
         with self._source(file) as source:
             where = rows if self.settings.file is None else _joined(file, source, rows)
             parts = [
-                self._column(file, source, column, rows, where)
+                known(column, self._column(file, source, column, rows, where), limits.of(column))
                 for column in (*self.settings.columns, *self.settings.errors)
             ]
         return np.concatenate(parts, axis=1).astype(np.float32)
@@ -115,16 +126,16 @@ class Vector(Modality):
         where: slice | np.ndarray,
     ) -> np.ndarray:
         """One column, (B, 1) or more."""
-        names = self._names(source, column)
-        if names[0] in MEASURED:
-            return MEASURED[names[0]](file[layout.IMAGE][rows])[:, None]
+        measured = MEASURED.get(self._names(source, column)[0])
+        if measured is not None:
+            return measured(read_images(file, rows))[:, None]
         dataset = source[layout.find_column(source, column)]
         if isinstance(where, slice):
             values = dataset[where].astype(float)
         else:
             values = np.full((len(where), *dataset.shape[1:]), np.nan)
             values[where >= 0] = dataset[:][where[where >= 0]]
-        return layout.physical(column, values.reshape(len(values), -1))
+        return values.reshape(len(values), -1)
 
     @property
     def n_values(self) -> int:

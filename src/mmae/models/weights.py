@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from mmae.checks import check_zip
 from mmae.errors import InputError
 from mmae.models import build_model
 
@@ -72,7 +73,8 @@ def load_model(
             path, key="name", found=repr(description.get("name")), expected=f"model {name!r}"
         )
     if not isinstance(model, nn.Module):
-        model.load(_existing(folder / REGRESSOR))
+        check_zip(_existing(folder / REGRESSOR))
+        model.load(folder / REGRESSOR)
         return model, description
     weights = _existing(folder / WEIGHTS)
     try:

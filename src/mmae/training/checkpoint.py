@@ -3,8 +3,9 @@
 import json
 import logging
 import os
-import shutil
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from mmae.files import atomic
 
 log = logging.getLogger(__name__)
 
+OURS = re.compile(r"\.?\d{9,}\.(pt|sha256)(\.[0-9a-f]{12}\.part)?")
+"""Names of checkpoints, their checksums, and what a killed writer of either left."""
 KEPT = 2
 """A damaged last checkpoint falls back to the one before."""
 LAYOUT = 2
@@ -30,7 +33,7 @@ class Checkpoints:
     Parameters
     ----------
     folder : Path
-        Made when it is needed; nothing else may be in it.
+        Made when it is needed. Of what others have in it nothing is touched.
     identity : mapping
         What the training is (model, its config, mask ratio, seed): JSON values. A checkpoint of
         another training is refused.
@@ -101,11 +104,17 @@ class Checkpoints:
     def clear(self) -> None:
         """Delete all: the training is finished."""
         # a job that its scheduler lost may do the same
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if OURS.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
+            # unless others have something in it
+            self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
-        """Checkpoints, oldest first."""
-        return sorted(self.folder.glob("*.pt")) if self.folder.is_dir() else []
+        """Checkpoints, oldest first; other files may have similar names."""
+        paths = self.folder.glob("*.pt") if self.folder.is_dir() else ()
+        return sorted(path for path in paths if OURS.fullmatch(path.name))
 
     def _check(self, path: Path, found: Mapping[str, Any]) -> None:
         """Raise InputError unless a checkpoint is of this training."""

@@ -16,6 +16,7 @@ from astropy.io import fits
 from mmae.files import atomic
 from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, SEEING_ARCSEC, flux_from_mag, mag_from_flux
 from mmae.orphans import end_with
+from mmae.outputs import TREE
 from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
@@ -27,6 +28,9 @@ from mmae.survey.simulated.spectra import add_spike, lose_pixels, observe
 
 CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
 """Streams of random numbers, so that no step's draws depend on another's."""
+
+MARK = "simulated.txt"
+"""Tells the tree from a real one, which is not replaced."""
 
 AHEAD = 16
 """Chunks that are rendered or wait to be written at a time."""
@@ -114,7 +118,9 @@ def _write_desi(
 ) -> None:
     """Write the DESI tree: the redshift catalogue and one coadd file a survey, program, healpix."""
     seeds = _seeds(settings.seed, SPECTRA, len(catalogs.desi))
-    with atomic(root) as part:
+    with atomic(root, TREE) as part:
+        part.mkdir()
+        (part / MARK).write_text("Simulated by galaxy-mmae: no spectrum in here is of the sky.\n")
         write_zcatalog(part, catalogs.desi)
 
         def write_group(group: tuple[tuple, pd.DataFrame]) -> Callable[[], None]:
