@@ -131,6 +131,8 @@ def test_a_fifth_of_the_magnitudes_missing_leaves_their_scale(scratch_survey, tm
     for other in scales[1:]:
         assert torch.allclose(other.mean, scales[0].mean, atol=0.2)
         assert torch.allclose(other.std, scales[0].std, rtol=0.15)
+
+
 def flip(path, times=None):
     """Change one bit, as a disk does: nothing else says so."""
     with path.open("r+b") as stream:

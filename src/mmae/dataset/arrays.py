@@ -61,9 +61,7 @@ def open_arrays(folder: Path | str) -> TrainingArrays:
         raise InputError(
             folder / MANIFEST, key="modalities", found="none", expected="those of the arrays"
         ) from error
-    arrays = {
-        name: _open(folder, name, described.get(name, {})) for name in (*names, *OTHERS)
-    }
+    arrays = {name: _open(folder, name, described.get(name, {})) for name in (*names, *OTHERS)}
     _verify(Path(folder), described)
     return TrainingArrays(
         {name: arrays[name] for name in names},

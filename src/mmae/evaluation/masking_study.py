@@ -132,7 +132,10 @@ def _quality(
     measures = [one.summary[2] for one in model.modalities.values()]
     # a batch at a time: errors of all images in double precision are gigabytes
     parts = [
-        [measure(*true_and_rebuilt(said, name)) for name, measure in zip(model.modalities, measures, strict=True)]
+        [
+            measure(*true_and_rebuilt(said, name))
+            for name, measure in zip(model.modalities, measures, strict=True)
+        ]
         for said in reconstructed_batches(model, arrays, rows, view, seed, batch_size)
     ]
     return [np.concatenate(values) for values in zip(*parts, strict=True)]

@@ -14,6 +14,7 @@ from mmae.settings import View
 
 Model = GalaxyModel | Estimator
 Shown = tuple[Batch, Masks]
+EXAMPLE = '{"spectrum": 1.0}'
 
 
 def read_view(name: str, config: Mapping[str, Any]) -> View:
@@ -35,7 +36,7 @@ def read_view(name: str, config: Mapping[str, Any]) -> View:
         raise InputError(
             "view",
             found=repr(name),
-            expected=f"one of views in the config, {list(views)}, or JSON as '{{\"spectrum\": 1.0}}'",
+            expected=f"one of views in the config, {list(views)}, or JSON as {EXAMPLE}",
         )
     return read_section(View, views[name], "config", f"views.{name}")
 

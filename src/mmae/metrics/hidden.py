@@ -33,7 +33,7 @@ def checked(
     hidden = np.asarray(hidden)
     if true.ndim == 4 and hidden.ndim == 3:
         hidden = hidden[:, None]
-    fits = hidden.shape in (true.shape, true.shape[:1] + (1,) + true.shape[2:])
+    fits = hidden.shape in (true.shape, (*true.shape[:1], 1, *true.shape[2:]))
     if true.ndim not in (2, 4) or reconstruction.shape != true.shape or not fits:
         raise InputError(
             what,

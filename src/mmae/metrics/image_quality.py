@@ -1,9 +1,9 @@
 """How well hidden parts of images are reconstructed: pixels, structure, colours and shapes.
 
-Images are (B, C, H, W), fluxes with zero point 27.0 in g r i z y; hidden is True where the model was
-not shown the image: (B, C, H, W), or (B, H, W) for all bands alike. Colours and shapes are of the composite: the truth where it was
-shown, the reconstruction where it was hidden. Everything is NaN for galaxies of which nothing that
-counts was hidden.
+Images are (B, C, H, W), fluxes with zero point 27.0 in g r i z y; hidden is True where the model
+was not shown the image: (B, C, H, W), or (B, H, W) for all bands alike. Colours and shapes are of
+the composite: the truth where it was shown, the reconstruction where it was hidden. Everything is
+NaN for galaxies of which nothing that counts was hidden.
 """
 
 from functools import cache

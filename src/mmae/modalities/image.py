@@ -1,4 +1,4 @@
-"""Images in several bands, flux as the survey gives it: patches are tokens, in all bands at once."""
+"""Images in several bands, flux as the survey gives it: patches of all bands are tokens."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
@@ -12,8 +12,8 @@ from mmae.instruments import BANDS, IMAGE_SIZE, PIXEL_SCALE_ARCSEC, ZERO_POINT_M
 from mmae.limits import Known
 from mmae.metrics.image_quality import COLOURS, colour_error, psnr, shape_errors, ssim
 from mmae.modalities.base import Measured, Modality
-from mmae.survey.galaxiesml import read_images
 from mmae.settings import Arrays, ImageModality
+from mmae.survey.galaxiesml import read_images
 
 if TYPE_CHECKING:
     import h5py

@@ -16,8 +16,8 @@ from mmae.errors import InputError
 from mmae.files import open_hdf5
 from mmae.limits import Known
 from mmae.modalities.base import Measured, Modality
-from mmae.survey.galaxiesml import read_images
 from mmae.settings import Arrays, VectorModality
+from mmae.survey.galaxiesml import read_images
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -201,7 +201,9 @@ class Vector(Modality):
         """Error of each number."""
         error = np.where(hidden, reconstruction - true, np.nan)
         for column, values in zip(self.geometry.columns, error.T, strict=False):
-            yield Measured(f"{self.name} {column}", "", "as in the catalogue", "median", True, values)
+            yield Measured(
+                f"{self.name} {column}", "", "as in the catalogue", "median", True, values
+            )
 
 
 def _joined(file: h5py.File, source: h5py.File, rows: slice) -> np.ndarray:

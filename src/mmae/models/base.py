@@ -76,7 +76,11 @@ class GalaxyModel(nn.Module):
 
     def total(self, parts: Mapping[str, Tensor]) -> Tensor:
         """What is minimised, of the means of all losses: their sum."""
-        return torch.stack(list(parts.values())).sum() if len(parts) > 1 else next(iter(parts.values()))
+        return (
+            torch.stack(list(parts.values())).sum()
+            if len(parts) > 1
+            else next(iter(parts.values()))
+        )
 
     def predict(self, batch: Batch, masks: Masks) -> Prediction:
         """Say what the model knows of galaxies of which something is hidden."""

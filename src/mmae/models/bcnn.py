@@ -84,7 +84,9 @@ class Bcnn(GalaxyModel):
 
     def features(self, batch: Batch) -> Tensor:
         """What the last layer reads: (B, F)."""
-        image = self.scale(batch.values[self.settings.image]).contiguous(memory_format=torch.channels_last)
+        image = self.scale(batch.values[self.settings.image]).contiguous(
+            memory_format=torch.channels_last
+        )
         features = self.dense(self.convolutions(image))
         if self.settings.magnitude_dense:
             magnitudes = self.magnitude_dense(self.standardise(self._magnitudes(batch)))

@@ -1,4 +1,4 @@
-"""What is hidden of galaxies: one function a kind of mask. True = hidden, and nowhere else reversed.
+"""What is hidden of galaxies: one function a kind of mask. True = hidden, nowhere the reverse.
 
 A mask hides tokens, or values inside them: bands, pixels. The kinds, with their arguments, are
 named in `mmae.settings.masks.MASK_KINDS`; functions of the same names stand below.

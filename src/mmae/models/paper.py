@@ -162,7 +162,10 @@ class PaperMMAE(GalaxyModel):
         """
         joint = self.encode(values, masks)  # (B, M D)
         return Output(
-            {name: one.arrange(self.decoders[name](joint)) for name, one in self.modalities.items()},
+            {
+                name: one.arrange(self.decoders[name](joint))
+                for name, one in self.modalities.items()
+            },
             self.redshift_head(joint).squeeze(-1),  # (B,)
             joint,
         )
@@ -172,7 +175,9 @@ class PaperMMAE(GalaxyModel):
         if self.settings.masking == "drop":
             return self.encode_visible(values, masks)
         tokens = {
-            name: Tokens(self.encoders[name](hide(self.embed(name, values[name], mask), mask.tokens)))
+            name: Tokens(
+                self.encoders[name](hide(self.embed(name, values[name], mask), mask.tokens))
+            )
             for name, mask in masks.items()
         }
         return self.concatenate(self.fuse(tokens))
@@ -204,7 +209,9 @@ class PaperMMAE(GalaxyModel):
             if shown:
                 own = {name: masks[name].of(rows, joint.device) for name in shown}
                 tokens = {
-                    name: self._encoded(name, keep(self.embed(name, values[name][rows], mask), mask.tokens))
+                    name: self._encoded(
+                        name, keep(self.embed(name, values[name][rows], mask), mask.tokens)
+                    )
                     for name, mask in own.items()
                 }
                 part = self.concatenate(self.fuse(tokens))
@@ -271,7 +278,9 @@ class PaperMMAE(GalaxyModel):
     def reconstruct(self, batch: Batch, masks: Masks) -> tuple[dict[str, Tensor], Prediction]:
         """Values of each modality, and what `predict` says."""
         output = self(batch.values, self.complete(batch, masks))
-        values = {name: self.scales[name].inverse(part) for name, part in output.reconstruction.items()}
+        values = {
+            name: self.scales[name].inverse(part) for name, part in output.reconstruction.items()
+        }
         return values, Prediction(output.z_pred, embedding=output.embedding)
 
     def slow_parameters(self) -> list[nn.Parameter]:

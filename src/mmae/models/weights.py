@@ -11,6 +11,7 @@ from torch import nn
 
 from mmae.checks import check_zip
 from mmae.errors import InputError
+from mmae.modalities import from_plain, to_plain
 from mmae.models import build_model
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict
     model : GalaxyModel or Estimator
     description : dict
         Must have `model`, the config entry; the rest (mask ratio, seed, training) is told on.
+        The modalities that the model reads, with their geometry, are added.
     """
+    description = description | {"modalities": to_plain(model.modalities.values())}
     if isinstance(model, nn.Module):
         state = {name: values.contiguous().cpu() for name, values in model.state_dict().items()}
         save_file(state, folder / WEIGHTS)
@@ -65,9 +68,12 @@ def load_model(
     path = _existing(folder / MODEL)
     try:
         description = json.loads(path.read_text())
-        model = build_model(description["model"], str(path))
+        modalities = from_plain(description["modalities"], path)
+        model = build_model(description["model"], modalities, str(path))
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(path, found=f"no description ({error})", expected="key 'model'") from error
+        raise InputError(
+            path, found=f"no description ({error})", expected="keys 'model' and 'modalities'"
+        ) from error
     if name is not None and description.get("name") != name:
         raise InputError(
             path, key="name", found=repr(description.get("name")), expected=f"model {name!r}"

@@ -14,9 +14,7 @@ from mmae.settings.base import key
 OTHER = "other"
 
 
-def other_kind(
-    what: str, folder: Path, known: Mapping[str, type], **keys: tuple[Any, Any]
-) -> type:
+def other_kind(what: str, folder: Path, known: Mapping[str, type], **keys: tuple[Any, Any]) -> type:
     """Settings of a kind that its user added; its file has the keys, read when it is used.
 
     Parameters

@@ -47,5 +47,3 @@ class View:
 
     hidden: dict[Name, Masks] = key("modality -> what is hidden of it; all others are shown")
     label: str = key("in tables and figures; empty: nothing to be said", default="")
-
-

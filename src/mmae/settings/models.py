@@ -86,7 +86,9 @@ class PaperModel(CanDo):
         "hidden and do not count",
         default="zero",
     )
-    mask_channel: bool = key("tell the model which values inside its tokens are hidden", default=False)
+    mask_channel: bool = key(
+        "tell the model which values inside its tokens are hidden", default=False
+    )
     training: Overrides = own_training()
 
     @property

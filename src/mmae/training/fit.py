@@ -172,7 +172,7 @@ def batches(
     settings: Training,
     fabric: Fabric,
 ) -> Iterator[tuple[Batch, Share]]:
-    """This process's part of each batch of the running epoch that is still to come."""
+    """The part of this process of each batch of the running epoch that is still to come."""
     order = generator_of(seed, ORDER, state.epoch)
     whole = list(batches_of(rows, settings.batch_size, order))
     n_done = state.steps - (state.epoch - 1) * len(whole)
