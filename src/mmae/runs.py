@@ -1,20 +1,15 @@
 """Which runs a config asks for, and in which folders they are: said once, for rules and archives.
 
-A run is a trained model; a view is what it is shown of the test galaxies.
+A run is a trained model; it is tested under a view, what it is shown of the test galaxies.
 """
 
 from typing import NamedTuple
 
-from mmae.settings import Settings
+from mmae.settings import BOTH_HIDDEN, HEADLINE_VIEW, SPECTRUM_ALONE, WHOLE_IMAGE, Settings
 from mmae.settings.models import READOUTS
 
 NOTHING_HIDDEN = 0.0
 """Mask ratio of models that hide nothing in training."""
-WHOLE_IMAGE, SPECTRUM_ALONE = "image0.00-spectrum1.00", "image1.00-spectrum0.00"
-HEADLINE_VIEW = "image0.25-spectrum1.00"
-"""The paper's test: a quarter of the image is hidden, and all of the spectrum."""
-BOTH_HIDDEN = "image0.75-spectrum0.75"
-"""What Figure 1 shows, and the view in which reconstructions are measured."""
 
 
 class Run(NamedTuple):
@@ -34,7 +29,7 @@ class Run(NamedTuple):
         return self._replace(model=f"{self.model}-{name}")
 
 
-class View(NamedTuple):
+class Tested(NamedTuple):
     """A run and what it is shown."""
 
     run: Run
@@ -72,12 +67,12 @@ def _seeds(settings: Settings, model: str) -> list[Run]:
     return [Run(model, mask, seed) for seed in (*grid.seeds, *grid.more_seeds)]
 
 
-def probed(settings: Settings) -> list[View]:
+def probed(settings: Settings) -> list[Tested]:
     """Runs whose embeddings are read out: of images, and of spectra."""
     grid = settings.grid
     parts = {WHOLE_IMAGE: grid.probes, SPECTRUM_ALONE: grid.spectrum_probes}
     return [
-        View(run, view)
+        Tested(run, view)
         for view, models in parts.items()
         for model in models
         for run in _seeds(settings, model)
@@ -90,23 +85,22 @@ def trained(settings: Settings) -> list[Run]:
     return list(dict.fromkeys(runs))
 
 
-def predicted(settings: Settings) -> list[View]:
+def predicted(settings: Settings) -> list[Tested]:
     """Runs that give redshifts themselves, under each view in which they are tested.
 
     Other mask ratios than the headline's are in the masking study.
     """
-    tests = [f"image{mask:.2f}-spectrum1.00" for mask in settings.grid.test_masks]
     compared = [run for run in masked(settings) if run.mask == settings.headline.mask]
-    views = [View(run, view) for run in compared for view in tests]
-    views += [View(run, WHOLE_IMAGE) for run in baselines(settings)]
+    tests = [Tested(run, view) for run in compared for view in settings.grid.views]
+    tests += [Tested(run, WHOLE_IMAGE) for run in baselines(settings)]
     # Figure 3, whatever the grid's views are
-    return list(dict.fromkeys([*views, View(headline(settings), HEADLINE_VIEW)]))
+    return list(dict.fromkeys([*tests, Tested(headline(settings), HEADLINE_VIEW)]))
 
 
-def scored(settings: Settings) -> list[View]:
+def scored(settings: Settings) -> list[Tested]:
     """Everything that gives redshifts: runs themselves, and readouts of their embeddings."""
     readouts = [
-        View(view.run.readout(name), view.view) for view in probed(settings) for name in READOUTS
+        Tested(view.run.readout(name), view.view) for view in probed(settings) for name in READOUTS
     ]
     return predicted(settings) + readouts
 
@@ -117,22 +111,24 @@ def compared(settings: Settings) -> list[Run]:
 
 
 def studied(settings: Settings) -> list[Run]:
-    """Runs of the masking study, one a mask ratio."""
+    """Runs of the masking study: one a mask ratio, and models trained with physical masks."""
     shown = headline(settings)
-    return [shown._replace(mask=mask) for mask in settings.grid.masks]
+    found = [shown._replace(mask=mask) for mask in settings.grid.masks]
+    others = [shown._replace(model=model) for model in settings.grid.study_models]
+    return list(dict.fromkeys([*found, *others]))
 
 
-def measured(settings: Settings) -> list[View]:
+def measured(settings: Settings) -> list[Tested]:
     """Runs whose reconstructions are measured: all ratios alike, and the headline's image alone."""
-    views = [View(run, BOTH_HIDDEN) for run in studied(settings)]
-    return [*views, View(headline(settings), HEADLINE_VIEW)]
+    views = [Tested(run, BOTH_HIDDEN) for run in studied(settings)]
+    return [*views, Tested(headline(settings), HEADLINE_VIEW)]
 
 
-def pictured(settings: Settings) -> list[View]:
+def pictured(settings: Settings) -> list[Tested]:
     """What Figures 1 and 2 show."""
-    return [View(headline(settings), view) for view in (BOTH_HIDDEN, WHOLE_IMAGE)]
+    return [Tested(headline(settings), view) for view in (BOTH_HIDDEN, WHOLE_IMAGE)]
 
 
-def embedded(settings: Settings) -> list[View]:
+def embedded(settings: Settings) -> list[Tested]:
     """Whose embeddings are drawn and searched: the first seed of what is read out."""
     return [view for view in probed(settings) if view.run.seed == settings.grid.seeds[0]]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from snakemake.logging import logger
 from snakemake.utils import update_config
 
 from mmae import runs
-from mmae.archive.contents import ESTIMATORS, workflow_outputs
+from mmae.archive.contents import workflow_outputs
 from mmae.archive.reading import read_archive
 from mmae.checks import check_writable
 from mmae.cluster import Request, check_requests, profile_of
@@ -21,7 +22,7 @@ from mmae.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
 from mmae.provenance import code_digest
 from mmae.config import from_text, read_section
-from mmae.settings import Settings, training_of
+from mmae.settings import Settings, can_do, training_of
 from mmae.timing import write_timings
 
 # what stands inside a mapping of --config reaches us as text
@@ -74,7 +75,7 @@ wildcard_constraints:
     mask=r"[01]\.\d\d",
     seed=r"\d+",
     group=r"\d{3}",
-    view=r"image[01]\.\d\d-spectrum[01]\.\d\d",
+    view="|".join(map(re.escape, SETTINGS.views)),
 
 
 def paper(name):
@@ -114,6 +115,21 @@ def group_spectra(path):
 def if_matched_here(path):
     """A path that exists only where pairs are matched and cleaned here."""
     return [] if RELEASED else path
+
+
+def unpaired_images(wildcards):
+    """Where images without a spectrum are, if they are kept."""
+    if RELEASED or not SETTINGS.dataset.unpaired:
+        return {}
+    return {
+        "galaxiesml": catalog("galaxiesml.hdf5"),
+        "unpaired": f"results/{SURVEY}/dataset/unpaired.csv",
+    }
+
+
+def options_of(files, *names):
+    """Options for those of some files of a rule that there are."""
+    return [f"--{name}={files[name]}" for name in names if name in files.keys()]
 
 
 def if_released(path):
@@ -173,10 +189,14 @@ def training_settings(wildcards):
     return training_of(SETTINGS.training, model.training)
 
 
+def is_network(wildcards):
+    """Whether the model of a rule is trained in epochs, by processes, on a GPU if there is one."""
+    return can_do(SETTINGS.models[wildcards.model]).fitted_by == "gradient"
+
+
 def n_processes(wildcards):
     """How many processes train the model; scikit-learn's have one."""
-    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
-    return 1 if is_estimator else training_settings(wildcards).processes
+    return training_settings(wildcards).processes if is_network(wildcards) else 1
 
 
 def launcher(wildcards):
@@ -191,7 +211,9 @@ def launcher(wildcards):
 def model_code(entry):
     """Digest of the source of a command and of the model that the wildcard names."""
     return lambda wildcards: code(
-        entry, f"mmae.models.{SETTINGS.models[wildcards.model].kind}"
+        entry,
+        f"mmae.models.{SETTINGS.models[wildcards.model].kind}",
+        *modality_kinds(),
     )
 
 
@@ -202,9 +224,8 @@ def model_threads(wildcards):
 
 def model_gpu(wildcards):
     """A GPU for each process of a training: profiles/default says how many there are."""
-    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
     on_cpu = training_settings(wildcards).device == "cpu"
-    return 0 if on_cpu or is_estimator else n_processes(wildcards)
+    return 0 if on_cpu or not is_network(wildcards) else n_processes(wildcards)
 
 
 def slurm_request(job):
@@ -229,8 +250,7 @@ def check_slurm():
 
 def evaluation_gpu(wildcards):
     """A GPU for a rule that predicts with a network, if the config says so."""
-    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
-    return 0 if SETTINGS.evaluation.device == "cpu" or is_estimator else 1
+    return int(SETTINGS.evaluation.device != "cpu" and is_network(wildcards))
 
 
 def compared_runs(wildcards):
@@ -261,6 +281,17 @@ def reference(wildcards):
     if wildcards.survey != SURVEY:
         return f"himes2025 0.75 {runs.HEADLINE_VIEW}"
     return f"{HEADLINE.model} {HEADLINE.mask:.2f} {runs.HEADLINE_VIEW}"
+
+
+def view_labels():
+    """Views in words, for notebooks."""
+    return json.dumps({name: view.label for name, view in SETTINGS.views.items()})
+
+
+def modality_kinds():
+    """Modules of the kinds of modalities, which no import names."""
+    kinds = {one.kind for one in SETTINGS.modalities.values()}
+    return [f"mmae.modalities.{kind}" for kind in sorted(kinds)]
 
 
 def settings(*sections):

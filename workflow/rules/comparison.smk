@@ -48,6 +48,7 @@ rule comparison:
         folders=lambda wildcards, input: folders(input.metrics),
         reference=reference,
         published_as=json.dumps(published_as(SETTINGS)),
+        view_labels=view_labels(),
         scoring=SETTINGS.scoring,
         code=code("mmae.cli.paper:notebook", "notebooks/comparison.ipynb"),
     shell:
@@ -56,6 +57,7 @@ rule comparison:
             --set folders {params.folders:q} \
             --set reference {params.reference:q} \
             --set published_as {params.published_as:q} \
+            --set view_labels {params.view_labels:q} \
             --set bootstrap_samples {params.scoring.bootstrap_samples} \
             --set bootstrap_seed {params.scoring.bootstrap_seed} \
             --set low_redshift {params.scoring.low_redshift} \
@@ -179,11 +181,13 @@ rule uncertainty:
         runtime=on_retry(15),
     params:
         folders=lambda wildcards, input: folders(input.metrics),
+        view_labels=view_labels(),
         code=code("mmae.cli.paper:notebook", "notebooks/uncertainty.ipynb"),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set folders {params.folders:q} \
+            --set view_labels {params.view_labels:q} \
             --set table {output.table:q} \
             --set figure {output.figure:q}
         """

@@ -11,6 +11,7 @@ rule clean:
         dataset="results/{survey}/dataset/galaxiesml_spectra.hdf5",
         report="results/{survey}/dataset/cleaning.csv",
         removed="results/{survey}/dataset/removed.csv",
+        unpaired="results/{survey}/dataset/unpaired.csv",
     log:
         "results/{survey}/logs/clean.log",
     benchmark:
@@ -22,7 +23,7 @@ rule clean:
         mem_mb=on_retry(2000),
         runtime=on_retry(120),
     params:
-        settings=lambda wildcards: settings("clean"),
+        settings=lambda wildcards: settings("clean", "dataset"),
         code=code("mmae.cli.dataset:clean"),
     shell:
         """
@@ -34,6 +35,7 @@ rule clean:
             --dataset {output.dataset:q} \
             --report {output.report:q} \
             --removed {output.removed:q} \
+            --unpaired {output.unpaired:q} \
             2>&1 | tee {log:q}
         """
 
@@ -70,6 +72,7 @@ rule split:
 rule training_arrays:
     """Section 4: normalise and pool the spectra once, as memory-mapped arrays."""
     input:
+        unpack(unpaired_images),
         dataset=DATASET,
     output:
         arrays=directory("results/{survey}/dataset/arrays"),
@@ -84,13 +87,15 @@ rule training_arrays:
         mem_mb=on_retry(2000),
         runtime=on_retry(120),
     params:
-        settings=lambda wildcards: settings("arrays"),
-        code=code("mmae.cli.dataset:training_arrays"),
+        settings=lambda wildcards: settings("arrays", "modalities"),
+        more=lambda wildcards, input: options_of(input, "galaxiesml", "unpaired"),
+        code=code("mmae.cli.dataset:training_arrays", *modality_kinds()),
     shell:
         """
         mmae training-arrays \
             --config {params.settings:q} \
             --dataset {input.dataset:q} \
+            {params.more:q} \
             --arrays {output.arrays:q} \
             2>&1 | tee {log:q}
         """

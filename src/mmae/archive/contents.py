@@ -5,15 +5,13 @@ from pathlib import Path
 from mmae import runs
 from mmae.errors import InputError
 from mmae.settings import Settings
-from mmae.settings.models import KINDS
+from mmae.settings.models import KINDS, can_do
 
 RESTORED = ("dataset/", "evaluation/")
 """Folders of an archive from which figures and tables are made."""
 DESCRIPTION = ("model.json", "history.csv")
 NETWORK_FILES = ("weights.safetensors", *DESCRIPTION)
 ESTIMATOR_FILES = ("regressor.skops", *DESCRIPTION)
-ESTIMATORS = ("gbdt", "median")
-"""Kinds of models that scikit-learn fits."""
 PREDICTED = ("predictions.csv", "validation.csv")
 DATASET_FILES = ("split.npz", "summary.csv")
 MATCHED_FILES = ("crossmatch.csv", "cleaning.csv", "removed.csv")
@@ -71,7 +69,8 @@ def _model_files(settings: Settings, model: str) -> tuple[str, ...]:
     """Files of a trained model that are sure to be there: a user's own kind may hold either."""
     if settings.models[model].kind not in KINDS:
         return DESCRIPTION
-    return ESTIMATOR_FILES if settings.models[model].kind in ESTIMATORS else NETWORK_FILES
+    trained = can_do(settings.models[model]).fitted_by == "gradient"
+    return NETWORK_FILES if trained else ESTIMATOR_FILES
 
 
 def workflow_outputs(settings: Settings) -> list[str]:

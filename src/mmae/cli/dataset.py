@@ -85,13 +85,47 @@ def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
 @click.command()
 @config_option(arrays=Arrays)
 @path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
+@path_option("--galaxiesml", "GalaxiesML HDF5 file of which unpaired images are taken.", False)
+@path_option("--unpaired", "CSV of its rows that have no spectrum.", False)
 @output_option("--arrays", "Folder to write: .npy files and manifest.json.", kind=ARRAYS)
-def training_arrays(config: dict[str, Any], dataset: Path, arrays: Path) -> None:
-    """Normalise and pool the spectra once; write all that training reads."""
-    from mmae.dataset.make_arrays import write_arrays
+def training_arrays(
+    config: dict[str, Any],
+    dataset: Path,
+    galaxiesml: Path | None,
+    unpaired: Path | None,
+    arrays: Path,
+) -> None:
+    """Read each of the config's `modalities` once; write all that training reads.
 
-    settings = section(config, "arrays", Arrays)
-    write_arrays(arrays, dataset, settings.pool, settings.chunk_size, settings.max_damaged)
+    Images without a spectrum follow the pairs, if they are given.
+    """
+    from contextlib import ExitStack
+    from functools import partial
+
+    from mmae.dataset.make_arrays import Unpaired, write_arrays
+    from mmae.errors import InputError
+    from mmae.files import read_table
+    from mmae.modalities import of_file, to_plain
+    from mmae.survey.galaxiesml import OBJECT_ID, REDSHIFT, open_galaxiesml
+
+    settings, entries = section(config, "arrays", Arrays), config.get("modalities")
+    if not isinstance(entries, dict) or not entries:
+        raise InputError("config", key="modalities", found="none", expected="one entry or more")
+    with ExitStack() as stack:
+        more = None
+        if galaxiesml is not None and unpaired is not None:
+            rows = read_table(unpaired, ["hsc_row"])["hsc_row"].to_numpy()
+            file = stack.enter_context(open_galaxiesml(galaxiesml))
+            more = Unpaired(file, rows, -file[OBJECT_ID][:][rows], file[REDSHIFT][:][rows])
+        write_arrays(
+            arrays,
+            dataset,
+            partial(of_file, entries, arrays=settings),
+            lambda found: to_plain(found.values()),
+            settings.chunk_size,
+            settings.max_damaged,
+            more,
+        )
 
 
 @click.command()

@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mmae.dataset.arrays import TrainingArrays
-    from mmae.evaluation.predict import Model
-    from mmae.evaluation.views import View
+    from mmae.evaluation.views import Model
+    from mmae.settings import View
 
 log = logging.getLogger("mmae")
 
-VIEW_HELP = "image<hidden>-spectrum<hidden>, as image0.25-spectrum1.00."
+VIEW_HELP = """One of `views` in the config, or JSON such as '{"spectrum": 1.0}'."""
 
 
 class Tested(NamedTuple):
     """What all commands on a trained model begin with."""
 
     settings: Evaluation
+    name: str
     mask: float
     model: "Model"
     galaxies: "TrainingArrays"
@@ -41,13 +42,14 @@ def _open(
     """Open a trained model and the galaxies that it is tested on."""
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split
-    from mmae.models.batch import check_sizes
+    from mmae.modalities import check_modalities, from_plain
 
     settings, network, description = _load(config, model, name)
     galaxies = open_arrays(arrays)
-    check_sizes(network, galaxies.images.shape, galaxies.spectra.shape, str(arrays))
+    check_modalities(from_plain(galaxies.modalities, arrays), network.modalities, arrays)
     rows = read_split(split, galaxies.targetid)
-    return Tested(settings, description.get("mask", float("nan")), network, galaxies, rows)
+    trained = description.get("name", ""), description.get("mask", float("nan"))
+    return Tested(settings, *trained, network, galaxies, rows)
 
 
 def _load(
@@ -107,7 +109,7 @@ def predict(
 
     A model that knows how sure it is gives z_std, too.
     """
-    from mmae.evaluation.views import parse_view
+    from mmae.evaluation.views import read_view
     from mmae.files import write_json
 
     of_split = {"arrays": arrays, "split": split, "validation": validation}
@@ -115,7 +117,7 @@ def predict(
     if wrong:
         found = "both CATALOGUE and" if catalogues else "neither CATALOGUE nor"
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
-    shown = parse_view(view)
+    shown = read_view(view, model["config"])
     if catalogues:
         n, seconds = _predict_catalogues(catalogues, shown, predictions, **model)
     else:
@@ -166,10 +168,10 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
 
     from mmae.evaluation.examples import choose_example
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
-    from mmae.evaluation.views import parse_view
+    from mmae.evaluation.views import read_view
     from mmae.files import write_npz
 
-    shown = parse_view(view)
+    shown = read_view(view, opened["config"])
     tested = _open(**opened)
     settings, test = tested.settings, tested.rows["test"]
     examples = {
@@ -191,16 +193,17 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
 def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     """Measure how well test galaxies are reconstructed where they were hidden.
 
-    Images: PSNR, SSIM, colours, sizes and ellipticities. Spectra: squared error, cosine, slope of
-    the continuum, and the centre, height and width of lines.
+    Each modality has measures of its own. Images: PSNR, SSIM, colours, sizes and ellipticities.
+    Spectra: squared error, cosine, slope of the continuum, and the centre, height and width of
+    lines.
     """
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
     from mmae.evaluation.predict import true_and_rebuilt
     from mmae.evaluation.reconstruction import reconstruction_table
-    from mmae.evaluation.views import parse_view
+    from mmae.evaluation.views import read_view
     from mmae.files import write_table
 
-    shown = parse_view(view)
+    shown = read_view(view, opened["config"])
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
     settings = tested.settings
@@ -208,11 +211,13 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     said = reconstruct_galaxies(
         tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
     )
-    measured = reconstruction_table(
-        *true_and_rebuilt(said, "image"),
-        *true_and_rebuilt(said, "spectrum"),
-        *(said["wave"], said["z_spec"], scoring),
+    z_spec = said["z_spec"].astype(float)
+    measures = (
+        one
+        for name, modality in tested.model.modalities.items()
+        for one in modality.quality(*true_and_rebuilt(said, name), z_spec)
     )
+    measured = reconstruction_table(measures, z_spec, scoring)
     measured.insert(0, "mask", tested.mask)
     write_table(table, measured)
 
@@ -223,18 +228,24 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
 @click.option(
     "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
 )
-@output_option("--table", "CSV to write: one row a test mask, after the mask ratio in training.")
-def study_masks(test_masks: tuple[float, ...], table: Path, **opened: Any) -> None:
-    """Test one model with different fractions hidden."""
+@click.option("--view", "views", multiple=True, help=VIEW_HELP)
+@output_option("--table", "CSV to write: one row a test, after the model's mask ratio in training.")
+def study_masks(
+    test_masks: tuple[float, ...], views: tuple[str, ...], table: Path, **opened: Any
+) -> None:
+    """Test one model with different fractions hidden, and under named views."""
     from mmae.evaluation.masking_study import masking_study
+    from mmae.evaluation.views import read_view
     from mmae.files import write_table
 
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
     settings, test = tested.settings, tested.rows["test"]
     options = (settings.seed, settings.batch_size, scoring)
-    study = masking_study(tested.model, tested.galaxies, test, test_masks, *options)
+    named = {view: read_view(view, opened["config"]) for view in views}
+    study = masking_study(tested.model, tested.galaxies, test, test_masks, named, *options)
     study.insert(0, "mask", tested.mask)
+    study.insert(0, "model", tested.name)
     write_table(table, study)
 
 
@@ -262,10 +273,10 @@ def probe(
     """Read redshifts out of a model's frozen embeddings."""
     from mmae.evaluation.predict import embed, truth
     from mmae.evaluation.probe import READOUTS, read_out
-    from mmae.evaluation.views import parse_view
+    from mmae.evaluation.views import read_view
     from mmae.files import write_npz, write_table
 
-    shown = parse_view(view)
+    shown = read_view(view, config)
     tested = _open(config, arrays, split, model, name)
     settings, galaxies, rows = tested.settings, tested.galaxies, tested.rows
     found = {

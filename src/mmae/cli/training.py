@@ -51,7 +51,7 @@ def train(
 ) -> None:
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
     from mmae.dataset.arrays import open_arrays
-    from mmae.dataset.split import read_split
+    from mmae.dataset.split import read_split, with_unpaired
     from mmae.files import atomic, write_json
     from mmae.models.weights import save_model
     from mmae.training.checkpoint import Checkpoints
@@ -61,7 +61,7 @@ def train(
 
     entry, settings = _entry(config, model)
     galaxies = open_arrays(arrays)
-    rows = read_split(split, galaxies.targetid)
+    rows = with_unpaired(read_split(split, galaxies.targetid), galaxies, settings.unpaired)
     description = {
         "name": model,
         "model": entry,
@@ -109,7 +109,7 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
     import pandas as pd
 
     from mmae.dataset.arrays import open_arrays
-    from mmae.dataset.split import read_split
+    from mmae.dataset.split import read_split, with_unpaired
     from mmae.files import write_table
     from mmae.training.fit import Diverged
     from mmae.training.run import train_model
@@ -117,7 +117,7 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
     entry, settings = _entry(config, model)
     search = section(config, "tuning", Tuning)
     galaxies = open_arrays(arrays)
-    rows = read_split(split, galaxies.targetid)
+    rows = with_unpaired(read_split(split, galaxies.targetid), galaxies, settings.unpaired)
     found = []
     # trees have a rate of their own
     now = entry.get("learning_rate", settings.learning_rate)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.files import read_npz, write_npz
 from mmae.limits import REDSHIFT
@@ -55,7 +56,9 @@ def random_split(
 
 
 def with_redshift(rows: dict[str, np.ndarray], redshift: np.ndarray) -> dict[str, np.ndarray]:
-    """Leave galaxies without a redshift out of all subsets; the others stay where they are.
+    """Leave galaxies without a redshift out of validation and test; the others stay where they are.
+
+    In training they teach reconstruction.
 
     Parameters
     ----------
@@ -70,12 +73,13 @@ def with_redshift(rows: dict[str, np.ndarray], redshift: np.ndarray) -> dict[str
         If a subset would be empty.
     """
     known = REDSHIFT.contain(redshift)
-    kept = {name: part[known[part]] for name, part in rows.items()}
+    kept = {name: part if name == "train" else part[known[part]] for name, part in rows.items()}
     n_left = sum(map(len, rows.values())) - sum(map(len, kept.values()))
     if n_left:
         example = redshift[~known][0]
-        log.warning("%d galaxies without a redshift, such as %g, are left out", n_left, example)
-    if not all(map(len, kept.values())):
+        words = "%d validation and test galaxies without a redshift, such as %g, are left out"
+        log.warning(words, n_left, example)
+    if not all(known[part].any() for part in kept.values()):
         raise InputError(
             "split",
             found=f"redshifts of {known.sum()} of {len(known)} galaxies from {REDSHIFT.low:g} to "
@@ -83,6 +87,24 @@ def with_redshift(rows: dict[str, np.ndarray], redshift: np.ndarray) -> dict[str
             expected="at least one such galaxy in each subset",
         )
     return kept
+
+
+def with_unpaired(
+    rows: dict[str, np.ndarray], arrays: TrainingArrays, limit: int | None
+) -> dict[str, np.ndarray]:
+    """Add galaxies without a spectrum, which follow the pairs, to those of the training.
+
+    Parameters
+    ----------
+    rows : dict of str to ndarray of int
+    arrays : TrainingArrays
+    limit : int or None
+        How many, at most; None: all.
+    """
+    n = len(arrays.redshift)
+    first = n if arrays.n_paired is None else arrays.n_paired
+    last = n if limit is None else min(n, first + limit)
+    return rows | {"train": np.concatenate([rows["train"], np.arange(first, last)])}
 
 
 def write_split(path: Path | str, rows: dict[str, np.ndarray], targetid: np.ndarray) -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 from mmae.errors import InputError
 from mmae.evaluation.published import PUBLISHED
 from mmae.evaluation.scoring import read_forecast
-from mmae.evaluation.views import parse_view
 from mmae.files import read_json
 from mmae.metrics.paired import paired_difference
 from mmae.metrics.redshift import RedshiftRange, sigma_nmad
@@ -50,6 +49,8 @@ class ScoredRun(NamedTuple):
     forecast: pd.DataFrame
     """z_pred and z_spec, sorted by galaxy."""
     cost: Mapping[str, Any]
+    shown: str = ""
+    """The view in words."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -59,17 +60,15 @@ class ScoredRun(NamedTuple):
     @property
     def label(self) -> str:
         """As tables and figures call it."""
-        view, words = parse_view(self.view), [self.model]
+        words = [self.model]
         if float(self.mask):
             words.append(f"trained {float(self.mask):.0%} hidden")
-        if view.image == 1:
-            words.append("spectrum alone")
-        elif view.image:
-            words.append(f"image {view.image:.0%} hidden")
-        return ", ".join(words)
+        return ", ".join([*words, *[self.shown] * bool(self.shown)])
 
 
-def load_runs(folders: Iterable[Path | str]) -> list[ScoredRun]:
+def load_runs(
+    folders: Iterable[Path | str], view_labels: Mapping[str, str] | None = None
+) -> list[ScoredRun]:
     """Read scored runs.
 
     Parameters
@@ -77,6 +76,8 @@ def load_runs(folders: Iterable[Path | str]) -> list[ScoredRun]:
     folders : iterable of path
         Each evaluation/<model>/mask<mask>/seed<seed>/<view>; what a training took stands beside
         the views of its model, and readouts have the cost of the model that they read.
+    view_labels : mapping of str to str, optional
+        View -> what it shows in words; without it, a view is called by its name.
 
     Raises
     ------
@@ -104,7 +105,8 @@ def load_runs(folders: Iterable[Path | str]) -> list[ScoredRun]:
         # the authors' files name no galaxies and are in different orders; their redshifts pair them
         by = "targetid" if "targetid" in forecast else "z_spec"
         forecast = forecast.sort_values(by, ignore_index=True, kind="stable")
-        runs.append(ScoredRun(*(scored[name] for name in LABELS), forecast, cost))
+        shown = (view_labels or {}).get(scored["view"], scored["view"])
+        runs.append(ScoredRun(*(scored[name] for name in LABELS), forecast, cost, shown))
     return runs
 
 
@@ -234,11 +236,8 @@ def _differences(
 
 def _published(run: ScoredRun, published_as: Mapping[str, str]) -> dict[str, Any]:
     """What was published of the same model, in the same view, for other galaxies."""
-    image = parse_view(run.view).image
-    test_mask = f"{image:.2f}"
-    # all published redshifts are from images
-    for value in PUBLISHED if image < 1 else ():
-        if value.model == published_as.get(run.model) and value.test_mask in ("", test_mask):
+    for value in PUBLISHED:
+        if (value.model, value.view) == (published_as.get(run.model), run.view):
             return {
                 "published_sigma_nmad": value.sigma_nmad,
                 "published_source": value.source,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmae.config import read_section
 from mmae.errors import InputError
-from mmae.modalities.base import Modality
+from mmae.modalities.base import Modality, check_geometry
 from mmae.settings.modalities import MODALITIES_FOLDER, MODALITY_KINDS
 
 if TYPE_CHECKING:
@@ -56,6 +56,26 @@ def of_file(
         settings = read_section(kind.Settings, entry, where, f"modalities.{name}")
         found[name] = kind.of_file(name, settings, file, arrays)
     return found
+
+
+def check_modalities(
+    found: Mapping[str, Modality], expected: Mapping[str, Modality], where: object
+) -> None:
+    """Check that galaxies are as those that a model was trained on.
+
+    Raises
+    ------
+    InputError
+        If they lack a modality that the model reads, or its geometry differs.
+    """
+    for name, modality in expected.items():
+        if name not in found:
+            raise InputError(
+                where,
+                found=f"the modalities {list(found)}",
+                expected=f"'{name}', which the model reads",
+            )
+        check_geometry(found[name], modality, where)
 
 
 def to_plain(modalities: Iterable[Modality]) -> list[dict[str, Any]]:

@@ -25,9 +25,12 @@ class HeatMap(NamedTuple):
     label: str
     """What the numbers are, with their unit."""
     table: pd.DataFrame
-    """Columns mask (hidden fraction in training), test_mask (in the test), value, low, high."""
+    """Columns mask (hidden fraction in training, or another name of a row), test_mask (in the test,
+    or another name of a column), value, low, high."""
     better: Literal["low", "high"]
     """Which numbers are better; they are brighter."""
+    rows: str = "mask ratio in training"
+    columns: str = "mask ratio in the test"
 
 
 def heat_maps(panels: Sequence[HeatMap]) -> Figure:
@@ -102,13 +105,18 @@ def _draw(axes: Axes, panel: HeatMap, grid: dict[str, np.ndarray], title_width: 
             between = "–" if low >= 0 else "\nto "
             interval = f"{_number(low, digits)}{between}{_number(high, digits)}"
             axes.text(column, row + 0.24, interval, color=ink, ha="center", va="center", fontsize=5)
-    axes.set_xticks(range(len(grid["test_mask"])), [f"{ratio:g}" for ratio in grid["test_mask"]])
-    axes.set_yticks(range(len(grid["mask"])), [f"{ratio:g}" for ratio in grid["mask"]])
+    axes.set_xticks(range(len(grid["test_mask"])), [_name(ratio) for ratio in grid["test_mask"]])
+    axes.set_yticks(range(len(grid["mask"])), [_name(ratio) for ratio in grid["mask"]])
     axes.tick_params(length=0)
-    axes.set(xlabel="mask ratio in the test", ylabel="mask ratio in training")
+    axes.set(xlabel=panel.columns, ylabel=panel.rows)
     better = {"low": "lower", "high": "higher"}[panel.better]
     title = f"{wrapped(panel.label, title_width)}\n({better} is better)"
     axes.set_title(title, fontsize="medium")
+
+
+def _name(key: float | str) -> str:
+    """A row's or column's name: a ratio, or words in lines."""
+    return wrapped(key, 12) if isinstance(key, str) else f"{key:g}"
 
 
 def _number(value: float, digits: int) -> str:

@@ -12,6 +12,7 @@ from mmae.settings.data import (
     CatalogFiles,
     Cleaning,
     Crossmatch,
+    Dataset,
     Desi,
     Download,
     Faults,
@@ -57,8 +58,12 @@ from mmae.settings.results import (
 from mmae.settings.training import Training, Tuning, training_of
 
 __all__ = [
+    "BOTH_HIDDEN",
+    "HEADLINE_VIEW",
     "KINDS",
     "MASK_KINDS",
+    "SPECTRUM_ALONE",
+    "WHOLE_IMAGE",
     "Arrays",
     "AstroClipModel",
     "BcnnModel",
@@ -66,6 +71,7 @@ __all__ = [
     "Cleaning",
     "CnnModel",
     "Crossmatch",
+    "Dataset",
     "Desi",
     "Download",
     "Evaluation",
@@ -118,6 +124,7 @@ class Settings:
     download: Download
     crossmatch: Crossmatch
     clean: Cleaning
+    dataset: Dataset
     split: Split
     arrays: Arrays
     modalities: dict[Name, Modality]

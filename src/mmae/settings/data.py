@@ -154,6 +154,16 @@ class Cleaning:
 
 
 @settings
+class Dataset:
+    """What else is kept beside the pairs."""
+
+    unpaired: bool = key(
+        "keep images that have no spectrum, for trainings: where pairs are matched here",
+        default=False,
+    )
+
+
+@settings
 class Split:
     """Training, validation and test galaxies (paper section 4); the test set is the rest."""
 

@@ -19,6 +19,11 @@ class Training:
     threads: Count = key("CPU threads of one training; part of the result, as sums round")
     processes: Count = key("processes that divide each batch, one a GPU: DDP through torchrun")
     epochs: Count = key("passes over the training galaxies")
+    unpaired: Annotated[int, Field(ge=0)] | None = key(
+        "galaxies without a spectrum that join the training, at most; null: all that "
+        "`dataset.unpaired` keeps",
+        default=None,
+    )
     patience: Count = key("stop after so many epochs without a better validation loss")
     batch_size: Count = key("galaxies a step")
     learning_rate: Positive = key("AdamW")
