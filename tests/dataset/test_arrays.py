@@ -17,7 +17,7 @@ from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE
-from mmae.models.scaling import Standardise
+from mmae.modalities.scaling import Standardise
 from mmae.outputs import ARRAYS, check_output
 
 

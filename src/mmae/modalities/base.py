@@ -98,7 +98,7 @@ class Modality:
 
     def scale(self) -> "nn.Module":
         """Layer that gives values their scale in the loss, with `fit` and `inverse`: none."""
-        from mmae.models.scaling import Identity
+        from mmae.modalities.scaling import Identity
 
         return Identity()
 

@@ -78,14 +78,14 @@ class Image(Modality):
 
     def projection(self, dim: int, mask_channel: bool) -> "nn.Module":
         """Each patch through a convolution as wide as it is."""
-        from mmae.models.projections import PatchConvolution
+        from mmae.modalities.projections import PatchConvolution
 
         channels = len(self.geometry.bands) * (1 + mask_channel)
         return PatchConvolution(channels, dim, self.settings.patch)
 
     def even_scale(self) -> "nn.Module":
         """Asinh of the flux in units of the sky noise."""
-        from mmae.models.scaling import AsinhScale
+        from mmae.modalities.scaling import AsinhScale
 
         return AsinhScale(len(self.geometry.bands))
 

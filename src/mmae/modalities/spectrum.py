@@ -93,7 +93,7 @@ class Spectrum(Modality):
 
     def projection(self, dim: int, mask_channel: bool) -> "nn.Module":
         """Each patch through a linear layer."""
-        from mmae.models.projections import PatchLinear
+        from mmae.modalities.projections import PatchLinear
 
         return PatchLinear(self.settings.patch, dim, 1 + mask_channel)
 

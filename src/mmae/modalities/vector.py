@@ -159,13 +159,13 @@ class Vector(Modality):
 
     def projection(self, dim: int, mask_channel: bool) -> "nn.Module":
         """Numbers, their errors, and which are not known, through a linear layer."""
-        from mmae.models.projections import PatchLinear
+        from mmae.modalities.projections import PatchLinear
 
         return PatchLinear(self.width, dim, 1 + self.geometry.errors + 1, self.n_values)
 
     def scale(self) -> "nn.Module":
         """Mean 0 and standard deviation 1."""
-        from mmae.models.scaling import Standardise
+        from mmae.modalities.scaling import Standardise
 
         return Standardise(self.n_values)
 

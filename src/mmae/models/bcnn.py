@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from mmae.instruments import BANDS
 from mmae.modalities.base import Modality
+from mmae.modalities.scaling import Standardise
 from mmae.models.base import GalaxyModel, Losses, Prediction, full_precision
 from mmae.models.batch import Batch, generator_of
 from mmae.models.cnn import check_halves
 from mmae.models.losses import Mean, mean_of
 from mmae.models.masking import Masks
-from mmae.models.scaling import Standardise
 from mmae.models.variational import VariationalLinear
 from mmae.settings import BcnnModel
 

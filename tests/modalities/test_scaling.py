@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmae.models.scaling import SOFTENING, AsinhScale, Standardise, asinh
+from mmae.modalities.scaling import SOFTENING, AsinhScale, Standardise, asinh
 
 
 def test_images_are_in_units_of_the_sky_noise():
