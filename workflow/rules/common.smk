@@ -138,6 +138,11 @@ def options_of(files, *names):
     return [f"--{name}={files[name]}" for name in names if name in files.keys()]
 
 
+def if_missing(path):
+    """A path that exists only where views with something missing are studied."""
+    return path if GRID.study_views else []
+
+
 def if_released(path):
     """A path that exists only where the released dataset is used."""
     return path if RELEASED else []
