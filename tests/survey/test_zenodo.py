@@ -176,6 +176,7 @@ def test_a_name_with_a_slash_stays_in_the_folder(server, tmp_path):
     [
         ({"metadata": {"access_right": "restricted"}}, "restricted"),
         ({"metadata": {"access_right": "closed"}}, "closed"),
+        ({"access": {"record": "public", "files": "restricted"}}, "restricted"),
         (
             {"metadata": {"access_right": "embargoed", "embargo_date": "2031-01-02"}},
             "embargoed until 2031-01-02",

@@ -5,6 +5,7 @@ Source: Zenodo's REST API, `GET /api/records/<id>`, in its forms of today and be
 
 import logging
 import re
+import reprlib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
@@ -222,7 +223,8 @@ def _unlike(error: ValidationError, where: str) -> InputError:
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"]))
     missing = first["type"] == "missing"
-    found = f"an entry without '{name}'" if missing else f"{first['input']!r}: {first['msg']}"
+    value = reprlib.repr(first["input"])
+    found = f"an entry without '{name}'" if missing else f"{value}: {first['msg']}"
     expected = "key (or filename), size, checksum and links.content (or links.self)"
     return InputError(
         where, key="files" if missing else f"files: {name}", found=found, expected=expected
@@ -231,8 +233,9 @@ def _unlike(error: ValidationError, where: str) -> InputError:
 
 def _restriction(content: dict) -> str:
     """In words, what keeps files from the public; empty if nothing is known to."""
-    right = _at(content, "metadata", "access_right") or _at(content, "access", "status")
-    if right in (None, "open", "metadata-only"):
+    places = (("metadata", "access_right"), ("access", "status"), ("access", "files"))
+    right = next((said for place in places if (said := _at(content, *place))), None)
+    if right in (None, "open", "public", "metadata-only"):
         return ""
     until = _at(content, "metadata", "embargo_date") or _at(content, "access", "embargo", "until")
     return f"{right} until {until}" if until else str(right)
