@@ -11,8 +11,9 @@ from mmae.errors import InputError
 from mmae.settings import Sparcl
 from mmae.survey.collect import NEEDED, Spectra, Unavailable, coadd_spectra
 from mmae.survey.desi import coadd_path
+from mmae.survey.http import Unreachable
 from mmae.survey.sparcl import FOUND, sparcl_spectra
-from services import answers, cut
+from services import answers, cut, endless
 from survey.test_download import settings
 
 
@@ -114,7 +115,14 @@ def test_an_answer_that_is_no_spectrum(server, matches, monkeypatch, change, wor
 @pytest.mark.parametrize(
     ("end", "answer", "words"),
     [
-        ("/find/", b"<html>", "no list"),
+        ("/find/", b"<html>", "no JSON .*or set survey.spectra.service to coadd.*survey.files.des"),
+        ("/find/", b"[]", "no list"),
+        ("/find/", b'[{}, "specid"]', "no list"),
+        (
+            "/find/",
+            json.dumps([{"status": []}, dict.fromkeys(FOUND, 39627752139129482.0)]).encode(),
+            "specid, redshift: found identifiers with decimals",
+        ),
         ("/find/", json.dumps([{}, {"specid": 1}]).encode(), "field sparcl_id: found only"),
         (
             "/find/",
@@ -129,6 +137,22 @@ def test_an_answer_in_another_form(server, matches, end, answer, words):
     server.faults[end] = [answers(200, answer)]
     with pytest.raises(InputError, match=words):
         spectra(matches, server)
+
+
+@pytest.mark.parametrize("end", ["/find/", "/spectras/"])
+def test_an_answer_that_does_not_end(server, matches, end):
+    server.faults[end] = [endless()]
+    with pytest.raises(Unreachable, match=rf"{end}.*found an answer of more than [\d,]+ bytes"):
+        spectra(matches, server)
+    assert server.sent < 20_000_000
+
+
+@pytest.mark.parametrize("end", ["/find/", "/spectras/"])
+def test_a_refusal_names_the_other_ways(server, matches, end):
+    server.faults[end] = [answers(403)]
+    with pytest.raises(Unreachable, match=r"answer 403 .*service to coadd, or survey.files.desi"):
+        spectra(matches, server)
+    assert all(agent.startswith("galaxy-mmae/") for agent in server.agents)
 
 
 def test_masked_pixels_have_no_weight(server, matches, monkeypatch):

@@ -128,6 +128,12 @@ class Download:
     longest_wait: Annotated[float, Field(ge=0)] = key("seconds between attempts, at most")
     reserve_gb: Annotated[float, Field(ge=0)] = key("free disk space that must stay, GB")
     keep_coadds: bool = key("keep DESI's coadd files once their targets are taken out")
+    contact: str = key(
+        "page or mail address, named in every request, where a service finds who asks; put yours: "
+        "mailto:you@example.org",
+        default="https://arxiv.org/abs/2510.22527",
+        pattern=r"^(https://|mailto:)[!-'*-~]+$",
+    )
 
 
 @settings
