@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 
 from mmae.errors import InputError
 from mmae.files import (
@@ -133,6 +134,26 @@ def test_unwritable_folder_is_named(tmp_path):
         atomic(tmp_path / "file" / "x.csv") as part,
     ):
         part.touch()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: np.save(path, np.zeros(10_000_000)),
+        lambda path: fits.PrimaryHDU(np.zeros(10_000_000)).writeto(path),
+        lambda path: path.write_bytes(bytes(80_000_000)),
+    ],
+    ids=["numpy", "astropy", "Python"],
+)
+def test_a_full_disk_is_one_sentence(small_disk, write):
+    def fill():
+        with atomic(small_disk / "file") as part:
+            write(part)
+
+    sentence = r"disk/file: cannot be written \(No space left on device\)$"
+    with pytest.raises(InputError, match=sentence):
+        fill()
+    assert list(small_disk.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ PNG_DPI = 200
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors of writing, which do not name the file."""
+FULL = re.compile(r"Not enough (free )?space|\d+ requested and \d+ written")
+"""The same in the words of astropy and numpy."""
 
 
 @contextmanager
@@ -83,9 +86,11 @@ def staged(path: Path) -> Iterator[Path]:
         yield part
     except OSError as error:
         here = error.filename and Path(str(error.filename)).is_relative_to(path.parent)
-        if not here and error.errno not in DISK:
+        full = error.errno in DISK or FULL.search(str(error))
+        if not here and not full:
             raise
-        raise InputError(path, f"cannot be written ({error.strerror})") from error
+        reason = error.strerror or os.strerror(errno.ENOSPC)
+        raise InputError(path, f"cannot be written ({reason})") from error
     finally:
         _remove(part)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from mmae.checks import check_zip
@@ -33,7 +33,8 @@ def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict
     """
     if isinstance(model, nn.Module):
         state = {name: values.contiguous().cpu() for name, values in model.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
+        # its own writer has errors of its own
+        (folder / WEIGHTS).write_bytes(save(state))
     else:
         model.save(folder / REGRESSOR)
     (folder / MODEL).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")

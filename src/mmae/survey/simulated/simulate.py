@@ -4,7 +4,7 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -163,9 +163,13 @@ def _in_order(
 ) -> Iterator:
     """Results in the order of the jobs, with few of them made, running or waiting at a time."""
     running = deque(pool.submit(job) for job in islice(jobs, AHEAD))
-    for _ in progress(range(n_jobs), what):
-        yield running.popleft().result()
-        running.extend(pool.submit(job) for job in islice(jobs, 1))
+    try:
+        for _ in progress(range(n_jobs), what):
+            yield running.popleft().result()
+            running.extend(pool.submit(job) for job in islice(jobs, 1))
+    finally:
+        # after a failure none may write into a folder that is gone
+        wait([job for job in running if not job.cancel()])
 
 
 def _seeds(seed: int, stream: int, n: int) -> np.ndarray:
