@@ -139,7 +139,7 @@ def test_unwritable_folder_is_named(tmp_path):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda path: np.save(path, np.zeros(10_000_000)),
+        lambda path: np.save(path.open("wb"), np.zeros(10_000_000)),
         lambda path: fits.PrimaryHDU(np.zeros(10_000_000)).writeto(path),
         lambda path: path.write_bytes(bytes(80_000_000)),
     ],
