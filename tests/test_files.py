@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tracemalloc
 
 import h5py
@@ -206,6 +209,25 @@ def test_tables_json_and_archives_that_are_none(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"column c: found only \['a', 'b'\]"):
         read_table(tmp_path / "t.csv", ["c"])
+
+
+def test_texts_are_utf_8_in_any_locale(tmp_path):
+    code = r"""
+import pandas as pd
+from mmae.config import read_config
+from mmae.files import *
+write_json("a.json", {"unit": "\u00c5"})
+write_blocks("a.csv", [pd.DataFrame({"unit": ["\u00c5"]})])
+write_table_formats(pd.DataFrame({"unit": ["\u00c5"]}), "b.csv")
+open("c.yaml", "wb").write("unit: \u00c5".encode())
+assert read_json("a.json") == read_config("c.yaml") == {"unit": "\u00c5"}
+assert list(read_table("a.csv")["unit"]) == ["\u00c5"]
+"""
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "a.csv").read_bytes() == "unit\nÅ\n".encode()
 
 
 def test_pickles_are_refused(tmp_path):

@@ -202,7 +202,7 @@ def write_blocks(path: Path | str, blocks: Iterable[pd.DataFrame]) -> None:
     blocks : iterable of DataFrame
         With the same columns; one is held at a time.
     """
-    with atomic(path) as part, part.open("w") as stream:
+    with atomic(path) as part, part.open("w", encoding="utf-8") as stream:
         for number, block in enumerate(blocks):
             block.to_csv(stream, index=False, header=number == 0)
 
@@ -211,7 +211,7 @@ def read_json(path: Path | str) -> dict:
     """Read a JSON file, or raise InputError if it is missing or damaged."""
     path = existing(path)
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(path, found=f"no JSON ({error})", expected="a JSON file") from error
 
@@ -219,7 +219,7 @@ def read_json(path: Path | str) -> dict:
 def write_json(path: Path | str, content: object) -> None:
     """Write JSON with sorted keys, so that equal content is equal bytes."""
     with atomic(path) as part:
-        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.ndarray]:
@@ -273,7 +273,7 @@ def write_table_formats(
     for suffix, style in ((".md", "github"), (".tex", "latex_booktabs")):
         with atomic(csv.with_suffix(suffix)) as part:
             text = tabulate(shown, headers="keys", tablefmt=style, showindex=False)
-            part.write_text(text + "\n")
+            part.write_text(text + "\n", encoding="utf-8")
 
 
 def save_figure(figure: "Figure", pdf: Path | str) -> None:

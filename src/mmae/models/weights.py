@@ -37,7 +37,9 @@ def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict
         (folder / WEIGHTS).write_bytes(save(state))
     else:
         model.save(folder / REGRESSOR)
-    (folder / MODEL).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
+    (folder / MODEL).write_text(
+        json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def load_model(
@@ -65,7 +67,7 @@ def load_model(
     """
     path = _existing(folder / MODEL)
     try:
-        description = json.loads(path.read_text())
+        description = json.loads(path.read_text(encoding="utf-8"))
         model = build_model(description["model"], str(path))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(path, found=f"no description ({error})", expected="key 'model'") from error

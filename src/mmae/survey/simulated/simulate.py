@@ -120,7 +120,9 @@ def _write_desi(
     seeds = _seeds(settings.seed, SPECTRA, len(catalogs.desi))
     with atomic(root, TREE) as part:
         part.mkdir()
-        (part / MARK).write_text("Simulated by galaxy-mmae: no spectrum in here is of the sky.\n")
+        (part / MARK).write_text(
+            "Simulated by galaxy-mmae: no spectrum in here is of the sky.\n", encoding="utf-8"
+        )
         write_zcatalog(part, catalogs.desi)
 
         def write_group(group: tuple[tuple, pd.DataFrame]) -> Callable[[], None]:
