@@ -152,7 +152,7 @@ def test_a_file_deleted_inside_a_folder_is_made_again(finished, tmp_path, name, 
     path.rename(away)
     try:
         jobs = finished.planned(*TOY)
-        one = finished.planned(*TOY, "results/toy/paper/tables/cleaning.csv")
+        one = finished.planned("results/toy/paper/tables/cleaning.csv", *TOY)
     finally:
         away.rename(path)
     assert set(jobs) == rules

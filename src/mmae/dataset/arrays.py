@@ -1,6 +1,5 @@
 """What training reads: spectra normalised and pooled once, all as memory-mapped arrays."""
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from mmae.checksums import file_digest
 from mmae.errors import InputError
-from mmae.files import existing, read_json, write_json
+from mmae.files import atomic, existing, read_json
 from mmae.outputs import VERIFIED
 from mmae.progress import progress
 
@@ -72,21 +71,22 @@ def _verify(folder: Path, manifest: Mapping[str, Any]) -> None:
 
     Each of many jobs opens them; reading the 11 GB of the paper takes seven seconds of CPU.
     """
-    paths = {name: folder / f"{name}.npy" for name in TrainingArrays._fields}
-    # no program can set the time of the last change of a file's bytes or times
-    touched = {
-        name: [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        for name, stat in ((name, os.stat(path)) for name, path in paths.items())
-    }
-    # damaged or absent
-    with suppress(InputError):
-        if read_json(folder / VERIFIED) == touched:
+    paths = [folder / f"{name}.npy" for name in TrainingArrays._fields]
+    stamp, digest = folder / VERIFIED, file_digest(folder / MANIFEST)
+
+    def touched() -> list[int]:
+        # when bytes or times were last changed, which no program can set
+        return [path.stat().st_ctime_ns for path in paths]
+
+    before = touched()
+    with suppress(OSError):
+        if stamp.read_bytes() == digest.encode() and stamp.stat().st_mtime_ns > max(before):
             return
-    for name, path in progress(paths.items(), "arrays verified"):
-        found, expected = file_digest(path), manifest[name].get("sha256")
+    for path in progress(paths, "arrays verified"):
+        found, expected = file_digest(path), manifest[path.stem].get("sha256")
         if found != expected:
             expected = f"{expected}, as in {MANIFEST} (damaged or changed: make the arrays again)"
             raise InputError(path, found=f"SHA-256 {found}", expected=expected)
     # a folder that cannot be written is verified each time
-    with suppress(InputError, OSError):
-        write_json(folder / VERIFIED, touched)
+    with suppress(InputError, OSError), atomic(stamp) as part:
+        part.write_bytes(digest.encode() if touched() == before else b"")
