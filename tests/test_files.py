@@ -1,10 +1,15 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
+import tracemalloc
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 
 from mmae.errors import InputError
 from mmae.files import (
@@ -18,7 +23,10 @@ from mmae.files import (
     write_table,
     write_table_formats,
 )
+from mmae.outputs import Kind
 from mmae.survey.fits_files import open_fits
+
+NOTES = Kind("notes", ("old|new",))
 
 
 def test_error_is_one_sentence_with_all_its_parts():
@@ -72,7 +80,7 @@ def test_atomic_replaces_a_folder(tmp_path):
     path = tmp_path / "folder"
     path.mkdir()
     (path / "old").touch()
-    with atomic(path) as part:
+    with atomic(path, NOTES) as part:
         part.mkdir()
         (part / "new").touch()
     assert [p.name for p in path.iterdir()] == ["new"]
@@ -116,7 +124,7 @@ def test_a_folder_is_never_seen_half_deleted(tmp_path, monkeypatch):
         rmtree(folder)
 
     monkeypatch.setattr(shutil, "rmtree", watched)
-    with atomic(path) as part:
+    with atomic(path, NOTES) as part:
         part.mkdir()
         (part / "new").touch()
     assert seen == [["new"]]
@@ -129,6 +137,26 @@ def test_unwritable_folder_is_named(tmp_path):
         atomic(tmp_path / "file" / "x.csv") as part,
     ):
         part.touch()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: np.save(path.open("wb"), np.zeros(10_000_000)),
+        lambda path: fits.PrimaryHDU(np.zeros(10_000_000)).writeto(path),
+        lambda path: path.write_bytes(bytes(80_000_000)),
+    ],
+    ids=["numpy", "astropy", "Python"],
+)
+def test_a_full_disk_is_one_sentence(small_disk, write):
+    def fill():
+        with atomic(small_disk / "file") as part:
+            write(part)
+
+    sentence = r"disk/file: cannot be written \(No space left on device\)$"
+    with pytest.raises(InputError, match=sentence):
+        fill()
+    assert list(small_disk.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -183,10 +211,38 @@ def test_tables_json_and_archives_that_are_none(tmp_path):
         read_table(tmp_path / "t.csv", ["c"])
 
 
+def test_texts_are_utf_8_in_any_locale(tmp_path):
+    code = r"""
+import pandas as pd
+from mmae.config import read_config
+from mmae.files import *
+write_json("a.json", {"unit": "\u00c5"})
+write_blocks("a.csv", [pd.DataFrame({"unit": ["\u00c5"]})])
+write_table_formats(pd.DataFrame({"unit": ["\u00c5"]}), "b.csv")
+open("c.yaml", "wb").write("unit: \u00c5".encode())
+assert read_json("a.json") == read_config("c.yaml") == {"unit": "\u00c5"}
+assert list(read_table("a.csv")["unit"]) == ["\u00c5"]
+"""
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "a.csv").read_bytes() == "unit\nÅ\n".encode()
+
+
 def test_pickles_are_refused(tmp_path):
     np.savez(tmp_path / "p.npz", a=np.array([{"an": "object"}], dtype=object))
     with pytest.raises(InputError, match="damaged"):
         read_npz(tmp_path / "p.npz")
+
+
+def test_an_archive_of_zeros_is_told_by_its_sizes(tmp_path):
+    np.savez_compressed(tmp_path / "z.npz", a=np.zeros(30_000_000))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"z\.npz: found 0\.2 GB packed into 0\.2 MB, expected"):
+        read_npz(tmp_path / "z.npz")
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
 
 
 def test_json_is_sorted(tmp_path):

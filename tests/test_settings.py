@@ -33,6 +33,40 @@ def test_every_config_is_valid(name):
     assert settings.headline.mask == 0.75
 
 
+def nested(kind: str) -> str:
+    """YAML in which 30 lines stand for a thousand million values."""
+    lines = ["a0: &a0 {x: 1}"]
+    for k in range(1, 30):
+        value = {
+            "lists": f"[*a{k - 1}, *a{k - 1}]",
+            "mappings": f"{{p: *a{k - 1}, q: *a{k - 1}}}",
+            "merges": f"{{<<: [*a{k - 1}, *a{k - 1}], k{k}: 1}}",
+        }[kind]
+        lines.append(f"a{k}: &a{k} {value}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("kind", ["lists", "mappings", "merges"])
+def test_aliases_of_aliases_are_told_at_once(tmp_path, kind):
+    path = tmp_path / "c.yaml"
+    path.write_text(nested(kind))
+    words = r"c\.yaml: found no YAML .more than 100000 values, aliases written out"
+    with pytest.raises(InputError, match=words):
+        read_config(str(path))
+    # as it comes from Snakemake, which has read it
+    if kind != "merges":
+        with pytest.raises(InputError, match=r"^config: found more than 100000 values"):
+            read_section(Settings, yaml.safe_load(nested(kind)), "config")
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "[" * 5000, "a: 2020-13-45", "a: \t&", "\x00"])
+def test_yaml_that_is_none_is_one_sentence(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"c\.yaml: found no YAML"):
+        read_config(str(path))
+
+
 def test_paper_config_has_the_papers_sizes():
     merged = read_config(str(PROJECT / "config/config.yaml"), str(PROJECT / "config/paper.yaml"))
     settings = read_section(Settings, merged, "paper.yaml")

@@ -1,7 +1,9 @@
 """What files must hold: datasets in their shapes, numbers in their limits, folders to write in."""
 
 import os
+import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -11,6 +13,8 @@ from mmae.errors import InputError
 
 Shape = tuple[int | None, ...]
 """Of a dataset; None stands for any length."""
+MAX_RATIO, MAX_SMALL = 100, 100_000_000
+"""Unpacked bytes for each packed one, and what is no harm anyway; ours have three for one."""
 TEXT = "targetid"
 """The one dataset of text among those that are required: byte strings of integers."""
 
@@ -116,6 +120,24 @@ def check_numbers(path: Path | str, table: pd.DataFrame, limits: Mapping[str, tu
                 found=f"{len(bad)} values such as {bad.iloc[0]}",
                 expected=f"numbers from {low:g} to {high:g}",
             )
+
+
+def check_zip(path: Path) -> None:
+    """Raise InputError for a .zip, or what is one inside, that unpacks to unlikely sizes."""
+    # what is none is told by who reads it
+    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as file:
+        check_unpacked(path, sum(info.file_size for info in file.infolist()))
+
+
+def check_unpacked(path: Path, total: int) -> None:
+    """Raise InputError unless a packed file unpacks to a likely number of bytes."""
+    packed = path.stat().st_size
+    if total > max(MAX_SMALL, MAX_RATIO * packed):
+        raise InputError(
+            path,
+            found=f"{total / 1e9:.1f} GB packed into {packed / 1e6:.1f} MB",
+            expected=f"at most {MAX_RATIO} times as much unpacked",
+        )
 
 
 def check_writable(folder: Path | str) -> None:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +16,33 @@ from mmae.errors import InputError
 from mmae.settings import KINDS, Settings
 
 Section = TypeVar("Section")
+
+
+LARGEST = 100_000
+"""Values in a config; aliases of YAML may stand for many more."""
+
+
+def read_yaml(text: str | bytes, where: Path | str, expected: str = "a config") -> Any:
+    """Plain content of YAML, or InputError, also where aliases or nesting have no end."""
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if _size(node, {}) > LARGEST:
+            raise yaml.YAMLError(f"more than {LARGEST} values, aliases written out")
+        return None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(where, found=f"no YAML ({error})", expected=expected) from None
+
+
+def _size(node: yaml.Node | None, known: dict[int, float]) -> float:
+    """How many values a node is, aliases written out."""
+    if id(node) not in known:
+        # one that is inside itself
+        known[id(node)] = math.inf
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        values = chain.from_iterable(parts) if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] = 1 + sum(_size(value, known) for value in values)
+    return known[id(node)]
 
 
 def read_section(kind: type[Section], content: Any, where: str, name: str = "") -> Section:
@@ -34,6 +63,7 @@ def read_section(kind: type[Section], content: Any, where: str, name: str = "") 
     InputError
         Naming the first key that is unknown, missing, of the wrong type or out of range.
     """
+    _check_size(content, where)
     try:
         return TypeAdapter(kind).validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
@@ -42,6 +72,17 @@ def read_section(kind: type[Section], content: Any, where: str, name: str = "") 
         raise InputError(
             where, key=name, found="content that is no plain data", expected=str(error)
         ) from None
+
+
+def _check_size(content: Any, where: str) -> None:
+    """Raise InputError for content that grows without end when it is written out."""
+    todo, n = [content], 0
+    while todo:
+        item, n = todo.pop(), n + 1
+        if n > LARGEST:
+            raise InputError(where, found=f"more than {LARGEST} values", expected="a config")
+        if isinstance(item, Mapping | list):
+            todo.extend(item.values() if isinstance(item, Mapping) else item)
 
 
 def _one_sentence(error: ValidationError, kind: type, where: str, section: str) -> InputError:
@@ -95,10 +136,7 @@ def read_config(*sources: str) -> dict:
         where = "--config" if inline else source
         if not inline and not Path(source).is_file():
             raise InputError(where, found="no such file", expected="a YAML config")
-        try:
-            content = _inline(source) if inline else yaml.safe_load(Path(source).read_text())
-        except yaml.YAMLError as error:
-            raise InputError(where, found=f"no YAML ({error})", expected="a config") from None
+        content = _inline(source) if inline else read_yaml(Path(source).read_bytes(), where)
         if not isinstance(content, Mapping):
             raise InputError(where, found=type(content).__name__, expected="a mapping of sections")
         _merge(merged, content)
@@ -110,7 +148,7 @@ def _inline(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return yaml.safe_load(text)
+        return read_yaml(text, "--config")
 
 
 def _merge(into: dict, other: Mapping) -> None:
@@ -131,8 +169,8 @@ def from_text(content: Any) -> Any:
     if not isinstance(content, str):
         return content
     try:
-        value = yaml.safe_load(content)
-    except yaml.YAMLError:
+        value = read_yaml(content, "--config")
+    except InputError:
         return content
     return content if isinstance(value, date) else value
 

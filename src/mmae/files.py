@@ -1,9 +1,9 @@
 """Files at the rim: written whole or not at all, checked when opened."""
 
+import errno
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from mmae.checks import Shape, check_datasets
+from mmae.checks import Shape, check_datasets, check_zip
 from mmae.errors import InputError
+from mmae.outputs import FILE, LINK, Kind, check_output, is_temporary, temporary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 PNG_DPI = 200
 """Small print of figures stays readable."""
 
-PART_BYTES = 6
-"""Of random numbers in a temporary name."""
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Errors of writing, which do not name the file."""
+FULL = re.compile(r"Not enough (free )?space|\d+ requested and \d+ written")
+"""The same in the words of astropy and numpy."""
 
 
 @contextmanager
-def atomic(path: Path | str) -> Iterator[Path]:
+def atomic(path: Path | str, kind: Kind = FILE) -> Iterator[Path]:
     """Give a temporary name in the same folder; rename it to `path` only if all went well.
 
     What a killed writer of the same path left is removed. Where two write it at once, the one that
@@ -38,7 +41,9 @@ def atomic(path: Path | str) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        Final name of a file or a folder. What stood there before is replaced.
+        Final name of a file or a folder.
+    kind : Kind
+        What is written. It replaces what was written so before, and nothing else.
 
     Yields
     ------
@@ -48,46 +53,60 @@ def atomic(path: Path | str) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the folder cannot be written, or another process began to write the same path.
+        If something else is there, the folder cannot be written or the disk is full, or another
+        process began to write the same path.
     """
     path = Path(path)
-    part, old = _temporary(path), _temporary(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
+    old = temporary(path)
+    check_output(path, kind)
+    with staged(path) as part:
         yield part
         if not os.path.lexists(part):
             raise InputError(path, found="its temporary file gone", expected="no other that writes")
-        if path.is_dir():
-            # a folder cannot be replaced by renaming, nor may it be seen half deleted
-            path.replace(old)
-        part.replace(path)
+        check_output(path, kind)
+        try:
+            if path.is_dir():
+                # a folder cannot be replaced by renaming, nor may it be seen half deleted
+                path.replace(old)
+            part.replace(path)
+        finally:
+            _remove(old)
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside a path and remove it in the end; parameters as of `atomic`."""
+    part = temporary(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.scandir(path.parent) as entries:
+            leftovers = [entry.path for entry in entries if is_temporary(entry.name, path)]
+        for leftover in leftovers:
+            _remove(Path(leftover))
+        yield part
     except OSError as error:
-        if error.filename is None or not Path(str(error.filename)).is_relative_to(path.parent):
+        here = error.filename and Path(str(error.filename)).is_relative_to(path.parent)
+        full = error.errno in DISK or FULL.search(str(error))
+        if not here and not full:
             raise
-        raise InputError(path, f"cannot be written ({error.strerror})") from error
+        reason = error.strerror or os.strerror(errno.ENOSPC)
+        raise InputError(path, f"cannot be written ({reason})") from error
     finally:
         _remove(part)
-        _remove(old)
 
 
-def _temporary(path: Path) -> Path:
-    """A hidden name beside `path` that no other writer has."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(PART_BYTES)}.part")
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files and folders of `path`, which only killed writers leave."""
-    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{{2 * PART_BYTES}}}\.part")
-    with os.scandir(path.parent) as entries:
-        leftovers = [entry.path for entry in entries if name.fullmatch(entry.name)]
-    for leftover in leftovers:
-        _remove(Path(leftover))
+def check_space(path: Path, size: int) -> None:
+    """Raise InputError unless the disk of a path that need not exist has room for so many bytes."""
+    folder = next(above for above in (path, *path.absolute().parents) if above.exists())
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        found = f"{free / 1e9:.3f} GB free on its disk"
+        raise InputError(path, found=found, expected=f"{size / 1e9:.3f} GB")
 
 
 def _remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     elif path.parent.is_dir():
         path.unlink(missing_ok=True)
@@ -95,7 +114,7 @@ def _remove(path: Path) -> None:
 
 def write_link(path: Path | str, target: Path | str) -> None:
     """Write a symbolic link to a file that exists, or raise InputError if it does not."""
-    with atomic(path) as part:
+    with atomic(path, LINK) as part:
         part.symlink_to(existing(target).resolve())
 
 
@@ -183,7 +202,7 @@ def write_blocks(path: Path | str, blocks: Iterable[pd.DataFrame]) -> None:
     blocks : iterable of DataFrame
         With the same columns; one is held at a time.
     """
-    with atomic(path) as part, part.open("w") as stream:
+    with atomic(path) as part, part.open("w", encoding="utf-8") as stream:
         for number, block in enumerate(blocks):
             block.to_csv(stream, index=False, header=number == 0)
 
@@ -192,7 +211,7 @@ def read_json(path: Path | str) -> dict:
     """Read a JSON file, or raise InputError if it is missing or damaged."""
     path = existing(path)
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(path, found=f"no JSON ({error})", expected="a JSON file") from error
 
@@ -200,7 +219,7 @@ def read_json(path: Path | str) -> dict:
 def write_json(path: Path | str, content: object) -> None:
     """Write JSON with sorted keys, so that equal content is equal bytes."""
     with atomic(path) as part:
-        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.ndarray]:
@@ -212,6 +231,7 @@ def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.nda
         If the file is missing or damaged, or an array is missing.
     """
     path = existing(path)
+    check_zip(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
@@ -253,7 +273,7 @@ def write_table_formats(
     for suffix, style in ((".md", "github"), (".tex", "latex_booktabs")):
         with atomic(csv.with_suffix(suffix)) as part:
             text = tabulate(shown, headers="keys", tablefmt=style, showindex=False)
-            part.write_text(text + "\n")
+            part.write_text(text + "\n", encoding="utf-8")
 
 
 def save_figure(figure: "Figure", pdf: Path | str) -> None:

@@ -13,6 +13,7 @@ from rocrate.rocrate import ROCrate
 
 from archive_run import CONFIG, METRICS, SETTINGS, WEIGHTS, write_config
 from helpers import PROJECT, assert_one_sentence, run_mmae
+from mmae.archive import packing
 from mmae.archive.contents import PAPER_FILES, required_files
 from mmae.archive.manifest import parse_manifest
 from mmae.archive.packing import pack
@@ -58,6 +59,25 @@ def test_config_and_versions_are_those_of_the_run(packed):
     versions = json.loads((packed / "versions.json").read_text())
     assert versions["packages"]["torch"] == version("torch")
     assert len(versions["packages"]) > 100
+
+
+def test_another_repositorys_commit_is_not_ours(tmp_path, monkeypatch):
+    """A copy of the project without .git, unpacked inside a checkout of something else."""
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        command = ["git", "-C", str(tmp_path), *who, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init")
+    git("commit", "--allow-empty", "--message", "something else")
+    copy_of_ours = tmp_path / "downloads/galaxy-mmae"
+    copy_of_ours.mkdir(parents=True)
+    monkeypatch.setattr(packing, "ROOT", copy_of_ours)
+    versions = packing.software_versions()
+    assert (versions["commit"], versions["modified"]) == (None, False)
+    monkeypatch.setattr(packing, "ROOT", tmp_path)
+    assert packing.software_versions()["commit"] == git("rev-parse", "HEAD")
 
 
 def test_the_crate_describes_every_file_its_authors_and_the_paper(packed):
@@ -117,7 +137,7 @@ def test_what_is_no_archive_is_not_replaced(run, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     (home / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="home: found something else"):
+    with pytest.raises(InputError, match=r"home: found a folder with thesis\.tex in it"):
         pack(run, CONFIG, CITATION, home)
     assert (home / "thesis.tex").exists()
 

@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+import os
 
 import h5py
 import numpy as np
 import pytest
 
 from helpers import read_zcatalog
-from mmae.dataset.arrays import open_arrays
+from mmae.dataset import arrays as arrays_module
+from mmae.dataset.arrays import TrainingArrays, open_arrays
 from mmae.dataset.assemble import _rows
 from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE
+from mmae.outputs import ARRAYS, check_output
 
 
 def test_the_dataset_is_what_the_authors_loader_reads(small_survey):
@@ -81,6 +84,60 @@ def test_arrays_that_are_not_the_manifests_are_refused(scratch_survey):
     (scratch_survey.arrays / "images.npy").write_bytes(b"cut")
     with pytest.raises(InputError, match=r"images\.npy: found a damaged array"):
         open_arrays(scratch_survey.arrays)
+
+
+def flip(path, times=None):
+    """Change one bit, as a disk does: nothing else says so."""
+    with path.open("r+b") as stream:
+        stream.seek(-100, 2)
+        byte = stream.read(1)[0]
+        stream.seek(-100, 2)
+        stream.write(bytes([byte ^ 1]))
+    if times:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("name", ["images", "spectra", "redshift"])
+@pytest.mark.parametrize("seen", [False, True], ids=["first use", "used before"])
+def test_a_flipped_bit_is_noticed_also_where_times_say_nothing(scratch_survey, name, seen):
+    if seen:
+        open_arrays(scratch_survey.arrays)
+    path = scratch_survey.arrays / f"{name}.npy"
+    flip(path, path.stat())
+    for _ in range(2):
+        with pytest.raises(InputError, match=rf"{name}\.npy: found SHA-256 .* as in manifest"):
+            open_arrays(scratch_survey.arrays)
+
+
+def test_arrays_are_read_through_once(scratch_survey, monkeypatch):
+    read = []
+    digest = arrays_module.file_digest
+
+    def counting(path):
+        read.extend([path.name] * (path.suffix == ".npy"))
+        return digest(path)
+
+    monkeypatch.setattr(arrays_module, "file_digest", counting)
+    for _ in range(3):
+        open_arrays(scratch_survey.arrays)
+    assert len(read) == len(TrainingArrays._fields)
+    stamp = (scratch_survey.arrays / ".verified").read_bytes()
+    os.utime(scratch_survey.arrays / "wave.npy")
+    open_arrays(scratch_survey.arrays)
+    assert len(read) == 2 * len(TrainingArrays._fields)
+    (scratch_survey.arrays / ".verified").write_text("by hand")
+    open_arrays(scratch_survey.arrays)
+    assert len(read) == 3 * len(TrainingArrays._fields)
+    check_output(scratch_survey.arrays, ARRAYS)
+    assert (scratch_survey.arrays / ".verified").read_bytes() == stamp, "the same bytes"
+
+
+def test_arrays_in_a_folder_that_cannot_be_written_are_read(scratch_survey, monkeypatch):
+    def refuse(*arguments):
+        raise InputError("folder", "cannot be written")
+
+    monkeypatch.setattr(arrays_module, "atomic", refuse)
+    assert len(open_arrays(scratch_survey.arrays).redshift) == 150
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,22 @@ def test_two_that_do_the_same_training_do_each_other_no_harm(kept, undisturbed, 
     assert not kept.folder.exists()
 
 
+def test_files_of_others_are_neither_read_nor_deleted(kept, undisturbed):
+    """As of a user who keeps checkpoints in a folder of his own."""
+    kept.folder.mkdir()
+    mine = ["thesis.tex", "best.pt", "best.sha256", "zoo.pt", "run/000000001.pt"]
+    for name in mine:
+        (kept.folder / name).parent.mkdir(exist_ok=True)
+        (kept.folder / name).write_text("years of work")
+    (kept.folder / ".000000003.pt.0123456789ab.part").write_text("of one that was killed")
+    for _ in range(2):
+        same(run(kept), undisturbed)
+    assert len([*kept.folder.glob("0*.pt")]) == 2
+    kept.clear()
+    left = {p.relative_to(kept.folder).as_posix() for p in kept.folder.rglob("*") if p.is_file()}
+    assert left == set(mine)
+
+
 def test_checkpoints_that_vanish_as_they_are_deleted_are_no_error(kept, monkeypatch):
     for step in range(3):
         kept.save(step, {})

@@ -174,6 +174,16 @@ def test_a_training_begun_anew_forgets_the_one_before(whole, tmp_path):
     assert without_speed(scalars(tmp_path)) == without_speed(whole[1])
 
 
+def test_event_files_of_other_programs_stay(tmp_path):
+    others = ["events.out.tfevents.1600000000.host.123.0", "events.out.tfevents.1600000000.host"]
+    for name in others:
+        (tmp_path / name).touch()
+    for _ in range(2):
+        run(TensorBoardLog(tmp_path, 1))
+    assert len([*tmp_path.glob(FILES)]) == 1
+    assert all((tmp_path / name).exists() for name in others)
+
+
 def test_a_folder_that_cannot_be_written_costs_the_log_alone(whole, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     same(run(TensorBoardLog(tmp_path / "file/logs", 1)), whole[0])

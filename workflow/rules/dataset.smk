@@ -70,6 +70,7 @@ rule split:
 rule training_arrays:
     """Section 4: normalise and pool the spectra once, as memory-mapped arrays."""
     input:
+        again_unless_whole(ARRAYS, "results/{survey}/dataset/arrays"),
         dataset=DATASET,
     output:
         arrays=directory("results/{survey}/dataset/arrays"),

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import config_option, output_option, path_option, section
+from mmae.outputs import ARRAYS
 from mmae.settings import Arrays, Cleaning, Split
 
 log = logging.getLogger("mmae")
@@ -17,9 +18,9 @@ log = logging.getLogger("mmae")
 @path_option("--matches", "CSV of matched pairs.")
 @path_option("--galaxiesml", "GalaxiesML HDF5 file.")
 @path_option("--spectra", "HDF5 file of the pairs' spectra.")
-@path_option("--dataset", "HDF5 file to write, in the schema of GalaxiesML-Spectra.")
-@path_option("--report", "CSV to write: what each cut removed.")
-@path_option("--removed", "CSV to write: each removed pair and its cut.")
+@output_option("--dataset", "HDF5 file to write, in the schema of GalaxiesML-Spectra.")
+@output_option("--report", "CSV to write: what each cut removed.")
+@output_option("--removed", "CSV to write: each removed pair and its cut.")
 def clean(
     config: dict[str, Any],
     matches: Path,
@@ -57,7 +58,7 @@ def clean(
 @click.command()
 @config_option(split=Split)
 @path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
-@path_option("--split", "NPZ to write: rows and targetids of train, validation and test.")
+@output_option("--split", "NPZ to write: rows and targetids of train, validation and test.")
 def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
     """Divide the dataset as torch's random_split does, in file order."""
     import torch
@@ -80,7 +81,7 @@ def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
 @click.command()
 @config_option(arrays=Arrays)
 @path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
-@path_option("--arrays", "Folder to write: .npy files and manifest.json.")
+@output_option("--arrays", "Folder to write: .npy files and manifest.json.", kind=ARRAYS)
 def training_arrays(config: dict[str, Any], dataset: Path, arrays: Path) -> None:
     """Normalise and pool the spectra once; write all that training reads."""
     from mmae.dataset.make_arrays import write_arrays
@@ -93,7 +94,7 @@ def training_arrays(config: dict[str, Any], dataset: Path, arrays: Path) -> None
 @path_option("--galaxiesml", "GalaxiesML HDF5 file, where the pairs were matched here.", False)
 @path_option("--desi", "DESI tree, where the pairs were matched here.", False)
 @path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
-@path_option("--summary", "CSV to write: the rows of the paper's Table 1.")
+@output_option("--summary", "CSV to write: the rows of the paper's Table 1.")
 def summarise(galaxiesml: Path | None, desi: Path | None, dataset: Path, summary: Path) -> None:
     """Count both surveys and the dataset, as in the paper's Table 1."""
     import pandas as pd
@@ -123,7 +124,7 @@ def summarise(galaxiesml: Path | None, desi: Path | None, dataset: Path, summary
 @path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
 @path_option("--split", "NPZ of this project's split.")
 @path_option("--predictions", "CSV of the authors' predictions.")
-@path_option("--report", "CSV to write: how many test redshifts are the same.")
+@output_option("--report", "CSV to write: how many test redshifts are the same.")
 def check_split(dataset: Path, split: Path, predictions: Path, report: Path) -> None:
     """Compare our test galaxies' redshifts with those of the authors' predictions."""
     import pandas as pd

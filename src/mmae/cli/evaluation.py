@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import config_option, output_option, path_argument, path_option, section
+from mmae.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
 if TYPE_CHECKING:
@@ -68,22 +69,22 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
     """The options of all commands on a trained model; without galaxies, those are optional."""
     for option in (
         click.option("--name", help="The config entry that the model must be of."),
-        path_option("--model", "Folder of a trained model."),
+        path_option("--model", "Folder of a trained model.", kind=MODEL),
         path_option("--split", "NPZ of the split.", required=with_galaxies),
-        path_option("--arrays", "Folder of training arrays.", required=with_galaxies),
+        path_option("--arrays", "Folder of training arrays.", with_galaxies, ARRAYS),
     ):
         command = option(command)
     return command
 
 
 @click.command()
-@click.argument("catalogues", type=click.Path(path_type=Path), nargs=-1, metavar="[CATALOGUE]...")
+@path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
 @click.option("--view", required=True, help=VIEW_HELP)
-@path_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
-@path_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
-@path_option("--speed", "JSON to write: galaxies a second.", required=False)
+@output_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
+@output_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
+@output_option("--speed", "JSON to write: galaxies a second.", required=False)
 def predict(
     catalogues: tuple[Path, ...],
     view: str,
@@ -158,7 +159,7 @@ def _predict_catalogues(
 @config_option(evaluation=Evaluation)
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
-@path_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
+@output_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
 def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
     """Reconstruct the galaxies of the figures."""
     import numpy as np
@@ -186,7 +187,7 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
 @config_option(evaluation=Evaluation, scoring=Scoring)
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
-@path_option("--table", "CSV to write: one row a quantity and redshift range.")
+@output_option("--table", "CSV to write: one row a quantity and redshift range.")
 def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     """Measure how well test galaxies are reconstructed where they were hidden.
 
@@ -222,7 +223,7 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
 @click.option(
     "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
 )
-@path_option("--table", "CSV to write: one row a test mask, after the mask ratio in training.")
+@output_option("--table", "CSV to write: one row a test mask, after the mask ratio in training.")
 def study_masks(test_masks: tuple[float, ...], table: Path, **opened: Any) -> None:
     """Test one model with different fractions hidden."""
     from mmae.evaluation.masking_study import masking_study
@@ -242,11 +243,11 @@ def study_masks(test_masks: tuple[float, ...], table: Path, **opened: Any) -> No
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), required=True)
-@path_option("--embeddings", "NPZ to write: targetid, z_spec and embedding of the test galaxies.")
-@path_option("--knn-predictions", "CSV to write: redshifts from the nearest neighbours.")
-@path_option("--knn-validation", "The same of the validation galaxies.")
-@path_option("--mlp-predictions", "CSV to write: redshifts from a small network.")
-@path_option("--mlp-validation", "The same of the validation galaxies.")
+@output_option("--embeddings", "NPZ to write: targetid, z_spec and embedding of the test galaxies.")
+@output_option("--knn-predictions", "CSV to write: redshifts from the nearest neighbours.")
+@output_option("--knn-validation", "The same of the validation galaxies.")
+@output_option("--mlp-predictions", "CSV to write: redshifts from a small network.")
+@output_option("--mlp-validation", "The same of the validation galaxies.")
 def probe(
     config: dict[str, Any],
     arrays: Path,
@@ -300,7 +301,7 @@ def probe(
 @click.option("--mask", required=True, help="Mask ratio in training, such as 0.75.")
 @click.option("--seed", required=True)
 @click.option("--view", required=True, help="Such as image0.25-spectrum1.00.")
-@path_option("--metrics", "JSON to write.")
+@output_option("--metrics", "JSON to write.")
 def score(
     config: dict[str, Any],
     predictions: Path,
@@ -327,7 +328,7 @@ def score(
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@path_argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @config_option(scoring=Scoring)
 def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:

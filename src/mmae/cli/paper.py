@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import config_option, output_option, path_argument, section, writes
 from mmae.settings import Download, Published
 
 
 @click.command()
 @config_option(published=Published, download=Download)
-@path_option("--quartermask", "CSV to write: image masked 25%.")
-@path_option("--nomask", "CSV to write: image whole.")
+@output_option("--quartermask", "CSV to write: image masked 25%.")
+@output_option("--nomask", "CSV to write: image whole.")
 def fetch_published(config: dict[str, Any], quartermask: Path, nomask: Path) -> None:
     """Get the authors' predictions for 20,181 real galaxies, from a local copy or by download."""
     from mmae.survey.published import fetch
@@ -24,8 +24,8 @@ def fetch_published(config: dict[str, Any], quartermask: Path, nomask: Path) -> 
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("executed", type=click.Path(path_type=Path))
+@path_argument("source")
+@click.argument("executed", type=click.Path(path_type=Path), callback=writes())
 @click.option(
     "--set",
     "parameters",

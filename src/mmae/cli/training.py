@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import config_option, output_option, path_argument, path_option, section
+from mmae.outputs import ARRAYS, MODEL, SHARED
 from mmae.settings import Logs, Training, Tuning
 
 log = logging.getLogger("mmae")
@@ -14,22 +15,28 @@ log = logging.getLogger("mmae")
 
 @click.command()
 @config_option(training=Training, logs=Logs)
-@path_option("--arrays", "Folder of training arrays.")
+@path_option("--arrays", "Folder of training arrays.", kind=ARRAYS)
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
 @click.option("--mask", type=click.FloatRange(0, 1), required=True, help="Mask ratio.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), required=True, help="Of weights, order and masks."
 )
-@path_option("--output", "Folder to write: weights, model.json, history.csv.")
-@path_option("--cost", "JSON to write: parameters, galaxies seen, seconds.")
-@path_option(
+@output_option("--output", "Folder to write: weights, model.json, history.csv.", kind=MODEL)
+@output_option("--cost", "JSON to write: parameters, galaxies seen, seconds.")
+@output_option(
     "--checkpoints",
     "Folder in which an interrupted training is kept, and goes on from.",
     required=False,
+    kind=SHARED,
 )
 # torchrun would take --logs for one of its own options
-@path_option("--events", "Folder of event files for TensorBoard, of this training alone.", False)
+@output_option(
+    "--events",
+    "Folder of event files for TensorBoard, of this training alone.",
+    required=False,
+    kind=SHARED,
+)
 def train(
     config: dict[str, Any],
     arrays: Path,
@@ -76,7 +83,7 @@ def train(
             train_model(entry, model, *options)
         return
     # before the training, so that a folder that cannot be written costs no training
-    with atomic(cost) as cost_part, atomic(output) as part:
+    with atomic(cost) as cost_part, atomic(output, MODEL) as part:
         part.mkdir()
         trained = train_model(entry, model, *options)
         save_model(part, trained.model, description)
@@ -88,10 +95,10 @@ def train(
 
 @click.command()
 @config_option(training=Training, tuning=Tuning)
-@path_option("--arrays", "Folder of training arrays.")
+@path_option("--arrays", "Folder of training arrays.", kind=ARRAYS)
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
-@path_option("--table", "CSV to write: one row a learning rate, best first.")
+@output_option("--table", "CSV to write: one row a learning rate, best first.")
 def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: Path) -> None:
     """Train a model with learning rates around its own and rank them by their validation loss.
 
@@ -136,8 +143,8 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
-@path_option("--table", "CSV to write: all epochs of all trainings.")
+@path_argument("folders", nargs=-1)
+@output_option("--table", "CSV to write: all epochs of all trainings.")
 def collect_histories(folders: tuple[Path, ...], table: Path) -> None:
     """Join the histories of all trainings.
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from mmae.cli.options import path_option
+from mmae.cli.options import output_option, path_argument, path_option
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@path_argument("folders", nargs=-1)
 @path_option("--models", "Folder of which all trained models are drawn.", required=False)
-@path_option("--figure", "PDF to write; a PNG stands beside it.")
+@output_option("--figure", "PDF to write; a PNG stands beside it.")
 def history(folders: tuple[Path, ...], models: Path | None, figure: Path) -> None:
     """Draw losses and redshift scatter of trainings by epoch.
 
@@ -25,8 +25,8 @@ def history(folders: tuple[Path, ...], models: Path | None, figure: Path) -> Non
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@path_option("--table", "CSV to write.", required=False)
+@path_argument("folder")
+@output_option("--table", "CSV to write.", required=False)
 def timing(folder: Path, table: Path | None) -> None:
     """Print what each rule took: jobs, time, memory.
 

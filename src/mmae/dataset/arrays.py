@@ -1,12 +1,17 @@
 """What training reads: spectra normalised and pooled once, all as memory-mapped arrays."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmae.checksums import file_digest
 from mmae.errors import InputError
-from mmae.files import existing, read_json
+from mmae.files import atomic, existing, read_json
+from mmae.outputs import VERIFIED
+from mmae.progress import progress
 
 MANIFEST = "manifest.json"
 
@@ -31,7 +36,7 @@ class TrainingArrays(NamedTuple):
 
 
 def open_arrays(folder: Path | str) -> TrainingArrays:
-    """Open training arrays without reading them (memory-mapped).
+    """Open training arrays (memory-mapped), whose checksums are compared the first time.
 
     Raises
     ------
@@ -57,4 +62,31 @@ def open_arrays(folder: Path | str) -> TrainingArrays:
                 expected=f"shape {expected.get('shape')}, {expected.get('dtype')} (manifest.json)",
             )
         arrays[name] = array
+    _verify(Path(folder), manifest)
     return TrainingArrays(**arrays)
+
+
+def _verify(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Compare arrays with their checksums, once for as long as no file is touched.
+
+    Each of many jobs opens them; reading the 11 GB of the paper takes seven seconds of CPU.
+    """
+    paths = [folder / f"{name}.npy" for name in TrainingArrays._fields]
+    stamp, digest = folder / VERIFIED, file_digest(folder / MANIFEST)
+
+    def touched() -> list[int]:
+        # when bytes or times were last changed, which no program can set
+        return [path.stat().st_ctime_ns for path in paths]
+
+    before = touched()
+    with suppress(OSError):
+        if stamp.read_bytes() == digest.encode() and stamp.stat().st_mtime_ns > max(before):
+            return
+    for path in progress(paths, "arrays verified"):
+        found, expected = file_digest(path), manifest[path.stem].get("sha256")
+        if found != expected:
+            expected = f"{expected}, as in {MANIFEST} (damaged or changed: make the arrays again)"
+            raise InputError(path, found=f"SHA-256 {found}", expected=expected)
+    # a folder that cannot be written is verified each time
+    with suppress(InputError, OSError), atomic(stamp) as part:
+        part.write_bytes(digest.encode() if touched() == before else b"")

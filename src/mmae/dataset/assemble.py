@@ -1,5 +1,6 @@
 """Write GalaxiesML-Spectra: images and spectra of the pairs that passed the cuts."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pandas as pd
 from mmae.dataset import layout
 from mmae.dataset.spectra import missing_fraction, replace_artefacts
 from mmae.errors import InputError
-from mmae.files import atomic
 from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.new_hdf5 import new_hdf5
 from mmae.progress import progress
 from mmae.settings import Cleaning
 
@@ -63,7 +64,8 @@ def write_dataset(
     n, n_wave = len(kept), spectra[layout.FLUX].shape[1]
     ours = hsc.iloc[kept["hsc_row"]]
     n_replaced = 0
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    shape = (n, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
+    with new_hdf5(path, 4 * math.prod(shape) + 8 * n * n_wave) as (file, check):
         file[layout.REDSHIFT] = kept["desi_redshift"].to_numpy()
         file[layout.TARGETID] = kept["targetid"].to_numpy().astype("S")
         file[layout.WAVE] = spectra[layout.WAVE][:]
@@ -72,7 +74,6 @@ def write_dataset(
         file[layout.HSC_REDSHIFT] = kept["hsc_redshift"].to_numpy()
         for name in (layout.RA, layout.DEC, *layout.MAGNITUDES):
             file[name] = ours[name.rpartition("/")[2]].to_numpy()
-        shape = (n, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
         image = file.create_dataset(layout.IMAGE, shape, np.float32, chunks=(1, *shape[1:]))
         flux, ivar = (
             file.create_dataset(name, (n, n_wave), np.float32, chunks=(1, n_wave))
@@ -86,6 +87,7 @@ def write_dataset(
             flux[rows], count = replace_artefacts(noisy, weight, settings.artefact_sigma)
             ivar[rows] = weight
             n_replaced += int(count.sum())
+            check()
     return n_replaced
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from mmae.dataset.layout import FLUX, IVAR, TARGETID, WAVE
 from mmae.errors import InputError
-from mmae.files import atomic, open_hdf5
+from mmae.files import open_hdf5
+from mmae.new_hdf5 import new_hdf5
 from mmae.progress import progress
 
 AVAILABLE = "available"
@@ -47,13 +48,14 @@ def write_group(
     spectra : iterable of (places, flux, ivar)
         Places in `targetid`, and their spectra of shape (B, L).
     """
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with new_hdf5(path, 8 * len(targetid) * len(wave)) as (file, check):
         _create(file, targetid, wave)
         file[ROW] = rows
         available = np.zeros(len(targetid), bool)
         for places, *values in spectra:
             _put(file, places, values)
             available[places] = True
+            check()
         file[AVAILABLE] = available
 
 
@@ -85,7 +87,7 @@ def join_groups(
         If a file is damaged or belongs to another table of matches, or a match is in no group.
     """
     seen, available = np.zeros(len(targetid), bool), np.zeros(len(targetid), bool)
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with new_hdf5(path, 8 * len(targetid) * len(wave)) as (file, check):
         _create(file, targetid, wave)
         for group in progress(groups, "groups"):
             with open_hdf5(group, REQUIRED | {ROW: (None,)}) as source:
@@ -97,6 +99,7 @@ def join_groups(
                     good = source[AVAILABLE][some]
                     values = [source[name][some][good] for name in (FLUX, IVAR)]
                     _put(file, rows[some][good], values)
+                    check()
         file[AVAILABLE] = available
         if not seen.all():
             raise InputError(

@@ -15,6 +15,7 @@ from mmae.dataset.photometry import aperture_magnitudes, half_light_radii
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.files import atomic, write_json
+from mmae.outputs import ARRAYS
 from mmae.progress import progress
 
 UNITS = {
@@ -48,7 +49,7 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
         If the dataset is damaged, or has an ivar that is negative or not finite, or a flux, an
         image or a redshift that is not finite, or spectra shorter than `width`.
     """
-    with layout.open_dataset(dataset) as file, atomic(folder) as part:
+    with layout.open_dataset(dataset) as file, atomic(folder, ARRAYS) as part:
         part.mkdir()
         n, n_wave = file[layout.FLUX].shape
         if width > n_wave:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
+from mmae.checks import check_zip
 from mmae.errors import InputError
 from mmae.models import build_model
 
@@ -32,10 +33,13 @@ def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict
     """
     if isinstance(model, nn.Module):
         state = {name: values.contiguous().cpu() for name, values in model.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
+        # its own writer has errors of its own
+        (folder / WEIGHTS).write_bytes(save(state))
     else:
         model.save(folder / REGRESSOR)
-    (folder / MODEL).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
+    (folder / MODEL).write_text(
+        json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def load_model(
@@ -63,7 +67,7 @@ def load_model(
     """
     path = _existing(folder / MODEL)
     try:
-        description = json.loads(path.read_text())
+        description = json.loads(path.read_text(encoding="utf-8"))
         model = build_model(description["model"], str(path))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(path, found=f"no description ({error})", expected="key 'model'") from error
@@ -72,7 +76,8 @@ def load_model(
             path, key="name", found=repr(description.get("name")), expected=f"model {name!r}"
         )
     if not isinstance(model, nn.Module):
-        model.load(_existing(folder / REGRESSOR))
+        check_zip(_existing(folder / REGRESSOR))
+        model.load(folder / REGRESSOR)
         return model, description
     weights = _existing(folder / WEIGHTS)
     try:

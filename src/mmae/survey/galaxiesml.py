@@ -3,6 +3,7 @@
 One HDF5 file, one row a galaxy. This is the only place that names its datasets.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,9 @@ import pandas as pd
 
 from mmae.checks import Shape, check_datasets, check_numbers
 from mmae.errors import InputError
-from mmae.files import atomic, native, open_hdf5
+from mmae.files import native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.new_hdf5 import new_hdf5
 
 IMAGE = "image"
 """(N, 5, 64, 64) float32, flux with zero point 27.0, bands g r i z y."""
@@ -87,7 +89,7 @@ def write_galaxiesml(
     """
     n = len(columns[OBJECT_ID])
     shape = (n, *REQUIRED[IMAGE][1:])
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with new_hdf5(path, 4 * math.prod(shape)) as (file, check):
         for name, values in columns.items():
             file[name] = values
         dataset = file.create_dataset(
@@ -98,6 +100,7 @@ def write_galaxiesml(
         for chunk in images:
             dataset[start : start + len(chunk)] = chunk
             start += len(chunk)
+            check()
 
 
 def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
@@ -124,7 +127,7 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
         If a part is damaged, or a required dataset is missing or has another shape.
     """
     sizes = [_check_part(part) for part in parts]
-    with atomic(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+    with new_hdf5(path, 0, libver="latest") as (file, _):
         for name in _common_columns(parts, sizes):
             _join(file, name, parts, sizes)
     return sum(sizes)

@@ -1,6 +1,7 @@
 """The embedded survey as a whole: its formats, its bytes, and that it looks like the real one."""
 
 import hashlib
+import json
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from helpers import PROJECT, await_end, read_zcatalog
+from helpers import PROJECT, assert_one_sentence, await_end, read_zcatalog, run_mmae
 from mmae.config import read_section
 from mmae.instruments import BANDS, N_WAVE
 from mmae.settings import Simulation
@@ -43,7 +44,8 @@ def test_the_same_seed_gives_the_same_bytes_however_it_is_worked(tmp_path, confi
     assert simulate(tmp_path / "b", config, seed=3, workers=2, chunk_size=5) == first
     other = simulate(tmp_path / "c", config, seed=4)
     assert other["galaxiesml.hdf5"] != first["galaxiesml.hdf5"]
-    assert not set(other.values()) & set(first.values())
+    same = set(other.values()) & set(first.values())
+    assert same == {first["desi/simulated.txt"]}, "which says that it is simulated"
 
 
 def test_workers_do_not_outlive_a_killed_simulation(tmp_path):
@@ -82,6 +84,18 @@ def test_every_row_of_desis_catalogue_has_its_spectrum(small_survey):
     for (survey, program, healpix), rows in catalog.groupby(["SURVEY", "PROGRAM", "HEALPIX"]):
         coadd = read_coadd(coadd_path(small_survey.desi, survey, program, healpix))
         assert coadd.targetid.tolist() == rows["TARGETID"].tolist()
+
+
+def test_a_disk_that_fills_up_is_one_sentence_and_leaves_no_part(small_disk):
+    """There is room for the images, not for all spectra, which two processes write."""
+    few = json.dumps({"survey": {"simulate": {"n_galaxies": 100}}})
+    result = run_mmae(
+        *("simulate-survey", "--config", "config/config.yaml", "--config", few, "--workers", 2),
+        *("--galaxiesml", small_disk / "g.hdf5", "--desi", small_disk / "desi"),
+        *("--truth", small_disk / "truth.fits"),
+    )
+    assert_one_sentence(result, str(small_disk), "cannot be written (No space left on device)")
+    assert [path.name for path in small_disk.iterdir()] == ["g.hdf5"]
 
 
 def test_images_and_catalogue_tell_the_same_magnitudes(small_survey):

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from astropy.io import fits
 from mmae.files import atomic
 from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, SEEING_ARCSEC, flux_from_mag, mag_from_flux
 from mmae.orphans import end_with
+from mmae.outputs import TREE
 from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
@@ -27,6 +28,9 @@ from mmae.survey.simulated.spectra import add_spike, lose_pixels, observe
 
 CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
 """Streams of random numbers, so that no step's draws depend on another's."""
+
+MARK = "simulated.txt"
+"""Tells the tree from a real one, which is not replaced."""
 
 AHEAD = 16
 """Chunks that are rendered or wait to be written at a time."""
@@ -114,7 +118,11 @@ def _write_desi(
 ) -> None:
     """Write the DESI tree: the redshift catalogue and one coadd file a survey, program, healpix."""
     seeds = _seeds(settings.seed, SPECTRA, len(catalogs.desi))
-    with atomic(root) as part:
+    with atomic(root, TREE) as part:
+        part.mkdir()
+        (part / MARK).write_text(
+            "Simulated by galaxy-mmae: no spectrum in here is of the sky.\n", encoding="utf-8"
+        )
         write_zcatalog(part, catalogs.desi)
 
         def write_group(group: tuple[tuple, pd.DataFrame]) -> Callable[[], None]:
@@ -157,9 +165,13 @@ def _in_order(
 ) -> Iterator:
     """Results in the order of the jobs, with few of them made, running or waiting at a time."""
     running = deque(pool.submit(job) for job in islice(jobs, AHEAD))
-    for _ in progress(range(n_jobs), what):
-        yield running.popleft().result()
-        running.extend(pool.submit(job) for job in islice(jobs, 1))
+    try:
+        for _ in progress(range(n_jobs), what):
+            yield running.popleft().result()
+            running.extend(pool.submit(job) for job in islice(jobs, 1))
+    finally:
+        # after a failure none may write into a folder that is gone
+        wait([job for job in running if not job.cancel()])
 
 
 def _seeds(seed: int, stream: int, n: int) -> np.ndarray:
