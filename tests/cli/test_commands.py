@@ -1,5 +1,6 @@
 """The command line: every step explains itself and runs alone."""
 
+import json
 import subprocess
 import sys
 
@@ -57,6 +58,19 @@ def test_steps_run_from_another_folder_without_a_config(tmp_path):
     result = run_mmae("metrics", "p.csv", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "all: 0 < z_spec <= 4.2, 3 galaxies" in result.stdout
+
+
+def test_metrics_of_anything_are_json_without_a_warning(tmp_path):
+    """Spaces and comments, galaxies without z_pred or z_spec, what overflows: left out, counted."""
+    rows = ["0.1,0.1", "0.2,0.21", "0.3,0.3", "0.4,", ",0.3", "1e308,0.5", "0.5,-1e308", "-99,0.1"]
+    (tmp_path / "p.csv").write_text("# of mine\n z_spec, z_pred\n" + "\n".join(rows))
+    result = run_mmae("metrics", "p.csv", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
+    assert report["all"]["n"] == 3
+    assert report["left_out"] == {"test": {"z_spec": 3, "z_pred": 2}}
+    assert "Warning" not in result.stderr
+    assert "left out of all metrics: 3 test galaxies without z_spec, 2 test" in result.stderr
 
 
 def test_a_step_that_needs_a_config_says_so(tmp_path):
