@@ -1,12 +1,14 @@
 """Redshift metrics by eye, by a second road, and against the authors' own numbers."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from astropy.stats import mad_std
 
 from helpers import SHARED, run_mmae, shared
+from mmae import progress
 from mmae.errors import InputError
 from mmae.evaluation.scoring import read_predictions
 from mmae.metrics.bootstrap import bootstrap_interval
@@ -118,6 +120,27 @@ def test_empty_bins_have_no_numbers_and_galaxies_outside_are_counted():
     assert report["bins"][1] == {"z_range": [0.2, 0.4], "n": 0}
     with pytest.raises(InputError, match="none with z_spec in"):
         redshift_report(z + 5, z + 5, Scoring())
+
+
+def test_a_long_report_tells_how_far_it_is(monkeypatch, caplog):
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", -1)
+    caplog.set_level("INFO")
+    z = np.linspace(0.1, 0.9, 20)
+    redshift_report(z, z, Scoring(bootstrap_samples=2))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 22
+    assert lines[0].startswith("redshift ranges: 1 of 22")
+
+
+def test_memory_is_that_of_the_galaxies_whatever_the_resamplings():
+    """A hundred bytes each. One resampling of all, with its metrics, would be as much again."""
+    z_spec = np.random.default_rng(0).uniform(0, 2, 200_000)
+    z_pred = z_spec + 0.03
+    tracemalloc.start()
+    redshift_report(z_pred, z_spec, Scoring(bootstrap_samples=8))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 130 * len(z_spec)
 
 
 @pytest.mark.parametrize("view", ["nomask", "quartermask"])
