@@ -90,7 +90,7 @@ def write_arrays(
                 n_damaged += int(_damaged(image, flux, ivar).sum())
                 image = known(layout.IMAGE, image, limits.FLUX, instead=0)
                 ivar = known(layout.IVAR, ivar, limits.IVAR, instead=0)
-                ivar = np.where(limits.FLUX.contain(flux), ivar, 0)
+                # where the flux is 0, nothing was measured: `normalise` gives it no weight
                 flux = known(layout.FLUX, flux, limits.FLUX, instead=0)
                 images(image)
                 spectra(pool(normalise(flux, ivar), width))

@@ -66,7 +66,7 @@ class Bcnn(GalaxyModel):
         self.scale.fit(sample.image)
         self.standardise.fit(sample.magnitudes)
         zeta = sample.redshift.log1p()
-        scatter = zeta.std().nan_to_num().clamp(min=MIN_STD)
+        scatter = zeta.std().clamp(min=MIN_STD)
         with torch.no_grad():
             self.head.mean[:, -1] = torch.stack([zeta.mean(), scatter.expm1().log()])
 
