@@ -7,6 +7,7 @@ import os
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from helpers import read_zcatalog
 from mmae.dataset import arrays as arrays_module
@@ -16,6 +17,7 @@ from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE
+from mmae.models.scaling import Standardise
 from mmae.outputs import ARRAYS, check_output
 
 
@@ -86,6 +88,51 @@ def test_arrays_that_are_not_the_manifests_are_refused(scratch_survey):
         open_arrays(scratch_survey.arrays)
 
 
+def changed(path, **values) -> None:
+    """Write values into rows of datasets."""
+    with h5py.File(path, "r+") as file:
+        for name, rows in values.items():
+            for row, value in rows.items():
+                file[name][row] = value
+
+
+def test_values_that_cannot_be_are_unknown_counted_and_told(scratch_survey, tmp_path, caplog):
+    before = open_arrays(scratch_survey.arrays)
+    rows = np.arange(0, 150, 5)
+    for band, value in zip("grizy", (99, -99, -999, np.inf, np.nan), strict=True):
+        changed(scratch_survey.dataset, **{f"hsc/{band}_cmodel_mag": dict.fromkeys(rows, value)})
+    redshifts = {3: -9.0, 4: -99.0, 5: np.inf, 6: np.nan, 7: 99.0}
+    changed(scratch_survey.dataset, **{"DESI_fibermap/DESI_redshift": redshifts})
+    write_arrays(tmp_path / "arrays", scratch_survey.dataset, 30, 64)
+    after = open_arrays(tmp_path / "arrays")
+    for name, gone in (("magnitudes", rows), ("redshift", [*redshifts])):
+        values, old = getattr(after, name), getattr(before, name)
+        assert np.isnan(values[gone]).all()
+        others = np.setdiff1d(np.arange(150), gone)
+        np.testing.assert_array_equal(values[others], old[others])
+    told = [record.getMessage() for record in caplog.records]
+    assert sum("magnitudes: 120 of 750 values are not from 5 to 35" in text for text in told) == 1
+    assert sum("DESI_redshift: 4 of 150 values" in text for text in told) == 1
+    assert str(scratch_survey.dataset) in told[0]
+
+
+def test_a_fifth_of_the_magnitudes_missing_leaves_their_scale(scratch_survey, tmp_path):
+    """A scale that takes 99 for a magnitude moves from 24 to 38."""
+    scales = []
+    for value in (None, 99.0, -999.0):
+        for band in "grizy" if value else "":
+            rows = dict.fromkeys(range(0, 150, 5), value)
+            changed(scratch_survey.dataset, **{f"hsc/{band}_cmodel_mag": rows})
+        folder = tmp_path / str(value)
+        write_arrays(folder, scratch_survey.dataset, 30, 64)
+        standardise = Standardise()
+        standardise.fit(torch.from_numpy(np.array(open_arrays(folder).magnitudes)))
+        scales.append(standardise)
+    for other in scales[1:]:
+        assert torch.allclose(other.mean, scales[0].mean, atol=0.2)
+        assert torch.allclose(other.std, scales[0].std, rtol=0.15)
+
+
 def flip(path, times=None):
     """Change one bit, as a disk does: nothing else says so."""
     with path.open("r+b") as stream:
@@ -143,17 +190,43 @@ def test_arrays_in_a_folder_that_cannot_be_written_are_read(scratch_survey, monk
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("spectrum/ivar", -1.0, "dataset 'spectrum/ivar': found 1 negative values"),
-        ("spectrum/ivar", np.nan, "dataset 'spectrum/ivar': found 1 values not finite"),
-        ("spectrum/flux", np.inf, "dataset 'spectrum/flux': found 1 values not finite"),
+        ("spectrum/ivar", -1.0, "spectrum/ivar: 1 of 1167150 values are not from 0"),
+        ("spectrum/ivar", np.nan, "taken as 0, such as nan"),
+        ("spectrum/flux", np.inf, "spectrum/flux: 1 of 1167150 values are not from -3e+38"),
+        ("image", np.nan, "image: 1 of 3072000 values"),
     ],
 )
-def test_bad_numbers_in_a_dataset_are_named(scratch_survey, tmp_path, name, value, words):
+def test_one_bad_pixel_loses_itself_and_is_told(
+    scratch_survey, tmp_path, caplog, name, value, words
+):
+    before = open_arrays(scratch_survey.arrays)
+    place = (3, 2, 10, 10) if name == "image" else (3, 17)
     with h5py.File(scratch_survey.dataset, "r+") as file:
-        file[name][3, 17] = value
+        file[name][place] = value
+        flux, ivar = file["spectrum/flux"][3:4], file["spectrum/ivar"][3:4]
+    write_arrays(tmp_path / "arrays", scratch_survey.dataset, 30, 64)
+    after = open_arrays(tmp_path / "arrays")
+    assert words in caplog.text
+    assert all(np.isfinite(array).all() for array in (after.images, after.spectra))
+    if name == "image":
+        assert after.images[place] == 0
+        assert (after.images != before.images).sum() == 1
+    else:
+        flux[0, 17] = ivar[0, 17] = 0
+        np.testing.assert_array_equal(after.spectra[3], pool(normalise(flux, ivar), 30)[0])
+    others = np.arange(150) != 3
+    np.testing.assert_array_equal(after.spectra[others], before.spectra[others])
+
+
+def test_many_bad_galaxies_are_no_dataset(scratch_survey, tmp_path):
+    with h5py.File(scratch_survey.dataset, "r+") as file:
+        file["spectrum/flux"][3, file["spectrum/ivar"][3] == 0] = np.nan  # without weight: allowed
+        file["spectrum/ivar"][4, 7], file["image"][5, 0, 0, 0] = -1, np.nan
+    words = r"found 2 of 150 galaxies with pixels.*at most a fraction 0\.01.*arrays\.max_damaged"
     with pytest.raises(InputError, match=words):
         write_arrays(tmp_path / "arrays", scratch_survey.dataset, 30, 64)
     assert list(tmp_path.glob("*arrays*")) == []
+    write_arrays(tmp_path / "arrays", scratch_survey.dataset, 30, 64, max_damaged=0.02)
 
 
 def test_pooling_wider_than_the_spectrum_is_refused(small_survey, tmp_path):

@@ -206,14 +206,25 @@ def test_a_prediction_that_is_no_number_is_empty(tmp_path, arrays, models):
     assert without == {NO_NUMBER: 1}
 
 
-def test_magnitudes_that_are_not_finite_are_unknown(tmp_path, arrays, models):
+@pytest.mark.parametrize("name", ["gbdt", "bcnn-mag"])
+def test_magnitudes_and_redshifts_that_cannot_be_are_unknown(
+    tmp_path, arrays, models, name, caplog
+):
     path = write_file(tmp_path / "own.hdf5", arrays)
     tables = []
-    for value in (np.nan, np.inf, -np.inf):
+    for value in (np.nan, np.inf, -np.inf, 99.0, -99.0, -999.0):
         replace(path, "z_cmodel_mag", np.full(N, value))
-        tables.append(table_of(models["gbdt"], path))
-    assert tables[0].equals(tables[1])
-    assert tables[0].equals(tables[2])
+        replace(path, REDSHIFT, np.full(N, value))
+        caplog.clear()
+        tables.append(table_of(models[name], path, batch_size=16))
+        words = f"{N} of {{}} values are not from {{}} and taken as unknown, such as {value:g}"
+        said = [record.getMessage() for record in caplog.records]
+        assert said == [
+            f"{path}: {REDSHIFT}: {words.format(N, '-0.1 to 20')}",
+            f"{path}: magnitudes: {words.format(5 * N, '5 to 35')}",
+        ] * (not np.isnan(value))
+    assert tables[0]["z_spec"].isna().all()
+    assert all(table.equals(tables[0]) for table in tables)
 
 
 def peak_memory(model: Model, path: Path, n: int, table: Path) -> float:

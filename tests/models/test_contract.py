@@ -8,6 +8,7 @@ from galaxies import TOY, batch_of, made_up_galaxies, split_of, training_with
 from mmae.dataset.arrays import TrainingArrays
 from mmae.evaluation.predict import embed, predict
 from mmae.evaluation.views import View
+from mmae.models import build_model
 from mmae.models.weights import load_model, save_model
 from mmae.settings import KINDS
 from mmae.training.run import Trained, train_model
@@ -133,6 +134,32 @@ def test_a_hidden_modality_does_not_reach_what_it_says(kind, trained, arrays):
         assert not np.allclose(ours, theirs)
         other = arrays._replace(images=arrays.images[::-1].copy())
         assert np.array_equal(ours, embed(model, other, rows, SPECTRUM_ALONE, 0, 8))
+
+
+@pytest.mark.parametrize("name", sorted(TOY["models"]))
+def test_it_trains_with_what_there_is(arrays, name):
+    """A band that was never observed, one that is nowhere known, spectra without a photon."""
+    images, magnitudes = arrays.images.copy(), arrays.magnitudes.copy()
+    images[:, 4], images[:, 3], magnitudes[:, 4], magnitudes[:, 3] = 0.0, 0.5, np.nan, 20.0
+    poor = arrays._replace(
+        **{"images": images, "magnitudes": magnitudes, "spectra": np.zeros_like(arrays.spectra)},
+        sizes=np.full_like(arrays.sizes, np.nan),
+    )
+    entry, settings = TOY["models"][name], training_with(epochs=1)
+    trained = train_model(entry, name, poor, SPLIT, 0.5, 0, settings, "made up")
+    assert np.isfinite(trained.history["validation_total"]).all()
+    # and galaxies that have all of it are no surprise
+    for galaxies in (poor, arrays):
+        for values in said_by(trained.model, galaxies)[:2]:
+            assert values is None or values.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["cnn", "bcnn", "bcnn-mag"])
+def test_it_starts_from_redshifts_that_are_all_alike(arrays, name):
+    model = build_model(TOY["models"][name])
+    alike = arrays._replace(redshift=np.full_like(arrays.redshift, 0.5))
+    model.prepare(batch_of(alike, model.spectrum_length), N)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
 def test_magnitudes_beside_images_are_read(train, arrays):

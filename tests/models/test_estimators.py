@@ -1,5 +1,8 @@
 """Models on catalogue columns, kept with skops."""
 
+import time
+import zipfile
+
 import numpy as np
 import pytest
 import skops.io
@@ -86,6 +89,21 @@ def test_trees_need_magnitudes(arrays):
     assert np.isfinite(redshifts(fitted("median", blind), blind)).all()
 
 
+@pytest.mark.parametrize("value", [np.nan, 21.0])
+@pytest.mark.parametrize("bands", [[4], [0, 1, 2, 3]])
+def test_trees_take_bands_that_say_nothing(arrays, bands, value):
+    """Unknown or constant in training: the others still tell redshifts."""
+    magnitudes, sizes = arrays.magnitudes.copy(), np.full_like(arrays.sizes, value)
+    magnitudes[:, bands] = value
+    poor = arrays._replace(magnitudes=magnitudes, sizes=sizes)
+    trees, median = fitted("gbdt", poor, trees=30), fitted("median", poor)
+    assert scatter(redshifts(trees, poor), poor) < 0.6 * scatter(redshifts(median, poor), poor)
+    # a galaxy that has the bands is no surprise
+    unseen = arrays._replace(magnitudes=magnitudes.copy(), sizes=np.ones_like(arrays.sizes))
+    unseen.magnitudes[:, bands] = 25.0
+    assert np.isfinite(redshifts(trees, unseen)).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_comes_back_from_disk_as_it_was(arrays, tmp_path, kind):
     model = fitted(kind, arrays)
@@ -95,6 +113,18 @@ def test_it_comes_back_from_disk_as_it_was(arrays, tmp_path, kind):
     assert np.array_equal(redshifts(loaded, arrays), redshifts(model, arrays))
     known = set(skops.io.get_untrusted_types(file=tmp_path / "regressor.skops"))
     assert known <= set(model.trusted), "no more is trusted than there is"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_trainings_have_equal_bytes(arrays, tmp_path, kind, monkeypatch):
+    one, other = tmp_path / "one.skops", tmp_path / "other.skops"
+    fitted(kind, arrays).save(one)
+    again = fitted(kind, arrays)  # at other addresses, as the first may still be there
+    monkeypatch.setattr(time, "time", lambda: 1e9)  # a zip has the time of its entries
+    again.save(other)
+    assert one.read_bytes() == other.read_bytes()
+    with zipfile.ZipFile(one) as archive:
+        assert len({*archive.namelist()}) == len(archive.namelist())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -46,3 +46,28 @@ def test_magnitudes_are_standardised_and_unknown_ones_are_the_mean():
     known = scaled[:, :4][magnitudes[:, :4].isfinite()]
     assert known.mean().item() == pytest.approx(0, abs=1e-4)
     assert known.std().item() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_a_band_of_which_nothing_was_learnt_is_0_ever_after(value):
+    """Else the first galaxy that has it would be thousands of standard deviations away."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn((20, 5, 8, 8), generator=generator)
+    magnitudes = 20 + torch.randn((20, 5), generator=generator)
+    image[:, 1], magnitudes[:, 1], magnitudes[:, 3] = value, torch.nan, 20 + value
+    scale, standardise = AsinhScale(), Standardise()
+    scale.fit(image)
+    standardise.fit(magnitudes)
+    seen = scale(torch.full((1, 5, 2, 2), 7.0)), standardise(torch.full((1, 5), 23.0))
+    for scaled, dead in zip(seen, ([1], [1, 3]), strict=True):
+        alive = [band for band in range(5) if band not in dead]
+        assert (scaled[:, dead] == 0).all()
+        assert (scaled[:, alive] > 1).all()
+
+
+def test_faint_noise_is_no_blank_band():
+    image = torch.zeros(4, 5, 8, 8)
+    image[:, :, 3:5, 3:5] = 2.0  # most pixels are alike, and yet there is a galaxy
+    scale = AsinhScale()
+    scale.fit(image)
+    assert (scale(image)[:, :, 3, 3] > 1).all()

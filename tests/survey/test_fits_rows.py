@@ -131,7 +131,7 @@ def test_a_duplicated_targetid_is_two_rows(tmp_path):
         ({"TARGET_RA": np.nan}, "column TARGET_RA: found 89 values such as nan, expected numbers"),
         ({"TARGET_RA": np.inf}, "column TARGET_RA: found 89 values such as inf, expected numbers"),
         ({"TARGET_DEC": 90.1}, r"TARGET_DEC: found 89 values such as 90\.1, expected numbers from"),
-        ({"Z": np.nan}, "column Z: found 89 values such as nan, expected numbers from -1 to 20"),
+        ({"Z": np.nan}, "column Z: found 89 values such as nan, expected numbers from -0.1 to 20"),
     ],
 )
 def test_wrong_columns_are_named(tmp_path, columns, words):

@@ -60,20 +60,24 @@ def clean(
 @path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
 @output_option("--split", "NPZ to write: rows and targetids of train, validation and test.")
 def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
-    """Divide the dataset as torch's random_split does, in file order."""
+    """Divide the dataset as torch's random_split does, in file order.
+
+    Galaxies without a redshift are left out.
+    """
     import torch
 
-    from mmae.dataset.layout import open_dataset, read_targetid
-    from mmae.dataset.split import random_split, write_split
+    from mmae.dataset.layout import REDSHIFT, open_dataset, read_targetid
+    from mmae.dataset.split import random_split, with_redshift, write_split
 
     settings = section(config, "split", Split)
     with open_dataset(dataset) as file:
-        targetid = read_targetid(file)
+        targetid, redshift = read_targetid(file), file[REDSHIFT][:]
     n = len(targetid)
     permutation = torch.randperm(n, generator=torch.Generator().manual_seed(settings.seed))
     rows = random_split(
         n, settings.train_fraction, settings.validation_fraction, permutation.numpy()
     )
+    rows = with_redshift(rows, redshift)
     write_split(split, rows, targetid)
     log.info("%s", {name: len(part) for name, part in rows.items()})
 
@@ -87,7 +91,7 @@ def training_arrays(config: dict[str, Any], dataset: Path, arrays: Path) -> None
     from mmae.dataset.make_arrays import write_arrays
 
     settings = section(config, "arrays", Arrays)
-    write_arrays(arrays, dataset, settings.pool, settings.chunk_size)
+    write_arrays(arrays, dataset, settings.pool, settings.chunk_size, settings.max_damaged)
 
 
 @click.command()

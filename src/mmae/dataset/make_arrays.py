@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
+from mmae import limits
 from mmae.checksums import file_digest
 from mmae.dataset import layout
 from mmae.dataset.arrays import MANIFEST
@@ -15,6 +16,7 @@ from mmae.dataset.photometry import aperture_magnitudes, half_light_radii
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.files import atomic, write_json
+from mmae.limits import Known
 from mmae.outputs import ARRAYS
 from mmae.progress import progress
 
@@ -29,8 +31,18 @@ UNITS = {
 }
 
 
-def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size: int) -> None:
+def write_arrays(
+    folder: Path | str,
+    dataset: Path | str,
+    width: int,
+    chunk_size: int,
+    max_damaged: float = 0.01,
+) -> None:
     """Make the training arrays of a GalaxiesML-Spectra file.
+
+    Magnitudes and redshifts that cannot be (`mmae.limits`) become NaN; a spectrum's pixel whose
+    flux or ivar cannot be gets no weight, and an image's becomes 0, the sky. All are counted in
+    warnings.
 
     Parameters
     ----------
@@ -42,14 +54,20 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
         Spectrum pixels averaged into one (paper: 30).
     chunk_size : int
         Galaxies held in memory at a time.
+    max_damaged : float
+        Fraction of the galaxies that may have such pixels.
 
     Raises
     ------
     InputError
-        If the dataset is damaged, or has an ivar that is negative or not finite, or a flux, an
-        image or a redshift that is not finite, or spectra shorter than `width`.
+        If the dataset is damaged or has spectra shorter than `width`, or too many galaxies have
+        pixels that cannot be.
     """
-    with layout.open_dataset(dataset) as file, atomic(folder, ARRAYS) as part:
+    with (
+        layout.open_dataset(dataset) as file,
+        atomic(folder, ARRAYS) as part,
+        Known(dataset) as known,
+    ):
         part.mkdir()
         n, n_wave = file[layout.FLUX].shape
         if width > n_wave:
@@ -59,13 +77,12 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
                 found=width,
                 expected=f"at most the {n_wave} pixels of a spectrum in {dataset}",
             )
-        redshift = file[layout.REDSHIFT][:]
-        _check_finite(dataset, layout.REDSHIFT, redshift)
+        redshift = known(layout.REDSHIFT, file[layout.REDSHIFT][:], limits.REDSHIFT)
         np.save(part / "redshift.npy", redshift.astype(np.float32))
         np.save(part / "targetid.npy", layout.read_targetid(file))
         np.save(part / "wave.npy", pool(layout.read_wave(file), width))
         magnitudes = _catalogue_magnitudes(file)
-        measured, sizes = [], []
+        measured, sizes, n_damaged = [], [], 0
         with (
             _npy_writer(part / "images.npy", file[layout.IMAGE].shape) as images,
             _npy_writer(part / "spectra.npy", (n, n_wave // width)) as spectra,
@@ -75,17 +92,28 @@ def write_arrays(folder: Path | str, dataset: Path | str, width: int, chunk_size
                 image, flux, ivar = (
                     file[name][rows] for name in (layout.IMAGE, layout.FLUX, layout.IVAR)
                 )
-                _check_finite(dataset, layout.IMAGE, image)
-                _check_spectra(dataset, flux, ivar)
+                n_damaged += int(_damaged(image, flux, ivar).sum())
+                image = known(layout.IMAGE, image, limits.FLUX, instead=0)
+                ivar = known(layout.IVAR, ivar, limits.IVAR, instead=0)
+                # where the flux is 0, nothing was measured: `normalise` gives it no weight
+                flux = known(layout.FLUX, flux, limits.FLUX, instead=0)
                 images(image)
                 spectra(pool(normalise(flux, ivar), width))
                 sizes.append(half_light_radii(image))
                 if magnitudes is None:
                     measured.append(aperture_magnitudes(image))
+        if n_damaged > max_damaged * n:
+            raise InputError(
+                dataset,
+                found=f"{n_damaged} of {n} galaxies with pixels that cannot be",
+                expected=f"at most a fraction {max_damaged:g} of them (arrays.max_damaged)",
+            )
         if magnitudes is None:
             magnitudes = np.concatenate(measured)
+        magnitudes = known("magnitudes", magnitudes, limits.MAGNITUDE)
         np.save(part / "magnitudes.npy", magnitudes.astype(np.float32))
-        np.save(part / "sizes.npy", np.concatenate(sizes).astype(np.float32))
+        size = known("sizes", np.concatenate(sizes), limits.SIZE)
+        np.save(part / "sizes.npy", size.astype(np.float32))
         write_json(part / MANIFEST, _manifest(part))
 
 
@@ -105,27 +133,11 @@ def _npy_writer(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.nda
         yield lambda chunk: stream.write(np.ascontiguousarray(chunk, dtype="<f4").data)
 
 
-def _check_finite(path: Path | str, key: str, values: np.ndarray) -> None:
-    """Raise InputError unless all values are finite."""
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
-        raise InputError(
-            path, key=f"dataset '{key}'", found=f"{bad} values not finite", expected="numbers"
-        )
-
-
-def _check_spectra(path: Path | str, flux: np.ndarray, ivar: np.ndarray) -> None:
-    """Raise InputError unless flux is finite and ivar finite and not negative."""
-    _check_finite(path, layout.FLUX, flux)
-    _check_finite(path, layout.IVAR, ivar)
-    negative = int((ivar < 0).sum())
-    if negative:
-        raise InputError(
-            path,
-            key=f"dataset '{layout.IVAR}'",
-            found=f"{negative} negative values",
-            expected="inverse variances of 0 or more",
-        )
+def _damaged(image: np.ndarray, flux: np.ndarray, ivar: np.ndarray) -> np.ndarray:
+    """Which galaxies have pixels that cannot be, bool, shape (B,); flux without weight may be."""
+    pixels = ~limits.FLUX.contain(image).all(axis=(1, 2, 3))
+    weights = ~limits.IVAR.contain(ivar) | ((ivar > 0) & ~limits.FLUX.contain(flux))
+    return pixels | weights.any(axis=1)
 
 
 def _manifest(folder: Path) -> dict:

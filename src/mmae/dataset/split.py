@@ -1,11 +1,15 @@
 """Training, validation and test galaxies (paper section 4)."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from mmae.errors import InputError
 from mmae.files import read_npz, write_npz
+from mmae.limits import REDSHIFT
+
+log = logging.getLogger(__name__)
 
 SUBSETS = ("train", "validation", "test")
 
@@ -50,6 +54,37 @@ def random_split(
     return dict(zip(SUBSETS, parts, strict=True))
 
 
+def with_redshift(rows: dict[str, np.ndarray], redshift: np.ndarray) -> dict[str, np.ndarray]:
+    """Leave galaxies without a redshift out of all subsets; the others stay where they are.
+
+    Parameters
+    ----------
+    rows : dict of str to ndarray of int
+        As `random_split` gives them.
+    redshift : ndarray, shape (N,)
+        Of the dataset.
+
+    Raises
+    ------
+    InputError
+        If a subset would be empty.
+    """
+    known = REDSHIFT.contain(redshift)
+    kept = {name: part[known[part]] for name, part in rows.items()}
+    n_left = sum(map(len, rows.values())) - sum(map(len, kept.values()))
+    if n_left:
+        example = redshift[~known][0]
+        log.warning("%d galaxies without a redshift, such as %g, are left out", n_left, example)
+    if not all(map(len, kept.values())):
+        raise InputError(
+            "split",
+            found=f"redshifts of {known.sum()} of {len(known)} galaxies from {REDSHIFT.low:g} to "
+            f"{REDSHIFT.high:g}",
+            expected="at least one such galaxy in each subset",
+        )
+    return kept
+
+
 def write_split(path: Path | str, rows: dict[str, np.ndarray], targetid: np.ndarray) -> None:
     """Write the rows of each subset with their TARGETIDs."""
     arrays = {name: rows[name] for name in SUBSETS}
@@ -69,13 +104,13 @@ def read_split(path: Path | str, targetid: np.ndarray) -> dict[str, np.ndarray]:
     Raises
     ------
     InputError
-        If the file is damaged or belongs to another dataset.
+        If the file is damaged or belongs to another dataset, or a galaxy is in it twice.
     """
     names = [*SUBSETS, *(f"{name}_targetid" for name in SUBSETS)]
     arrays = read_npz(path, names)
     for name in SUBSETS:
         rows = arrays[name]
-        fits = len(rows) == 0 or rows.max() < len(targetid)
+        fits = rows.dtype.kind in "iu" and ((rows >= 0) & (rows < len(targetid))).all()
         if not fits or not np.array_equal(targetid[rows], arrays[f"{name}_targetid"]):
             raise InputError(
                 path,
@@ -83,6 +118,17 @@ def read_split(path: Path | str, targetid: np.ndarray) -> dict[str, np.ndarray]:
                 found="the targets of another dataset",
                 expected=f"those of this one, {len(targetid)} galaxies",
             )
+    every = np.concatenate([arrays[name] for name in SUBSETS])
+    rows, times = np.unique(every, return_counts=True)
+    if (times > 1).any():
+        again = rows[times > 1]
+        within = [name for name in SUBSETS if again[0] in arrays[name]]
+        raise InputError(
+            path,
+            key=f"array '{within[-1]}'",
+            found=f"{len(again)} rows twice, such as row {again[0]} in {' and '.join(within)}",
+            expected="each galaxy once, in one subset",
+        )
     return {name: arrays[name] for name in SUBSETS}
 
 

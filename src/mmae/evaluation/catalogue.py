@@ -14,6 +14,7 @@ from mmae.errors import InputError
 from mmae.evaluation.predict import Model
 from mmae.files import open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.limits import MAGNITUDE, REDSHIFT, Known
 from mmae.models.batch import check_sizes
 from mmae.survey import galaxiesml
 from mmae.survey.galaxiesml import IMAGE, image_shape, read_images
@@ -148,16 +149,21 @@ def n_blocks(catalogue: Catalogue, size: int) -> int:
 def read_blocks(catalogue: Catalogue, size: int) -> Iterator[Block]:
     """All galaxies of a file in its order, at most `size` in a block.
 
+    Redshifts and magnitudes that cannot be are unknown, and counted in a warning at the end.
+
     Raises
     ------
     InputError
         If rows cannot be read.
     """
     together = _read_at_once(catalogue, size)
-    with open_hdf5(catalogue.path) as file:
+    with open_hdf5(catalogue.path) as file, Known(catalogue.path) as known:
         for start in range(0, catalogue.n_galaxies, together):
             rows = slice(start, min(start + together, catalogue.n_galaxies))
             read = _read(file, catalogue, rows)
+            z_spec = known(catalogue.names.redshift, read.z_spec, REDSHIFT)
+            magnitudes = known("magnitudes", read.magnitudes, MAGNITUDE)
+            read = read._replace(z_spec=z_spec, magnitudes=magnitudes)
             for first in range(0, len(read.images), size):
                 yield read.part(slice(first, first + size))
 
@@ -180,7 +186,6 @@ def _read(file: h5py.File, catalogue: Catalogue, rows: slice) -> Block:
         if catalogue.with_photometry:
             columns = [file[name][rows] for name in names.magnitudes]
             magnitudes = np.stack(columns, axis=1).astype(np.float32)
-            magnitudes[~np.isfinite(magnitudes)] = np.nan
         identifier = file[names.identifier]
         if h5py.check_string_dtype(identifier.dtype):
             identifier = identifier.asstr()

@@ -66,8 +66,9 @@ class Bcnn(GalaxyModel):
         self.scale.fit(sample.image)
         self.standardise.fit(sample.magnitudes)
         zeta = sample.redshift.log1p()
+        scatter = zeta.std().clamp(min=MIN_STD)
         with torch.no_grad():
-            self.head.mean[:, -1] = torch.stack([zeta.mean(), zeta.std().expm1().log()])
+            self.head.mean[:, -1] = torch.stack([zeta.mean(), scatter.expm1().log()])
 
     def features(self, batch: Batch) -> Tensor:
         """What the last layer reads: (B, F)."""

@@ -4,6 +4,10 @@ scikit-learn and skops are imported where a regressor is written or read: they t
 than torch, and every command on a network knows of estimators.
 """
 
+import io
+import json
+import zipfile
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -64,7 +68,8 @@ class Estimator:
         """Write the regressor with skops: a zip of JSON and arrays, never a pickle."""
         import skops.io
 
-        skops.io.dump(self.regressor, path)
+        with path.open("wb") as stream:
+            stream.write(_without_addresses(skops.io.dumps(self.regressor)))
 
     def load(self, path: Path) -> None:
         """Read the regressor.
@@ -87,3 +92,27 @@ class Estimator:
         if not is_regressor(regressor):
             raise InputError(path, found=f"a {type(regressor).__name__}", expected="a regressor")
         self.regressor = regressor
+
+
+def _without_addresses(content: bytes) -> bytes:
+    """A skops file without the clock and the addresses of objects: equal regressors, equal bytes.
+
+    Addresses are the names of arrays and say which objects are one and the same. Here each object
+    has a number of its own: what was one in memory may become several, which estimators, read
+    only, do not notice.
+    """
+    numbers, names, written = count(), {}, io.BytesIO()
+
+    def numbered(node: dict[str, Any]) -> dict[str, Any]:
+        if "__id__" in node:
+            node["__id__"] = next(numbers)
+        if isinstance(file := node.get("file"), str):
+            node["file"] = names.setdefault(file, f"{len(names)}{Path(file).suffix}")
+        return node
+
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(written, "w") as new:
+        schema = json.loads(old.read("schema.json"), object_hook=numbered)
+        for name, other in names.items():
+            new.writestr(zipfile.ZipInfo(other), old.read(name))
+        new.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema, indent=2))
+    return written.getvalue()

@@ -35,10 +35,16 @@ class Gbdt(Estimator):
             n_iter_no_change=self.settings.patience,
             random_state=seed,
         )
+        features, of_validation = (
+            self.features(part.magnitudes, part.sizes) for part in (train, validation)
+        )
+        # scikit-learn cannot bin what is nowhere known; what is constant is never split
+        unknown = np.isnan(features).all(axis=0)
+        features[:, unknown] = of_validation[:, unknown] = 0
         self.regressor.fit(
-            self.features(train.magnitudes, train.sizes),
+            features,
             np.log1p(train.redshift.astype(float)),
-            X_val=self.features(validation.magnitudes, validation.sizes),
+            X_val=of_validation,
             y_val=np.log1p(validation.redshift.astype(float)),
         )
 

@@ -13,6 +13,7 @@ class AsinhScale(nn.Module):
     """Image flux on an asinh scale (Lupton et al. 1999, AJ 118, 1406), in units of the sky noise.
 
     Galaxies span five magnitudes and more: in raw flux the brightest alone would shape a network.
+    A band that is the same in all training images is 0 ever after: nothing was learnt of it.
     """
 
     def __init__(self) -> None:
@@ -24,7 +25,8 @@ class AsinhScale(nn.Module):
         pixels = image.transpose(0, 1).flatten(1)  # (C, B H W)
         middle = pixels.median(dim=1, keepdim=True).values
         scatter = 1.4826 * (pixels - middle).abs().median(dim=1).values
-        self.noise.copy_(scatter.clamp(min=1e-6)[:, None, None])
+        blank = pixels.amin(dim=1) == pixels.amax(dim=1)
+        self.noise.copy_(scatter.clamp(min=1e-6).masked_fill(blank, torch.inf)[:, None, None])
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, dimensionless."""
@@ -42,7 +44,10 @@ def asinh(x: Tensor) -> Tensor:
 
 
 class Standardise(nn.Module):
-    """Magnitudes with mean 0 and standard deviation 1; unknown ones become 0, the mean."""
+    """Magnitudes with mean 0 and standard deviation 1; unknown ones become 0, the mean.
+
+    So do those of a band that is unknown or the same in all training galaxies.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +58,8 @@ class Standardise(nn.Module):
         """Take mean and standard deviation of the known magnitudes (B, C) of each band."""
         for band, values in enumerate(magnitudes.T):
             known = values[values.isfinite()]
-            if len(known) > 1:
+            self.std[band] = torch.inf
+            if len(known) and known.amin() < known.amax():
                 self.mean[band], self.std[band] = known.mean(), known.std().clamp(min=1e-3)
 
     def forward(self, magnitudes: Tensor) -> Tensor:

@@ -180,3 +180,7 @@ class Arrays:
 
     pool: Count = key("spectrum pixels averaged into one (paper: 30)")
     chunk_size: Count = key("galaxies held in memory at a time")
+    max_damaged: Fraction = key(
+        "fraction of galaxies that may have pixels that are no numbers, or negative ivar",
+        default=0.01,
+    )

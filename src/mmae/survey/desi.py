@@ -18,6 +18,7 @@ from mmae.checks import check_numbers
 from mmae.errors import InputError
 from mmae.files import atomic
 from mmae.instruments import ARMS, Arm
+from mmae.limits import REDSHIFT
 from mmae.survey.fits_files import fits_columns, fits_hdu, open_fits
 from mmae.survey.fits_rows import BLOCK_BYTES, Kind, row_blocks
 
@@ -38,7 +39,7 @@ ZCATALOG_READ = tuple(ZCATALOG_KINDS)
 TARGET = "TGT"
 """OBJTYPE of a fibre on a target."""
 
-LIMITS = {"TARGET_RA": (-360, 360), "TARGET_DEC": (-90, 90), "Z": (-1, 20)}
+LIMITS = {"TARGET_RA": (-360, 360), "TARGET_DEC": (-90, 90), "Z": REDSHIFT}
 """What positions (degrees) and redshifts of targets can be."""
 
 HEALPIX = HEALPix(nside=64, order="nested")

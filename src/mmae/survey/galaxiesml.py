@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from mmae import limits
 from mmae.checks import Shape, check_datasets, check_numbers
 from mmae.errors import InputError
 from mmae.files import native, open_hdf5
@@ -34,7 +35,7 @@ LARGE = 127
 MIDDLE = slice((LARGE - IMAGE_SIZE) // 2, (LARGE + IMAGE_SIZE) // 2)
 """Of rows and of columns of the larger images."""
 
-LIMITS = {RA: (-360, 360), DEC: (-90, 90), REDSHIFT: (-1, 20)}
+LIMITS = {RA: (-360, 360), DEC: (-90, 90), REDSHIFT: limits.REDSHIFT}
 """What positions (degrees) and redshifts can be."""
 
 IMAGE_CHUNK = 16
