@@ -13,7 +13,9 @@ class Faults:
 
     star: Fraction = key("stars among the matched targets")
     zwarn: Fraction = key("targets whose ZWARN is not 0")
-    duplicate: Fraction = key("sources listed and observed twice, both pairs matched")
+    duplicate: Fraction = key(
+        "HSC objects listed twice and observed under two TARGETIDs, both pairs matched"
+    )
     inconsistent: Fraction = key("targets whose HSC and DESI redshifts disagree")
     missing: Fraction = key("spectra with more than 80% of their pixels missing")
     artefact: Fraction = key("good spectra with spikes of one or two pixels")
@@ -22,6 +24,23 @@ class Faults:
     hsc_only: Fraction = key("HSC galaxies without a DESI spectrum")
     desi_only: Fraction = key("DESI targets without an HSC image")
     sky_fibre: Fraction = key("DESI fibres on blank sky")
+    unassigned: Fraction = key(
+        "DESI fibres without a target: a negative TARGETID and no OBJTYPE, or OBJTYPE BAD"
+    )
+    no_position: Fraction = key("DESI rows without a position")
+    displaced: Fraction = key(
+        "good targets with a second row of ZWARN 4 that is nearer to the HSC position; half beside "
+        "another HSC source, which is nearer to the first row"
+    )
+    bad_fiber: Fraction = key("targets of a bad fibre, among the galaxies of hsc_only")
+    empty: Fraction = key("targets without any data, among the galaxies of hsc_only")
+    bad_image: Fraction = key(
+        "observed galaxies with a pixel in the image that is no number, among those of hsc_only"
+    )
+    lost_arm: Fraction = key("good spectra without one of the three arms")
+    not_finite: Fraction = key(
+        "spectra with a pixel that is no number, half of good targets, half of unmatched ones"
+    )
 
 
 @settings
@@ -139,6 +158,10 @@ class Crossmatch:
         "what finds the nearest neighbours: astropy, or LSDB on Dask (pip install "
         "'galaxy-mmae[lsdb]'); the matches are the same"
     )
+    max_damaged: Fraction = key(
+        "fraction of either catalogue's rows that may be left out for an impossible position or "
+        "redshift"
+    )
 
 
 @settings
@@ -146,6 +169,13 @@ class Cleaning:
     """Quality cuts (paper section 3)."""
 
     max_unavailable: Fraction = key("fraction of pairs that may have no spectrum to be had")
+    max_damaged: Fraction = key(
+        "fraction of pairs whose image or spectrum may have pixels that are no numbers; such an "
+        "image is removed, such a pixel of a spectrum has no weight"
+    )
+    bad_fiberstatus_bits: tuple[Annotated[int, Field(ge=0, le=31)], ...] = key(
+        "bits of COADD_FIBERSTATUS whose targets are removed (DESI's fibermask)"
+    )
     spectypes: tuple[str, ...] = key("values of SPECTYPE that stay", min_length=1)
     max_redshift_difference: Positive = key("largest |z_hsc - z_desi| / (1 + z_desi)")
     max_missing_fraction: Fraction = key("largest fraction of pixels with ivar = 0")

@@ -20,10 +20,10 @@ from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
 from mmae.survey.galaxiesml import DEC, OBJECT_ID, RA, REDSHIFT, write_galaxiesml
-from mmae.survey.simulated.catalogs import SKY, Catalogs, plant
+from mmae.survey.simulated.catalogs import Catalogs, plant
 from mmae.survey.simulated.images import Scene, make_scene, render, sky_sigma
-from mmae.survey.simulated.sources import Sources, take
-from mmae.survey.simulated.spectra import add_spike, lose_pixels, observe
+from mmae.survey.simulated.sources import SKY, Sources, take
+from mmae.survey.simulated.spectra import add_spike, lose_arm, lose_number, lose_pixels, observe
 
 CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
 """Streams of random numbers, so that no step's draws depend on another's."""
@@ -106,7 +106,16 @@ def _write_images(
 
     starts = range(0, len(hsc), settings.chunk_size)
     images = _in_order(pool, map(render_from, starts), len(starts), "chunks of images")
-    write_galaxiesml(path, columns, images)
+    write_galaxiesml(path, columns, _blemished(images, hsc["bad_image"].to_numpy()))
+
+
+def _blemished(chunks: Iterator[np.ndarray], bad: np.ndarray) -> Iterator[np.ndarray]:
+    """The images, of which the bad ones have a pixel that is no number."""
+    start = 0
+    for chunk in chunks:
+        chunk[bad[start : start + len(chunk)], BANDS.index("i"), 20, 20] = np.nan
+        yield chunk
+        start += len(chunk)
 
 
 def _write_desi(
@@ -143,13 +152,18 @@ def _write_one_coadd(
     lose_pixels(spectra, table["keep_from"].to_numpy(), table["keep_to"].to_numpy())
     for spike in spikes.itertuples():
         add_spike(spectra, table.index.get_loc(spike.desi_row), spike.pixel, spike.height)
+    for row, (arm, pixel) in enumerate(zip(table["lost_arm"], table["bad_pixel"], strict=True)):
+        if arm:
+            lose_arm(spectra[arm], row)
+        if pixel >= 0:
+            lose_number(spectra["B"], row, pixel)
     coadd = Coadd(
         table["TARGETID"].to_numpy(),
         {arm: s.flux for arm, s in spectra.items()},
         {arm: s.ivar for arm, s in spectra.items()},
         {arm: s.mask for arm, s in spectra.items()},
     )
-    write_coadd(path, coadd, table[["TARGETID", "TARGET_RA", "TARGET_DEC", "COADD_FIBERSTATUS"]])
+    write_coadd(path, coadd, table)
 
 
 def _in_order(
@@ -199,7 +213,9 @@ def _write_truth(catalogs: Catalogs, path: Path | str) -> None:
         "HSC": hsc[["object_id", "source", "role"]].assign(
             redshift=sources.redshift[hsc["source"]]
         ),
-        "DESI": desi[["TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "source", "role"]],
+        "DESI": desi[
+            ["TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "source", "role", "lost_arm", "bad_pixel"]
+        ],
         "ARTEFACTS": artefacts[["TARGETID", "desi_row", "pixel", "height"]],
     }
     hdus: list = [fits.PrimaryHDU()]
