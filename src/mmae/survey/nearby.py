@@ -92,20 +92,23 @@ def nearby_targets(hsc: pd.DataFrame, desi: Iterable[pd.DataFrame], radius_arcse
     """
     grid = SkyGrid(hsc["ra"].to_numpy(), hsc["dec"].to_numpy(), radius_arcsec)
     kept, near, counts = [], [], np.zeros(len(KINDS) + 1, int)
-    columns: dict[str, list] = {name: [] for name in ("TARGETID", "TARGET_RA", "TARGET_DEC", *RANK)}
+    rows: dict[str, np.ndarray] = {}
     for block in desi:
         kind = _kind(block)
         counts += np.bincount(kind, minlength=len(counts))
         targets = block[kind == len(KINDS)]
         near.append(grid.has(targets["TARGET_RA"].to_numpy(), targets["TARGET_DEC"].to_numpy()))
         kept.append(targets[near[-1]])
-        small = targets.assign(ZWARN=targets["ZWARN"] != 0)
-        for name, parts in columns.items():
-            parts.append(small[name].to_numpy())
-    # one column after the other: the parts of one are freed before the next is joined
-    whole = {name: np.concatenate(columns.pop(name)) for name in list(columns)}
-    rows = pd.DataFrame(whole, copy=False)
-    stands = standing(rows)
+        for name in ("TARGETID", "TARGET_RA", "TARGET_DEC", *RANK):
+            values = targets[name].to_numpy()
+            values = values != 0 if name == "ZWARN" else values
+            # grown in place: parts to be joined at the end would take as much again
+            whole = rows.setdefault(name, np.empty(0, values.dtype))
+            n = len(whole)
+            whole.resize(n + len(values), refcheck=False)
+            whole[n:] = values
+    table = pd.DataFrame(rows, copy=False)
+    stands = standing(table)
     *others, n_rows = counts.tolist()
     return Nearby(
         join_blocks(kept)[stands[np.concatenate(near)]],
@@ -115,7 +118,7 @@ def nearby_targets(hsc: pd.DataFrame, desi: Iterable[pd.DataFrame], radius_arcse
             "DESI rows of a target that another row stands for": n_rows - int(stands.sum()),
             TARGETS: int(stands.sum()),
         },
-        rows.loc[stands, ["TARGET_RA", "TARGET_DEC"]],
+        table.loc[stands, ["TARGET_RA", "TARGET_DEC"]],
     )
 
 
