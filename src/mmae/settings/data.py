@@ -13,9 +13,7 @@ class Faults:
 
     star: Fraction = key("stars among the matched targets")
     zwarn: Fraction = key("targets whose ZWARN is not 0")
-    duplicate: Fraction = key(
-        "HSC objects listed twice and observed under two TARGETIDs, both pairs matched"
-    )
+    duplicate: Fraction = key("objects listed twice, observed under two TARGETIDs, both matched")
     inconsistent: Fraction = key("targets whose HSC and DESI redshifts disagree")
     missing: Fraction = key("spectra with more than 80% of their pixels missing")
     artefact: Fraction = key("good spectra with spikes of one or two pixels")
@@ -24,23 +22,14 @@ class Faults:
     hsc_only: Fraction = key("HSC galaxies without a DESI spectrum")
     desi_only: Fraction = key("DESI targets without an HSC image")
     sky_fibre: Fraction = key("DESI fibres on blank sky")
-    unassigned: Fraction = key(
-        "DESI fibres without a target: a negative TARGETID and no OBJTYPE, or OBJTYPE BAD"
-    )
+    unassigned: Fraction = key("DESI fibres without a target: OBJTYPE is empty or BAD")
     no_position: Fraction = key("DESI rows without a position")
-    displaced: Fraction = key(
-        "good targets with a second row of ZWARN 4 that is nearer to the HSC position; half beside "
-        "another HSC source, which is nearer to the first row"
-    )
-    bad_fiber: Fraction = key("targets of a bad fibre, among the galaxies of hsc_only")
-    empty: Fraction = key("targets without any data, among the galaxies of hsc_only")
-    bad_image: Fraction = key(
-        "observed galaxies with a pixel in the image that is no number, among those of hsc_only"
-    )
+    displaced: Fraction = key("good targets with a second, nearer row in DESI whose ZWARN is 4")
+    bad_fiber: Fraction = key("targets of a bad fibre, among hsc_only's galaxies")
+    empty: Fraction = key("spectra without any data, among hsc_only's galaxies")
+    bad_image: Fraction = key("images with a pixel that is no number, among hsc_only's galaxies")
     lost_arm: Fraction = key("good spectra without one of the three arms")
-    not_finite: Fraction = key(
-        "spectra with a pixel that is no number, half of good targets, half of unmatched ones"
-    )
+    not_finite: Fraction = key("spectra with a pixel that is no number, half of them good")
 
 
 @settings
@@ -158,10 +147,7 @@ class Crossmatch:
         "what finds the nearest neighbours: astropy, or LSDB on Dask (pip install "
         "'galaxy-mmae[lsdb]'); the matches are the same"
     )
-    max_damaged: Fraction = key(
-        "fraction of either catalogue's rows that may be left out for an impossible position or "
-        "redshift"
-    )
+    max_damaged: Fraction = key("fraction of rows whose position or redshift may be impossible")
 
 
 @settings
@@ -169,10 +155,7 @@ class Cleaning:
     """Quality cuts (paper section 3)."""
 
     max_unavailable: Fraction = key("fraction of pairs that may have no spectrum to be had")
-    max_damaged: Fraction = key(
-        "fraction of pairs whose image or spectrum may have pixels that are no numbers; such an "
-        "image is removed, such a pixel of a spectrum has no weight"
-    )
+    max_damaged: Fraction = key("fraction of pairs that may have pixels that are no numbers")
     bad_fiberstatus_bits: tuple[Annotated[int, Field(ge=0, le=31)], ...] = key(
         "bits of COADD_FIBERSTATUS whose targets are removed (DESI's fibermask)"
     )

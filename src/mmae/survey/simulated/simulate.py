@@ -23,7 +23,7 @@ from mmae.survey.galaxiesml import DEC, OBJECT_ID, RA, REDSHIFT, write_galaxiesm
 from mmae.survey.simulated.catalogs import Catalogs, plant
 from mmae.survey.simulated.images import Scene, make_scene, render, sky_sigma
 from mmae.survey.simulated.sources import SKY, Sources, take
-from mmae.survey.simulated.spectra import add_spike, lose_arm, lose_number, lose_pixels, observe
+from mmae.survey.simulated.spectra import BAD_PIXEL, add_spike, lose_pixels, observe
 
 CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
 """Streams of random numbers, so that no step's draws depend on another's."""
@@ -152,11 +152,11 @@ def _write_one_coadd(
     lose_pixels(spectra, table["keep_from"].to_numpy(), table["keep_to"].to_numpy())
     for spike in spikes.itertuples():
         add_spike(spectra, table.index.get_loc(spike.desi_row), spike.pixel, spike.height)
-    for row, (arm, pixel) in enumerate(zip(table["lost_arm"], table["bad_pixel"], strict=True)):
-        if arm:
-            lose_arm(spectra[arm], row)
-        if pixel >= 0:
-            lose_number(spectra["B"], row, pixel)
+    for arm, (flux, ivar, mask) in spectra.items():
+        lost = (table["lost_arm"] == arm).to_numpy()
+        flux[lost], ivar[lost], mask[lost] = 0, 0, BAD_PIXEL
+    odd = np.flatnonzero(table["bad_pixel"] >= 0), table["bad_pixel"][table["bad_pixel"] >= 0]
+    spectra["B"].flux[odd], spectra["B"].ivar[odd], spectra["B"].mask[odd] = np.nan, 1, 0
     coadd = Coadd(
         table["TARGETID"].to_numpy(),
         {arm: s.flux for arm, s in spectra.items()},

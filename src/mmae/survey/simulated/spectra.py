@@ -191,18 +191,6 @@ def lose_pixels(spectra: dict[str, ArmSpectra], keep_from: np.ndarray, keep_to: 
         flux[lost], ivar[lost], mask[lost] = 0, 0, BAD_PIXEL
 
 
-def lose_arm(spectra: ArmSpectra, row: int) -> None:
-    """Mark all pixels of one spectrum of an arm as missing, in place."""
-    flux, ivar, mask = spectra
-    flux[row], ivar[row], mask[row] = 0, 0, BAD_PIXEL
-
-
-def lose_number(spectra: ArmSpectra, row: int, pixel: int) -> None:
-    """Make one flux of an arm no number in spite of its weight, in place."""
-    flux, ivar, mask = spectra
-    flux[row, pixel], ivar[row, pixel], mask[row, pixel] = np.nan, 1, 0
-
-
 def add_spike(spectra: dict[str, ArmSpectra], row: int, pixel: int, height: float) -> None:
     """Add a spike, in place, in each arm that sees a pixel of the combined grid.
 
