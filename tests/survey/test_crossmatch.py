@@ -124,11 +124,12 @@ def test_a_second_row_beside_a_neighbour_matches_nothing(engine):
     assert result.matches[["object_id", "targetid"]].values.tolist() == [[100, 8]]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("column", "value"), [("ra", np.nan), ("dec", 91), ("specz_redshift", 99)])
-def test_an_impossible_hsc_row_loses_itself_and_no_other_changes_its_number(column, value):
+def test_an_impossible_hsc_row_loses_itself_and_no_other_changes_its_number(engine, column, value):
     hsc = hsc_catalog((0, 0), (10, 0), (20, 0))
     hsc.loc[1, column] = value
-    result = crossmatch(hsc, desi_catalog((0, 0), (10, 0), (20, 0)), radius_arcsec=1.0)
+    result = crossmatch(hsc, desi_catalog((0, 0), (10, 0), (20, 0)), 1.0, engine)
     assert result.matches["hsc_row"].tolist() == [0, 2]
     assert result.matches["object_id"].tolist() == [100, 102]
     assert counts_of(result)["HSC rows without a possible position or redshift"] == 1

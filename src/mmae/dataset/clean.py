@@ -131,14 +131,13 @@ def apply_cuts(pairs: pd.DataFrame, settings: Cleaning) -> Cleaned:
 def _check_shares(pairs: pd.DataFrame, settings: Cleaning) -> None:
     """Raise InputError if more pairs than allowed have no spectrum, or are damaged."""
     damaged = damaged_image(pairs, settings) | (pairs["damaged_pixels"] > 0).to_numpy()
-    unavailable = "pairs without a spectrum (the tables beside the groups' spectra say why)"
-    for bad, name, words in (
-        (no_spectrum(pairs, settings), "max_unavailable", unavailable),
-        (damaged, "max_damaged", "pairs with pixels that are no numbers"),
+    unavailable = "clean.max_unavailable: the tables beside the groups' spectra say why"
+    for bad, limit, name, words in (
+        (no_spectrum(pairs, settings), settings.max_unavailable, unavailable, "without a spectrum"),
+        (damaged, settings.max_damaged, "clean.max_damaged", "with pixels that are no numbers"),
     ):
         key = f"target {pairs.loc[bad, 'targetid'].iloc[0]}" if bad.any() else None
-        limit = getattr(settings, name)
-        check_share("clean", bad.sum(), len(pairs), limit, f"clean.{name}", words, key)
+        check_share("clean", bad.sum(), len(pairs), limit, name, f"pairs {words}", key)
 
 
 def with_notes(report: pd.DataFrame, *notes: str) -> pd.DataFrame:
