@@ -259,10 +259,10 @@ def test_what_is_kept_in_spite_of_a_fault_is_counted(small_survey):
     with h5py.File(small_survey.dataset) as file:
         flux, ivar = file["spectrum/flux"][:], file["spectrum/ivar"][:]
         targetid = file["targetid"][:].astype(np.int64)
-    assert arms == f"{lost_arm(ivar).sum()} spectra without one of the three arms kept"
+    assert arms == f"{lost_arm(ivar).sum()} kept spectra lack one of the three arms"
     lost = good.loc[good["lost_arm"] != "", "TARGETID"]
     assert lost_arm(ivar)[np.isin(targetid, lost)].all()
-    assert pixels == "1 damaged pixels of spectra without weight"
+    assert pixels == "1 damaged spectrum pixels without weight"
     (odd,) = good[good["bad_pixel"] >= 0].itertuples()
     row = np.flatnonzero(targetid == odd.TARGETID)[0]
     assert ivar[row, odd.bad_pixel] == 0

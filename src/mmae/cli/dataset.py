@@ -53,8 +53,8 @@ def clean(
         n_pixels = write_dataset(dataset, kept, hsc, images[IMAGE], collected, settings)
     counts = with_notes(
         cleaned.report,
-        f"{kept['lost_arm'].sum()} spectra without one of the three arms kept",
-        f"{kept['damaged_pixels'].sum()} damaged pixels of spectra without weight",
+        f"{kept['lost_arm'].sum()} kept spectra lack one of the three arms",
+        f"{kept['damaged_pixels'].sum()} damaged spectrum pixels without weight",
         f"{n_pixels} artefact pixels replaced",
     )
     write_table(report, counts)
