@@ -38,7 +38,9 @@ N_GOOD = 150
 FAULTS = {
     **{"star": 0.03, "zwarn": 0.03, "duplicate": 0.03, "inconsistent": 0.05, "missing": 0.03},
     **{"artefact": 0.3, "repeat": 0.05, "neighbour": 0.05},
-    **{"hsc_only": 0.05, "desi_only": 0.05, "sky_fibre": 0.05},
+    **{"hsc_only": 0.05, "desi_only": 0.05, "sky_fibre": 0.05, "unassigned": 0.04},
+    **{"no_position": 0.01, "displaced": 0.04, "bad_fiber": 0.027, "empty": 0.013},
+    **{"bad_image": 0.007, "lost_arm": 0.02, "not_finite": 0.013},
 }
 
 

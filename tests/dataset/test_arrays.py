@@ -41,7 +41,9 @@ def test_images_spectra_and_redshifts_belong_together(small_survey):
         h5py.File(small_survey.galaxiesml) as hsc,
         h5py.File(small_survey.spectra) as spectra,
     ):
-        hsc_row = {int(o): k for k, o in enumerate(hsc["object_id"][:])}
+        roles = small_survey.truth_table("HSC")["role"]
+        good = np.flatnonzero(roles == "good")
+        hsc_row = dict(zip(hsc["object_id"][:][good].tolist(), good, strict=True))
         spectrum_row = {int(t): k for k, t in enumerate(spectra["targetid"][:])}
         for k in range(0, 150, 10):
             target = int(file["targetid"][k])

@@ -42,12 +42,12 @@ def test_they_are_those_of_the_coadd_files(server, small_survey, matches):
         for item in coadd_spectra(
             matches, lambda *names: nullcontext(coadd_path(small_survey.desi, *names))
         )
-        for row, flux, ivar in zip(*item, strict=True)
+        for row, flux, ivar, _ in zip(*item, strict=True)
     }
     found = {
         row: (flux, ivar)
         for item in spectra(matches, server)
-        for row, flux, ivar in zip(*item, strict=True)
+        for row, flux, ivar, _ in zip(*item, strict=True)
     }
     assert sorted(found) == sorted(expected) == list(range(5))
     for row in found:
@@ -102,7 +102,6 @@ def changed(server, monkeypatch, **change) -> None:
         ({"flux": [1.0]}, "expected flux, ivar, mask and wavelength on DESI's 7781 pixels"),
         ({"wavelength": list(range(7781))}, "on DESI's 7781 pixels"),
         ({"flux": ["x"] * 7781}, "expected numbers"),
-        ({"ivar": [-1.0] * 7781}, "7781 pixels negative or not finite"),
         ({"sparcl_id": "another"}, "no spectrum main/"),
     ],
 )
@@ -155,9 +154,21 @@ def test_a_refusal_names_the_other_ways(server, matches, end):
     assert all(agent.startswith("galaxy-mmae/") for agent in server.agents)
 
 
+@pytest.mark.parametrize(
+    "change", [{"ivar": [-1.0] + [1.0] * 7780}, {"flux": [None] + [0.5] * 7780}]
+)
+def test_damaged_pixels_lose_their_weight_and_are_counted(server, matches, monkeypatch, change):
+    changed(server, monkeypatch, mask=[0] * 7781, **change)
+    for item in spectra(matches, server):
+        assert (item.n_damaged == 1).all()
+        assert (item.ivar[:, 0] == 0).all()
+        assert np.isfinite(item.flux).all()
+
+
 def test_masked_pixels_have_no_weight(server, matches, monkeypatch):
     changed(server, monkeypatch, mask=[4] + [0] * 7780)
     for item in spectra(matches, server):
         assert (item.flux[:, 0] == 0).all()
         assert (item.ivar[:, 0] == 0).all()
         assert (item.ivar[:, 1:] > 0).any()
+        assert not item.n_damaged.any()

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from mmae import limits
-from mmae.checks import Shape, check_datasets, check_numbers
+from mmae.checks import Shape, check_datasets
+from mmae.damage import check_share, sound
 from mmae.errors import InputError
 from mmae.files import native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
@@ -55,8 +56,15 @@ def open_galaxiesml(path: Path | str) -> Iterator[h5py.File]:
         yield file
 
 
-def read_catalog(path: Path | str) -> pd.DataFrame:
+def read_catalog(path: Path | str, max_damaged: float = 1.0) -> pd.DataFrame:
     """All that GalaxiesML lists but the images: one row a galaxy, in file order.
+
+    Parameters
+    ----------
+    path : path
+    max_damaged : float
+        Fraction of the rows whose position or redshift may be impossible. They are among the
+        others: see LIMITS.
 
     Returns
     -------
@@ -66,14 +74,18 @@ def read_catalog(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is damaged or empty, or positions or redshifts are impossible.
+        If the file is damaged or empty, or too many positions or redshifts are impossible.
     """
     with open_galaxiesml(path) as file:
         names = [name for name in REQUIRED if name != IMAGE]
         catalog = pd.DataFrame({name: native(file[name][:]) for name in names})
     if catalog.empty:
         raise InputError(path, key=f"dataset '{OBJECT_ID}'", found="no row", expected="galaxies")
-    check_numbers(path, catalog, LIMITS)
+    n_damaged, words = (
+        (~sound(catalog, LIMITS)).sum(),
+        f"rows with an impossible {' or '.join(LIMITS)}",
+    )
+    check_share(path, n_damaged, len(catalog), max_damaged, "crossmatch.max_damaged", words)
     return catalog
 
 

@@ -17,7 +17,7 @@ from mmae.errors import InputError
 from mmae.instruments import N_WAVE, desi_wave
 from mmae.progress import progress
 from mmae.settings import Download, Sparcl
-from mmae.survey.collect import Spectra, Unavailable
+from mmae.survey.collect import Spectra, Unavailable, damaged
 from mmae.survey.http import Unreachable, ask
 
 log = logging.getLogger(__name__)
@@ -116,12 +116,15 @@ def _retrieve(identifiers: pd.Series, sparcl: Sparcl, settings: Download) -> Ite
             found=f"no spectrum {min(absent)}",
             expected="what `find` has just named",
         )
-    flux, ivar = zip(*(spectra[name] for name in identifiers), strict=True)
-    yield Spectra(identifiers.index.to_numpy(), np.stack(flux), np.stack(ivar))
+    parts = zip(*(spectra[name] for name in identifiers), strict=True)
+    yield Spectra(identifiers.index.to_numpy(), *map(np.stack, parts))
 
 
-def _arrays(record: dict[str, Any], sparcl: Sparcl) -> tuple[np.ndarray, np.ndarray]:
-    """Flux and ivar of one record on DESI's grid; masked pixels have no weight."""
+def _arrays(record: dict[str, Any], sparcl: Sparcl) -> tuple[np.ndarray, np.ndarray, int]:
+    """Flux and ivar of one record on DESI's grid, and the number of damaged pixels.
+
+    Masked pixels have no weight, nor have damaged ones.
+    """
     try:
         flux, ivar, mask, wave = (
             np.asarray(record[name], dtype=np.float64)
@@ -139,18 +142,12 @@ def _arrays(record: dict[str, Any], sparcl: Sparcl) -> tuple[np.ndarray, np.ndar
             found=f"pixels {sorted(shapes)}",
             expected=f"flux, ivar, mask and wavelength on DESI's {N_WAVE} pixels",
         )
-    good = (mask == 0) & (ivar > 0)
-    bad = ~np.isfinite(ivar) | (ivar < 0) | (good & ~np.isfinite(flux))
-    if bad.any():
-        raise InputError(
-            sparcl.url,
-            key=f"spectrum {record['sparcl_id']}",
-            found=f"{bad.sum()} pixels negative or not finite",
-            expected="flux and inverse variances",
-        )
+    bad = damaged(flux, ivar, mask)
+    good = (mask == 0) & (ivar > 0) & ~bad
     return (
         np.where(good, flux, 0.0).astype(np.float32),
         np.where(good, ivar, 0.0).astype(np.float32),
+        int(bad.sum()),
     )
 
 
