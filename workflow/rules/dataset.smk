@@ -102,6 +102,7 @@ rule training_arrays:
     """Section 4: normalise and pool the spectra once, as memory-mapped arrays."""
     input:
         unpack(unpaired_images),
+        again_unless(are_whole, "results/{survey}/dataset/arrays"),
         files=modality_files(),
         dataset=DATASET,
     output:

@@ -34,9 +34,11 @@ def clean(
     removed: Path,
 ) -> None:
     """Apply the paper's cuts, replace artefacts, write the dataset."""
-    from mmae.dataset.assemble import missing_fractions, write_dataset
-    from mmae.dataset.clean import apply_cuts, with_replaced
-    from mmae.dataset.collected import AVAILABLE, open_collected
+    import pandas as pd
+
+    from mmae.dataset.assemble import describe_pairs, write_dataset
+    from mmae.dataset.clean import apply_cuts, with_notes
+    from mmae.dataset.collected import open_collected
     from mmae.files import read_table, write_table
     from mmae.survey.crossmatch import MATCH_COLUMNS
     from mmae.survey.galaxiesml import IMAGE, open_galaxiesml, read_catalog
@@ -48,11 +50,17 @@ def clean(
         open_collected(spectra, pairs["targetid"].to_numpy()) as collected,
         open_galaxiesml(galaxiesml) as images,
     ):
-        missing = missing_fractions(collected, settings.chunk_size)
-        pairs = pairs.assign(available=collected[AVAILABLE][:], missing_fraction=missing)
-        cleaned = apply_cuts(pairs, settings)
-        n_pixels = write_dataset(dataset, cleaned.kept, hsc, images[IMAGE], collected, settings)
-    counts = with_replaced(cleaned.report, n_pixels)
+        hsc_row = pairs["hsc_row"].to_numpy()
+        pixels = describe_pairs(hsc_row, images[IMAGE], collected, settings.chunk_size)
+        cleaned = apply_cuts(pd.concat([pairs, pixels], axis=1), settings)
+        kept = cleaned.kept
+        n_pixels = write_dataset(dataset, kept, hsc, images[IMAGE], collected, settings)
+    counts = with_notes(
+        cleaned.report,
+        f"{kept['lost_arm'].sum()} kept spectra lack one of the three arms",
+        f"{kept['damaged_pixels'].sum()} damaged spectrum pixels without weight",
+        f"{n_pixels} artefact pixels replaced",
+    )
     write_table(report, counts)
     write_table(removed, cleaned.removed)
     log.info("%s", counts.to_string(index=False))
@@ -171,17 +179,19 @@ def summarise(galaxiesml: Path | None, desi: Path | None, dataset: Path, summary
     """Count both surveys and the dataset, as in the paper's Table 1."""
     import pandas as pd
 
+    from mmae.damage import sound
     from mmae.dataset import layout
     from mmae.evaluation.tables import summary_row
     from mmae.files import write_table
     from mmae.survey.desi import target_redshifts
-    from mmae.survey.galaxiesml import MAGNITUDES, REDSHIFT, read_catalog
+    from mmae.survey.galaxiesml import LIMITS, MAGNITUDES, REDSHIFT, read_catalog
 
     rows = []
     if desi is not None:
         rows.append(summary_row("DESI", target_redshifts(desi), None))
     if galaxiesml is not None:
         hsc = read_catalog(galaxiesml)
+        hsc = hsc[sound(hsc, LIMITS)]
         rows.append(
             summary_row("GalaxiesML", hsc[REDSHIFT].to_numpy(), hsc[MAGNITUDES[2]].to_numpy())
         )

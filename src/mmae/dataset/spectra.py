@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.ndimage import median_filter
 
+from mmae.instruments import ARMS, N_WAVE
+
 EDGE_SPIKE = 100.0
 """Normalised first and last pixels beyond this are replaced (authors' code, galaxy_loader.py)."""
 
@@ -79,6 +81,20 @@ def replace_artefacts(
 def missing_fraction(ivar: np.ndarray) -> np.ndarray:
     """Fraction of pixels without data, shape (B,)."""
     return np.mean(ivar <= 0, axis=1)
+
+
+def lost_arm(ivar: np.ndarray) -> np.ndarray:
+    """Whether one of DESI's arms has no data where no other arm sees, bool, shape (B,).
+
+    Parameters
+    ----------
+    ivar : ndarray, shape (B, 7781)
+        Of combined spectra.
+    """
+    starts = [arm.offset for arm in ARMS]
+    ends = [arm.offset + arm.n_pixels for arm in ARMS]
+    alone = zip([0, *ends[:-1]], [*starts[1:], N_WAVE], strict=True)
+    return np.any([(ivar[:, start:end] <= 0).all(axis=1) for start, end in alone], axis=0)
 
 
 def normalise(flux: np.ndarray, ivar: np.ndarray) -> np.ndarray:
