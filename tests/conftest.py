@@ -50,7 +50,10 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
     home = tmp_path_factory.mktemp("survey")
     names = {name: home / f"{name}" for name in ("desi", "arrays")}
     names |= {n: home / f"{n}.hdf5" for n in ("galaxiesml", "spectra", "dataset")}
-    names |= {n: home / f"{n}.csv" for n in ("matches", "contested", "counts", "report", "removed")}
+    names |= {
+        n: home / f"{n}.csv"
+        for n in ("matches", "contested", "counts", "report", "removed", "unpaired")
+    }
     groups = tuple(home / f"group{k}.hdf5" for k in range(2))
     survey = SmallSurvey(
         **names, groups=groups, split=home / "split.npz", truth=home / "truth.fits"
@@ -65,7 +68,10 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
         "crossmatch": ("galaxiesml", "desi", "matches", "contested", "counts"),
         "fetch-spectra": ("matches",),
         "collect-spectra": ("matches", "spectra"),
-        "clean": ("matches", "galaxiesml", "spectra", "dataset", "report", "removed"),
+        "clean": (
+            *("matches", "contested", "galaxiesml", "spectra"),
+            *("dataset", "report", "removed", "unpaired"),
+        ),
         "split": ("dataset", "split"),
         "training-arrays": ("dataset", "arrays"),
     }.items():

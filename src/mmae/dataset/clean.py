@@ -140,6 +140,28 @@ def _check_shares(pairs: pd.DataFrame, settings: Cleaning) -> None:
         check_share("clean", bad.sum(), len(pairs), limit, name, f"pairs {words}", key)
 
 
+def unpaired(hsc: pd.DataFrame, matches: pd.DataFrame, contested: pd.DataFrame) -> pd.DataFrame:
+    """HSC's objects that have no DESI target near, nor lost one to a closer object.
+
+    Parameters
+    ----------
+    hsc : DataFrame
+        HSC's catalogue, all rows.
+    matches, contested : DataFrame
+        Of the cross-match.
+
+    Returns
+    -------
+    DataFrame
+        hsc_row, object_id.
+    """
+    alone = np.ones(len(hsc), bool)
+    alone[matches["hsc_row"]] = False
+    alone &= ~hsc["object_id"].isin(contested["object_id"]).to_numpy()
+    rows = np.flatnonzero(alone)
+    return pd.DataFrame({"hsc_row": rows, "object_id": hsc["object_id"].to_numpy()[rows]})
+
+
 def with_notes(report: pd.DataFrame, *notes: str) -> pd.DataFrame:
     """The report, and below it what was counted without removing a pair."""
     remaining = int(report["remaining"].iloc[-1])
