@@ -119,14 +119,17 @@ def if_matched_here(path):
     return [] if RELEASED else path
 
 
+def unpaired_table():
+    """Which images without a spectrum are kept, if any are."""
+    are_kept = SETTINGS.dataset.unpaired and not RELEASED
+    return f"results/{SURVEY}/dataset/unpaired.csv" if are_kept else []
+
+
 def unpaired_images(wildcards):
     """Where images without a spectrum are, if they are kept."""
-    if RELEASED or not SETTINGS.dataset.unpaired:
+    if not unpaired_table():
         return {}
-    return {
-        "galaxiesml": catalog("galaxiesml.hdf5"),
-        "unpaired": f"results/{SURVEY}/dataset/unpaired.csv",
-    }
+    return {"galaxiesml": catalog("galaxiesml.hdf5"), "unpaired": unpaired_table()}
 
 
 def modality_files():
@@ -137,7 +140,8 @@ def modality_files():
 
 def options_of(files, *names):
     """Options for those of some files of a rule that there are."""
-    return [f"--{name}={files[name]}" for name in names if name in files.keys()]
+    given = {name: files[name] for name in names if name in files.keys()}
+    return [f"--{name}={path}" for name, path in given.items() if path]
 
 
 def if_missing(path):

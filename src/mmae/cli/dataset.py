@@ -67,7 +67,8 @@ def clean(
         f"{kept['lost_arm'].sum()} kept spectra lack one of the three arms",
         f"{kept['damaged_pixels'].sum()} damaged spectrum pixels without weight",
         f"{n_pixels} artefact pixels replaced",
-        f"{len(alone)} images without a spectrum {'kept for trainings' if are_kept else 'left out'}",
+        f"{len(alone)} images without a spectrum "
+        + ("kept for trainings" if are_kept else "left out"),
     )
     write_table(unpaired, alone)
     write_table(report, counts)
