@@ -76,12 +76,8 @@ def with_redshift(rows: dict[str, np.ndarray], redshift: np.ndarray) -> dict[str
         example = redshift[~known][0]
         log.warning("%d galaxies without a redshift, such as %g, are left out", n_left, example)
     if not all(map(len, kept.values())):
-        raise InputError(
-            "split",
-            found=f"redshifts of {known.sum()} of {len(known)} galaxies from {REDSHIFT.low:g} to "
-            f"{REDSHIFT.high:g}",
-            expected="at least one such galaxy in each subset",
-        )
+        found = f"redshifts of {known.sum()} of {len(known)} galaxies"
+        raise InputError("split", found=found, expected="at least one of them in each subset")
     return kept
 
 
