@@ -221,18 +221,10 @@ def _header(path: Path) -> dict[str, Any]:
     comments = [line.strip("# ") for line in lines[:start] if line]
     if comments and start < len(lines):
         names, values = (next(csv.reader([line])) for line in (comments[-1], lines[start]))
-        if len(names) == len(values) and any(map(_is_number, values)):
+        numbers = pd.to_numeric(pd.Series(values), errors="coerce")
+        if len(names) == len(values) and numbers.notna().any():
             return {"skiprows": start, "header": None, "names": names}
     return {"skiprows": start}
-
-
-def _is_number(text: str) -> bool:
-    """Whether a text is a number, and no name of a column."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:

@@ -115,8 +115,8 @@ def no_stars_but_stars(survey: SmallSurvey) -> None:
     table.assign(spectype="STAR").to_csv(survey.matches, index=False)
 
 
-def set_pixel(name: str, value: float):
-    return lambda s: edit_hdf5(s.dataset, lambda f: f[name].__setitem__((5, 100), value))
+def set_values(name: str, where: object, value: float):
+    return lambda s: edit_hdf5(s.dataset, lambda f: f[name].__setitem__(where, value))
 
 
 CASES = {
@@ -266,13 +266,13 @@ CASES = {
     ),
     "negative ivar": (
         "training-arrays",
-        set_pixel("spectrum/ivar", -1.0),
-        ["dataset.hdf5", "'spectrum/ivar'", "found 1 negative", "expected"],
+        set_values("spectrum/ivar", (slice(3), 100), -1.0),
+        ["dataset.hdf5", "3 of 150 galaxies with pixels that cannot be", "arrays.max_damaged"],
     ),
-    "NaN in ivar": (
-        "training-arrays",
-        set_pixel("spectrum/ivar", np.nan),
-        ["dataset.hdf5", "'spectrum/ivar'", "found 1 values not finite"],
+    "no redshifts": (
+        "split",
+        set_values("DESI_fibermap/DESI_redshift", slice(None), -99.0),
+        ["split", "redshifts of 0 of 150 galaxies", "at least one of them in each subset"],
     ),
     "flux and ivar of different shapes": (
         "training-arrays",

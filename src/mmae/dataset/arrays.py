@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,8 @@ class TrainingArrays(NamedTuple):
     """Modalities that lack nothing."""
     n_paired: int | None = None
     """Galaxies with a spectrum, which come first; None: all."""
+    ivar: Mapping[str, np.ndarray] = MappingProxyType({})
+    """Inverse variance of the values of modalities that have it, (N, *shape) float32."""
 
 
 BLOCK = 1 << 20
@@ -62,12 +65,14 @@ def open_arrays(folder: Path | str) -> TrainingArrays:
         ) from error
     arrays = {name: _open(folder, name, described.get(name, {})) for name in (*names, *OTHERS)}
     _verify(Path(folder), described)
+    both = [name for name in manifest.get("ivar", ()) if name in names]
     return TrainingArrays(
-        {name: arrays[name] for name in names},
+        {name: arrays[name][:, 0] if name in both else arrays[name] for name in names},
         *(arrays[name] for name in OTHERS),
         manifest["modalities"],
         frozenset(manifest.get("complete", ())),
         manifest.get("n_paired"),
+        {name: arrays[name][:, 1] for name in both},
     )
 
 

@@ -51,20 +51,12 @@ def read_forecast(path: Path | str, only_redshifts: bool = False) -> pd.DataFram
     table = table.rename(columns=names)
     with Known(path) as known:
         for name in (name for name in LIMITS if name != "z_std" or name in table):
+            found, expected = "values that are no numbers", "redshifts"
             if name not in table:
-                raise InputError(
-                    path,
-                    key=f"column {name}",
-                    found=f"only {list(read_table(path))}",
-                    expected="z_spec and z_pred, or y_test and y_pred",
-                )
-            if table[name].dtype.kind not in "fiu":
-                raise InputError(
-                    path,
-                    key=f"column {name}",
-                    found="values that are no numbers",
-                    expected="redshifts",
-                )
+                found = f"only {list(read_table(path))}"
+                expected = "z_spec and z_pred, or y_test and y_pred"
+            if name not in table or table[name].dtype.kind not in "fiu":
+                raise InputError(path, key=f"column {name}", found=found, expected=expected)
             table[name] = known(name, table[name].to_numpy(dtype=float), LIMITS[name])
     return table
 

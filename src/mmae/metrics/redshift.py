@@ -68,15 +68,15 @@ class Errors:
     def _biweight(self) -> tuple[float, float]:
         """Location and scale as astropy defines them, of dz of shape (N,) in blocks."""
         mad = np.median(np.abs(self.dz - self.median))
+        if mad == 0:
+            return float(self.median), 0.0
         sums = np.zeros(4)
-        for dz in np.array_split(self.dz, len(self.dz) // MANY + 1) if mad > 0 else ():
+        for dz in np.array_split(self.dz, len(self.dz) // MANY + 1):
             d = dz - self.median
             # 1 - u^2, and 0 for galaxies that do not count; tuning constants as astropy's
             w, v = (np.maximum(1 - (d / (c * mad)) ** 2, 0) for c in (6.0, 9.0))
             terms = (d * w**2, w**2, d**2 * v**4, v * (5 * v - 4))
             sums += [term.sum() for term in terms]
-        if mad == 0:
-            return float(self.median), 0.0
         return self.median + sums[0] / sums[1], np.sqrt(len(self.dz) * sums[2]) / abs(sums[3])
 
 

@@ -177,7 +177,7 @@ class _Scores:
 
     def once(self) -> dict[str, np.ndarray]:
         """The scores, shape (1,), where each galaxy counts once."""
-        return self.of(np.ones((1, len(self.pit)), dtype=int))
+        return self.of(np.ones((1, len(self.pit)), dtype=np.int8))
 
     def of(self, times: np.ndarray) -> dict[str, np.ndarray]:
         """The scores, shape (K,), where galaxy k counts times[:, k] times, N in all: (K, N)."""
