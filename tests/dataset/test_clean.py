@@ -9,6 +9,7 @@ import pytest
 
 from helpers import read_zcatalog
 from mmae.config import read_section
+from mmae.dataset.arrays import open_arrays
 from mmae.dataset.clean import (
     CUTS,
     apply_cuts,
