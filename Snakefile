@@ -37,6 +37,7 @@ rule all:
         paper("figures/figure_3.pdf"),  # redshift from images alone
         paper("figures/history.pdf"),  # how the trainings went
         paper("figures/masking.pdf"),  # scatter and reconstruction by mask ratio, training and test
+        if_missing(paper("figures/missing.pdf")),  # bands, arms and pixels missing in the test
         paper("figures/reconstruction.pdf"),  # how well hidden parts are reconstructed
         paper("figures/comparison.pdf"),  # every model on the same galaxies, with intervals
         paper("figures/uncertainty.pdf"),  # are the models as sure as they should be?

@@ -110,17 +110,28 @@ def compared(settings: Settings) -> list[Run]:
     return list(dict.fromkeys(view.run for view in predicted(settings) + probed(settings)))
 
 
-def studied(settings: Settings) -> list[Run]:
-    """Runs of the masking study: one a mask ratio, and models trained with physical masks."""
+def masks_studied(settings: Settings) -> list[Run]:
+    """Runs of the masking study, one a mask ratio."""
+    return [headline(settings)._replace(mask=mask) for mask in settings.grid.masks]
+
+
+def missing(settings: Settings) -> list[Run]:
+    """Runs tested with something missing: trained with and without such masks."""
+    if not settings.grid.study_views:
+        return []
     shown = headline(settings)
-    found = [shown._replace(mask=mask) for mask in settings.grid.masks]
     others = [shown._replace(model=model) for model in settings.grid.study_models]
-    return list(dict.fromkeys([*found, *others]))
+    return list(dict.fromkeys([shown, *others]))
+
+
+def studied(settings: Settings) -> list[Run]:
+    """Runs of both studies."""
+    return list(dict.fromkeys(masks_studied(settings) + missing(settings)))
 
 
 def measured(settings: Settings) -> list[Tested]:
     """Runs whose reconstructions are measured: all ratios alike, and the headline's image alone."""
-    views = [Tested(run, BOTH_HIDDEN) for run in studied(settings)]
+    views = [Tested(run, BOTH_HIDDEN) for run in masks_studied(settings)]
     return [*views, Tested(headline(settings), HEADLINE_VIEW)]
 
 

@@ -127,9 +127,20 @@ def unpaired_images(wildcards):
     }
 
 
+def modality_files():
+    """Files that modalities have of their own."""
+    files = [getattr(one, "file", None) for one in SETTINGS.modalities.values()]
+    return [path for path in files if path is not None]
+
+
 def options_of(files, *names):
     """Options for those of some files of a rule that there are."""
     return [f"--{name}={files[name]}" for name in names if name in files.keys()]
+
+
+def if_missing(path):
+    """A path that exists only where views with something missing are studied."""
+    return path if GRID.study_views else []
 
 
 def if_released(path):

@@ -105,7 +105,7 @@ rule history:
 rule masking:
     """Section 4: redshifts and reconstructions by mask ratio, in training and in the test."""
     input:
-        studies=evaluated(runs.studied, "study.csv"),
+        studies=evaluated(runs.masks_studied, "study.csv"),
         notebook="notebooks/masking.ipynb",
     output:
         figure="results/{survey}/paper/figures/masking.pdf",
@@ -141,6 +141,52 @@ rule masking:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set studies "{input.studies}" \
+            --set table {output.table:q} \
+            --set figure {output.figure:q}
+        """
+
+
+rule missing:
+    """Section 6: redshifts and reconstructions where bands, arms or pixels are missing."""
+    input:
+        studies=evaluated(runs.missing, "study.csv"),
+        notebook="notebooks/missing.ipynb",
+    output:
+        figure="results/{survey}/paper/figures/missing.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/missing.png",
+            caption="../report/missing.rst",
+            category="Figures",
+            labels={"figure": "Bands, arms and pixels missing"},
+        ),
+        table=report(
+            "results/{survey}/paper/tables/missing.csv",
+            caption="../report/missing_table.rst",
+            category="Tables",
+            labels={"table": "Bands, arms and pixels missing"},
+        ),
+        table_md="results/{survey}/paper/tables/missing.md",
+        table_tex="results/{survey}/paper/tables/missing.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/missing.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/missing.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
+    params:
+        view_labels=view_labels(),
+        code=code("mmae.cli.paper:notebook", "notebooks/missing.ipynb"),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set studies "{input.studies}" \
+            --set view_labels {params.view_labels:q} \
             --set table {output.table:q} \
             --set figure {output.figure:q}
         """
@@ -198,7 +244,7 @@ rule reconstruction:
     input:
         tables=[
             f"results/{SURVEY}/evaluation/{run.folder}/{runs.BOTH_HIDDEN}/reconstruction.csv"
-            for run in runs.studied(SETTINGS)
+            for run in runs.masks_studied(SETTINGS)
         ],
         from_images=headline(runs.HEADLINE_VIEW, "reconstruction.csv"),
         notebook="notebooks/reconstruction.ipynb",

@@ -69,10 +69,40 @@ rule split:
         """
 
 
+rule embed_text:
+    """Section 6: galaxies in words, for models that read a text beside images and spectra."""
+    input:
+        dataset=DATASET,
+    output:
+        sentences="results/{survey}/dataset/sentences.csv",
+        vectors="results/{survey}/dataset/text.hdf5",
+    log:
+        "results/{survey}/logs/embed_text.log",
+    benchmark:
+        "results/{survey}/benchmarks/embed_text.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(2000),
+        runtime=on_retry(60),
+    params:
+        code=code("mmae.cli.dataset:embed_text"),
+    shell:
+        """
+        mmae embed-text \
+            --dataset {input.dataset:q} \
+            --sentences {output.sentences:q} \
+            --vectors {output.vectors:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule training_arrays:
     """Section 4: normalise and pool the spectra once, as memory-mapped arrays."""
     input:
         unpack(unpaired_images),
+        files=modality_files(),
         dataset=DATASET,
     output:
         arrays=directory("results/{survey}/dataset/arrays"),

@@ -20,6 +20,7 @@ COMMANDS = {
     "collect-spectra": "survey",
     "clean": "dataset",
     "split": "dataset",
+    "embed-text": "dataset",
     "training-arrays": "dataset",
     "summarise": "dataset",
     "check-split": "dataset",

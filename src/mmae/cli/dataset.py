@@ -12,6 +12,9 @@ from mmae.settings import Arrays, Cleaning, Split
 
 log = logging.getLogger("mmae")
 
+BLOCK = 256
+"""Galaxies held in memory at a time."""
+
 
 @click.command()
 @config_option(clean=Cleaning)
@@ -80,6 +83,37 @@ def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
     rows = with_redshift(rows, redshift)
     write_split(split, rows, targetid)
     log.info("%s", {name: len(part) for name, part in rows.items()})
+
+
+@click.command()
+@path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
+@output_option("--sentences", "CSV to write: targetid and sentence.")
+@output_option("--vectors", "HDF5 file to write: targetid, and vectors (N, 256).")
+def embed_text(dataset: Path, sentences: Path, vectors: Path) -> None:
+    """Say of each galaxy in a sentence what the catalogue has, and embed it with WordLlama.
+
+    Vectors of any other language model do as well: an HDF5 file with `targetid` and `vectors`.
+    """
+    import h5py
+    import numpy as np
+    import pandas as pd
+
+    from mmae.dataset import layout
+    from mmae.dataset.photometry import half_light_radii
+    from mmae.dataset.sentences import embed
+    from mmae.dataset.sentences import sentences as describe
+    from mmae.files import atomic, write_table
+
+    with layout.open_dataset(dataset) as file:
+        targetid, magnitudes = layout.read_targetid(file), layout.read_magnitudes(file)
+        starts = range(0, len(targetid), BLOCK)
+        images = (file[layout.IMAGE][start : start + BLOCK] for start in starts)
+        sizes = np.concatenate([half_light_radii(part) for part in images])
+    texts = describe(magnitudes, sizes)
+    write_table(sentences, pd.DataFrame({"targetid": targetid, "sentence": texts}))
+    embedded = embed(texts)
+    with atomic(vectors) as part, h5py.File(part, "w") as file:
+        file["targetid"], file["vectors"] = targetid, embedded
 
 
 @click.command()

@@ -16,6 +16,7 @@ from mmae.checks import TEXT, shape_words
 from mmae.errors import InputError
 from mmae.files import open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.limits import MAGNITUDE
 
 IMAGE = "image"
 """(N, 5, 64, 64) float32, flux with zero point 27.0, bands g r i z y."""
@@ -135,6 +136,16 @@ def describe(path: Path | str) -> pd.DataFrame:
         [(name, found.get(name, ""), expected.get(name, "")) for name in names],
         columns=["dataset", "found", "expected"],
     )
+
+
+def read_magnitudes(file: h5py.File) -> np.ndarray:
+    """Cmodel magnitudes (N, 5), AB; NaN where they cannot be, or the file has none."""
+    columns = []
+    for band in BANDS:
+        name = find_column(file, f"{band}_cmodel_mag")
+        column = np.full(len(file[IMAGE]), np.nan) if name is None else file[name][:]
+        columns.append(np.where(MAGNITUDE.contain(column), column, np.nan))
+    return np.stack(columns, axis=1)
 
 
 def find_column(file: h5py.File, column: str) -> str | None:

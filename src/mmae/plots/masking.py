@@ -29,7 +29,7 @@ def masking_figure(study: pd.DataFrame) -> Figure:
     return heat_maps(panels)
 
 
-def physical_figure(study: pd.DataFrame) -> Figure:
+def missing_figure(study: pd.DataFrame) -> Figure:
     """Draw the tests with bands, arms or pixels missing: models downwards, views to the right.
 
     Parameters
