@@ -90,9 +90,9 @@ class Modality:
         raise NotImplementedError
 
     def projection(self, dim: int, mask_channel: bool) -> "nn.Module":
-        """Layer from values (B, *shape) to tokens (B, N, dim).
+        """Layer from values (B, *shape), and which of them are hidden, to tokens (B, N, dim).
 
-        With `mask_channel` it reads (B, 2, *shape): which values are hidden stands behind them.
+        Only with `mask_channel` it looks at what is hidden.
         """
         raise NotImplementedError
 

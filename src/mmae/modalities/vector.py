@@ -161,7 +161,7 @@ class Vector(Modality):
         """Numbers, their errors, and which are not known, through a linear layer."""
         from mmae.modalities.projections import PatchLinear
 
-        return PatchLinear(self.width, dim, 1 + self.geometry.errors + 1, self.n_values)
+        return PatchLinear(self.width, dim, True, self.n_values, self.geometry.errors)
 
     def scale(self) -> "nn.Module":
         """Mean 0 and standard deviation 1."""

@@ -184,14 +184,10 @@ class PaperMMAE(GalaxyModel):
 
     def embed(self, name: str, values: Tensor, mask: Mask) -> Tensor:
         """Patches of what is not hidden as tokens with their positions: (B, N, D)."""
-        values, hidden = self.scales[name](values), mask.values
-        if hidden is not None:
-            values = values.masked_fill(hidden, 0.0)
-        if not self.settings.mask_channel:
-            hidden = None
-        elif hidden is None:
-            hidden = torch.zeros_like(values, dtype=torch.bool)
-        tokens = self.projections[name](values, hidden) + self.positions[name]
+        values = self.scales[name](values)
+        if mask.values is not None:
+            values = values.masked_fill(mask.values, 0.0)
+        tokens = self.projections[name](values, mask.values) + self.positions[name]
         return self.norms[name](tokens) if name in self.norms else tokens
 
     def encode_visible(self, values: Mapping[str, Tensor], masks: Masks) -> Tensor:
