@@ -53,6 +53,8 @@ class Modality:
     """Dataset of which the values are the numbers as they stand there."""
     weight: ClassVar[float]
     """Of its loss beside a redshift loss of weight 1."""
+    has_zero: ClassVar[bool] = True
+    """Whether a value that is missing may be taken for 0."""
 
     def __init__(self, name: str, settings: Any, geometry: Any):
         self.name, self.settings, self.geometry = name, settings, geometry
@@ -116,8 +118,15 @@ class Modality:
         return outputs.unflatten(1, self.shape)
 
     def covered(self, tokens: "Tensor") -> "Tensor":
-        """Which values hidden tokens (B, N) cover: bool, broadcasts to (B, *shape)."""
+        """Which values tokens (B, N) cover, of those that a decoder gives.
+
+        Bool, broadcasts to (B, *shape).
+        """
         raise NotImplementedError
+
+    def with_tells(self, hidden: "Tensor") -> "Tensor":
+        """Values (bool, broadcasts to (B, *shape)) to hide where `hidden` are: none would tell."""
+        return hidden
 
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Tokens all of whose values (bool, broadcasts to (B, *shape)) are hidden: (B, N)."""

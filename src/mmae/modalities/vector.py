@@ -42,6 +42,7 @@ class Vector(Modality):
 
     Settings, Geometry = VectorModality, VectorGeometry
     weight = 0.01
+    has_zero = False
 
     @staticmethod
     def summary_of(true: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -181,11 +182,16 @@ class Vector(Modality):
         return pad(outputs, (0, self.shape[0] - self.n_values))
 
     def covered(self, tokens: "Tensor") -> "Tensor":
-        """Numbers of tokens, and their errors."""
-        import torch
+        """Numbers of tokens; nobody can tell their errors."""
+        from torch.nn.functional import pad
 
         own = tokens.repeat_interleave(self.width, dim=1)[:, : self.n_values]
-        return torch.cat([own, own], dim=1) if self.geometry.errors else own
+        return pad(own, (0, self.shape[0] - self.n_values), value=False)
+
+    def with_tells(self, hidden: "Tensor") -> "Tensor":
+        """Errors follow their numbers: a magnitude's tells how bright the galaxy is."""
+        own = hidden.expand(len(hidden), *self.shape)[:, : self.n_values]
+        return own.repeat(1, 1 + self.geometry.errors)
 
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Tokens all of whose numbers are hidden."""

@@ -140,13 +140,17 @@ class PaperMMAE(GalaxyModel):
             if (present := batch.present(name)) is not None:
                 counts = present if mask.counts is None else mask.counts & present
                 mask = mask._replace(tokens=mask.tokens | ~present[:, None], counts=counts)
-                if self.settings.missing == "hidden":
-                    missing = ~batch.valid[name]
+                if self._hides_missing(modality):
+                    missing = modality.with_tells(~batch.valid[name])
                     values = missing if mask.values is None else missing | mask.values
                     tokens = mask.tokens | modality.whole_tokens(values)
                     mask = mask._replace(tokens=tokens, values=values)
             found[name] = mask
         return found
+
+    def _hides_missing(self, modality: Modality) -> bool:
+        """Whether values that the data lack are hidden, rather than 0."""
+        return self.settings.missing == "hidden" or not modality.has_zero
 
     # --- "Architecture" ----------------------------------------------------------------------
 
@@ -255,7 +259,7 @@ class PaperMMAE(GalaxyModel):
         hidden = hidden_values(modality, mask)
         if mask.counts is not None:
             hidden = hidden & mask.counts.view(-1, *[1] * (hidden.dim() - 1))
-        if name in batch.valid and self.settings.missing == "hidden":
+        if name in batch.valid and self._hides_missing(modality):
             hidden = hidden & batch.valid[name]
         return masked_mse(reconstruction, self.scales[name](batch.values[name]), hidden)
 

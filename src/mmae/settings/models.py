@@ -83,7 +83,7 @@ class PaperModel(CanDo):
     )
     missing: Literal["zero", "hidden"] = key(
         "values that the data lack: zero is what they are taken for (the paper), or they are "
-        "hidden and do not count",
+        "hidden and do not count, as unknown numbers of a catalogue always are",
         default="zero",
     )
     mask_channel: bool = key(
