@@ -107,9 +107,11 @@ def write_arrays(
         np.save(part / "targetid.npy", targetid)
         complete, elsewhere = [], {}
         for name, modality in found.items():
-            chunks = partial(_chunks, parts, modality, chunk_size, known, name)
+            chunks = partial(_chunks, parts, modality, chunk_size, name)
             place = _place(file, modality) if len(parts) == 1 else None
-            if place is not None and not any(np.isnan(values).any() for values in chunks()):
+            # what is found here is counted when it is written
+            looked_at = chunks(Known(dataset)) if place is not None else ()
+            if place is not None and not any(np.isnan(values).any() for values in looked_at):
                 # the largest array by far need not stand on the disk twice
                 described = {"file": os.path.relpath(dataset, folder), **place}
                 elsewhere[name] = described | {"sha256": array_digest(Path(dataset), place)}
@@ -117,7 +119,7 @@ def write_arrays(
                 continue
             lacks = False
             with _npy_writer(part / f"{name}.npy", (n, *modality.shape)) as write:
-                for values in chunks():
+                for values in chunks(known):
                     lacks |= bool(np.isnan(values).any())
                     write(values)
             complete += [] if lacks else [name]
@@ -141,12 +143,12 @@ def _chunks(
     parts: Sequence[tuple[h5py.File, np.ndarray | None]],
     modality: Source,
     size: int,
-    known: Known,
     name: str,
+    known: Known,
 ) -> Iterator[np.ndarray]:
     """Values of all galaxies of files, or of those rows of one that are wanted."""
     for file, wanted in parts:
-        n = len(file[layout.IMAGE])
+        n, has = len(file[layout.IMAGE]), modality.is_in(file)
         for start in progress(range(0, n, size), name):
             rows = slice(start, min(start + size, n))
             chosen = slice(None)
@@ -154,7 +156,7 @@ def _chunks(
                 chosen = wanted[(wanted >= rows.start) & (wanted < rows.stop)] - rows.start
                 if not len(chosen):
                     continue
-            if modality.is_in(file):
+            if has:
                 yield modality.read(file, rows, known)[chosen]
             else:
                 yield np.full((len(chosen), *modality.shape), np.nan, np.float32)
