@@ -108,6 +108,8 @@ class PaperModel(CanDo):
             for name in getattr(self, part):
                 if name not in others:
                     raise ValueError(f"{part}: '{name}' is not among {others}")
+        if any("bad" in kinds for kinds in self.more_masks.values()):
+            raise ValueError("more_masks: bad values are hidden in training by `missing: hidden`")
         return self
 
 
