@@ -118,7 +118,7 @@ def fit(
     network.mark_forward_method("losses")
     state = State(model, optimizer, make_schedule(optimizer, settings, n_steps))
     if checkpoints and (saved := of_first(checkpoints.load)):
-        state.restore(saved)
+        state.restore(saved, checkpoints.folder)
     if fabric.world_size > 1 and is_first():
         log.info("%d processes divide each batch", fabric.world_size)
     saved_at = time.monotonic()

@@ -69,18 +69,17 @@ class State:
         modalities = to_plain(self.model.modalities.values())
         return numbers | modules | {"shares": self.shares(), "modalities": modalities}
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: dict[str, Any], where: object) -> None:
         """Go to a state that `to_dict` gave, also where other processes divided the batches.
 
         As many as before take up each its own sums, so that the last digit is the same; else the
-        first one takes all of them.
+        first one takes all of them. `where` it was is told if it does not fit.
 
         Raises
         ------
         InputError
             If it is of galaxies of another geometry.
         """
-        where = "checkpoint"
         check_modalities(self.model.modalities, from_plain(saved["modalities"], where), where)
         for name, value in saved.items():
             if name in self.MODULES:
