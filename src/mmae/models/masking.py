@@ -135,7 +135,8 @@ def gap(modality: Modality, n: int, longest: Any, generator: torch.Generator) ->
     length = modality.shape[-1]
     width = torch.rand(n, generator=generator) * float(longest) * length
     start = torch.rand(n, generator=generator) * (length - width)
-    place = torch.arange(length)
+    # of the middle of each value, so that both ends are lost alike
+    place = torch.arange(length) + 0.5
     hidden = (place >= start[:, None]) & (place < (start + width)[:, None])
     return hidden.view(n, *[1] * (len(modality.shape) - 1), length)
 

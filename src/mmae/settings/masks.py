@@ -35,13 +35,13 @@ def _known(masks: float | dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"found a mask '{kind}', expected some of {list(MASK_KINDS)}")
         expected, meaning = MASK_KINDS[kind]
         try:
-            TypeAdapter(expected).validate_python(argument)
+            TypeAdapter(expected).validate_python(argument, strict=True)
         except ValidationError:
             raise ValueError(f"{kind}: found {argument!r}, expected {meaning}") from None
     return masks
 
 
-Argument = bool | float | str | tuple[float, float] | tuple[str, ...]
+Argument = bool | float | str | tuple[float, ...] | tuple[str, ...]
 Masks = Annotated[Fraction | dict[str, Argument], AfterValidator(_known)]
 """Hidden of one modality: a fraction of its tokens, or kinds of masks with their arguments."""
 
