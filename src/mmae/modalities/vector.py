@@ -169,13 +169,13 @@ class Vector(Modality):
 
     @property
     def n_tokens(self) -> int:
-        """Tokens that the numbers are divided among."""
-        return min(self.settings.tokens, self.n_values)
+        """Tokens that the numbers are divided among, none of them without any."""
+        return -(-self.n_values // self.width)
 
     @property
     def width(self) -> int:
-        """Numbers of a token."""
-        return -(-self.n_values // self.n_tokens)
+        """Numbers of a token; the last may lack some."""
+        return -(-self.n_values // self.settings.tokens)
 
     def projection(self, dim: int, mask_channel: bool) -> "nn.Module":
         """Numbers, their errors, and which are not known, through a linear layer."""

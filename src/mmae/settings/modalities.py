@@ -48,7 +48,7 @@ class VectorModality:
         "texts by a language model",
         default=None,
     )
-    tokens: Count = key("tokens that the numbers are divided among", default=1)
+    tokens: Count = key("tokens that the numbers are divided among, at most", default=1)
 
 
 MODALITY_KINDS: dict[str, type] = {
