@@ -128,7 +128,7 @@ def fit(
             coming = batches(arrays, split["train"], state, seed, settings, fabric)
             # a CPU would only be disturbed
             for batch, share in ahead(coming) if fabric.device.type == "cuda" else coming:
-                n, number = share.n_counted, state.steps
+                number = state.steps
                 noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
                 torch.manual_seed(noise.initial_seed())
                 drawn = generator_of(seed, MASKS, number)
@@ -138,14 +138,16 @@ def fit(
                     found = network.losses(batch, _own(masks, share, fabric.device), drawn)
                     losses = _shares(found.parts, share)
                     losses.setdefault("total", model.total(losses))
-                state.sums.update({name: n * value.item() for name, value in losses.items()})
+                # the shares of all processes, as large as they may be, add up to the whole batch
+                part = share.n_whole / share.n_processes
+                state.sums.update({name: part * value.item() for name, value in losses.items()})
                 _check_finite(state.sums, f"a loss in epoch {state.epoch}")
                 optimizer.zero_grad()
                 fabric.backward(losses["total"])
                 _clip(fabric, network, optimizer, settings, state.epoch)
                 optimizer.step()
                 state.schedule.step()
-                state.steps, state.n_seen = number + 1, state.n_seen + n
+                state.steps, state.n_seen = number + 1, state.n_seen + share.n_counted
                 watch.step(losses, share.n_whole)
                 long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
                 stop, due = any_of(warned.flag, long_ago)
