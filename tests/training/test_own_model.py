@@ -20,7 +20,7 @@ from mmae.evaluation.predict import embed, predict
 from mmae.models.weights import load_model, save_model
 from mmae.runs import trained
 from mmae.settings import WHOLE_IMAGE as WHOLE_NAME
-from mmae.settings import Settings, View
+from mmae.settings import Settings, View, can_do
 from mmae.settings import models as model_settings
 from mmae.training.run import train_model
 
