@@ -140,6 +140,7 @@ def test_what_it_can_do_is_said_by_its_settings(own_file):
         ("spectrum_probes", "embeds several modalities"),
     ):
         wrong = copy.deepcopy(config)
+        wrong["grid"]["baselines"] = []
         wrong["grid"][part] = [*wrong["grid"][part], "colours"]
         sentence = (
             rf"^config: grid\.{part}: 'colours' is of kind colours, expected one that {words}$"
