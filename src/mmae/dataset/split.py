@@ -75,7 +75,7 @@ def read_split(path: Path | str, targetid: np.ndarray) -> dict[str, np.ndarray]:
     arrays = read_npz(path, names)
     for name in SUBSETS:
         rows = arrays[name]
-        fits = len(rows) == 0 or rows.max() < len(targetid)
+        fits = rows.dtype.kind in "iu" and ((rows >= 0) & (rows < len(targetid))).all()
         if not fits or not np.array_equal(targetid[rows], arrays[f"{name}_targetid"]):
             raise InputError(
                 path,
