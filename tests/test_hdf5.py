@@ -1,6 +1,7 @@
 """HDF5 files that refer to other files, lack filters, are locked, damaged or only declared."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -168,6 +169,18 @@ def raw_link(home: Path) -> Path:
     return raw(home / "own.h5", home / "data.txt")
 
 
+def here(home: Path) -> Path:
+    """HDF5 also looks in the current folder, where a file of that name is; beside it is another."""
+    Path("below").mkdir()
+    shutil.copy(home / "beside.h5", "below")
+    return write(home / "own.h5", "a", ExternalLink("below/beside.h5", "a"))
+
+
+def raw_moved(home: Path) -> Path:
+    NUMBERS.tofile(home / "a.raw")
+    return raw(home / "own.h5", "/gone/a.raw")
+
+
 def circle(home: Path) -> Path:
     write(home / "own.h5", "a", SoftLink("/b"))
     return write(home / "own.h5", "b", SoftLink("/a"))
@@ -231,7 +244,11 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "external link to no file": (
         lambda home: write(home / "own.h5", "a", ExternalLink("z.h5", "a")),
-        r"own\.h5: dataset 'a': found no file z\.h5, expected the file that holds its data",
+        r"own\.h5: dataset 'a': found no file .*home/z\.h5, expected the file that holds its data",
+    ),
+    "external link of the current folder": (
+        here,
+        r"found no file .*home/below/beside\.h5",
     ),
     "external link to no dataset": (
         lambda home: write(home / "own.h5", "a", ExternalLink("beside.h5", "z")),
@@ -265,10 +282,14 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         f"found raw data in .*, {ELSEWHERE}",
     ),
     "raw data behind a link": (raw_link, rf"found raw data in .*data\.txt, {ELSEWHERE}"),
+    "raw data that are beside it, and not there": (
+        raw_moved,
+        r"found no file /gone/a\.raw",
+    ),
     "raw data that end early": (short_raw, r"found 72 bytes in .*a\.raw, expected 80 of raw data"),
     "virtual of no file": (
         lambda home: write_virtual(home / "own.h5", "z.h5"),
-        r"dataset 'a': found no file z\.h5, expected the file that holds its data",
+        r"dataset 'a': found no file .*home/z\.h5, expected the file that holds its data",
     ),
     "virtual of no dataset": (
         lambda home: write_virtual(home / "own.h5", "beside.h5", "z"),

@@ -117,13 +117,15 @@ class CheckedFile(h5py.File):
                 continue
             if steps + self.depth == MOST_STEPS:
                 raise self.error(name, "links that lead in a circle", "a dataset at their end")
+            if kind not in (h5l.TYPE_SOFT, h5l.TYPE_EXTERNAL):
+                raise self.error(done, f"a link of the unknown kind {kind}", "a dataset")
             rest, target = "/".join(parts[place + 1 :]), self.id.links.get_val(done.encode())
             if kind == h5l.TYPE_SOFT:
-                end = posixpath.join(parent, target.decode())
+                end = posixpath.join(parent, os.fsdecode(target))
                 if not self._follow(end, steps + 1):
                     raise self.error(done, f"a link that leads nowhere ({end})", "a dataset")
                 return self._follow(posixpath.join(end, rest), steps + 1)
-            other, end = (part.decode() for part in target)
+            other, end = map(os.fsdecode, target)
             with self._beside(done, other, "an external link to") as file:
                 if end not in file:
                     words = f"a link that leads nowhere ({end} in {other})"
@@ -139,31 +141,29 @@ class CheckedFile(h5py.File):
         InputError
             If it lies elsewhere, is not there, or cannot be opened.
         """
-        path = self._place(name, other, words, anywhere)
+        folder = self.path.resolve().parent
+        path = folder / other
+        if os.path.isabs(other) and not os.path.exists(path):  # HDF5 takes the last part
+            path = folder / Path(other).name
+        self._check_place(name, path, f"{words} {other}", anywhere)
         if self.depth == MOST_STEPS:
             raise self.error(name, "files that refer to each other in a circle", "data")
         try:
             return CheckedFile(path, depth=self.depth + 1)
         except OSError as error:
-            words = f"{words} {other}, which cannot be opened"
-            raise self.error(name, words, "an HDF5 file") from error
+            found = f"{words} {other}, which cannot be opened"
+            raise self.error(name, found, "an HDF5 file") from error
 
-    def _place(self, name: str, other: str, words: str, anywhere: bool = False) -> Path:
-        """Where a file lies that this one refers to; raises InputError as `_beside` does."""
+    def _check_place(self, name: str, path: Path, words: str, anywhere: bool = False) -> None:
+        """Raise InputError if a file that this one refers to is not there, or lies elsewhere."""
+        if not os.path.exists(path):
+            raise self.error(name, f"no file {path}", "the file that holds its data")
         folder = self.path.resolve().parent
-        # of an absolute path that is not there, HDF5 takes the last part
-        path = next((p for p in (folder / other, folder / Path(other).name) if p.exists()), None)
-        if path is None:
-            raise self.error(name, f"no file {other}", "the file that holds its data")
         if not anywhere and not path.resolve().is_relative_to(folder):
-            raise self.error(
-                name,
-                f"{words} {other}",
-                f"files in the folder of {self.path.name} alone; name that file itself",
-            )
+            expected = f"files in the folder of {self.path.name} alone; name that file itself"
+            raise self.error(name, words, expected)
         if not path.is_file():
-            raise self.error(name, f"{words} {other}", "a regular file")
-        return path
+            raise self.error(name, words, "a regular file")
 
     def _check(self, name: str, dataset: h5py.Dataset) -> None:
         """Raise InputError if a dataset cannot be read, or should not be."""
@@ -180,8 +180,8 @@ class CheckedFile(h5py.File):
         _check_filters(self, name, dataset)
         for other, offset, size in dataset.external or ():
             # relative to where the command runs, unlike all else
-            path = self._place(name, os.path.abspath(other), "raw data in")
-            needed = offset + min(size, dataset.nbytes)
+            path, needed = Path.cwd() / other, offset + min(size, dataset.nbytes)
+            self._check_place(name, path, f"raw data in {other}")
             if path.stat().st_size < needed:
                 words = f"{path.stat().st_size} bytes in {other}"
                 raise self.error(name, words, f"{needed} of raw data")

@@ -135,7 +135,9 @@ def test_few_numbers_describe_many_images(images, training):
     # the deviation of negative pixels, which no galaxy has
     negative = [images[:N_TRAIN, k][images[:N_TRAIN, k] < 0] for k in range(5)]
     sigma = [np.sqrt(np.mean(values**2)) for values in negative]
-    np.testing.assert_allclose(training["noise"], sigma, rtol=0.4)
+    ratio = np.array(training["noise"]) / sigma
+    assert (ratio > 0.8).all()
+    assert (ratio < 2).all(), "galaxies are not sky"
 
 
 def test_of_many_training_galaxies_some_are_measured(images, monkeypatch):

@@ -336,8 +336,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no magnitudes": (
         partial(delete, "z_cmodel_mag"),
         "gbdt",
-        "dataset 'z_cmodel_mag': found no such dataset beside 'g_cmodel_mag', expected magnitudes "
-        "in the bands g r i z y, or none",
+        "dataset 'z_cmodel_mag': found no such dataset, expected magnitudes in the bands g r i z y,"
+        " which this model reads",
     ),
     "no magnitudes at all": (
         lambda p: [delete(name, p) for name in MAGNITUDES],

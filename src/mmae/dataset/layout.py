@@ -82,37 +82,26 @@ def read_targetid(file: h5py.File) -> np.ndarray:
             file.filename,
             key=f"dataset '{TARGETID}'",
             found=str(error),
-            expected="integers of 64 bits, or byte strings of them",
+            expected="byte strings of integers, or integers of 64 bits",
         ) from error
 
 
 def find_magnitudes(
     file: h5py.File, known: Sequence[tuple[str, ...]] = (MAGNITUDES, RELEASED_MAGNITUDES)
 ) -> tuple[str, ...]:
-    """Names of the datasets of cmodel magnitudes, bands g r i z y; empty if there are none.
+    """Names of the cmodel magnitudes of which a file has most bands; empty if it has none."""
+    n_there = [sum(name in file for name in names) for names in known]
+    return known[np.argmax(n_there)] if any(n_there) else ()
+
+
+def read_magnitudes(file: h5py.File) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Cmodel magnitudes (N, 5), AB, if the file has them, and the names of their datasets.
 
     Raises
     ------
     InputError
-        If there are some bands, and not all.
+        If it has some bands, and not all.
     """
-    there = [[name for name in names if name in file] for names in known]
-    for names, found in zip(known, there, strict=True):
-        if len(found) == len(names):
-            return names
-    for names, found in zip(known, there, strict=True):
-        if found:
-            raise InputError(
-                file.filename,
-                key=f"dataset '{next(name for name in names if name not in found)}'",
-                found=f"no such dataset beside '{found[0]}'",
-                expected=f"magnitudes in the bands {' '.join(BANDS)}, or none",
-            )
-    return ()
-
-
-def read_magnitudes(file: h5py.File) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Cmodel magnitudes (N, 5), AB, if the file has them, and the names of their datasets."""
     names = find_magnitudes(file)
     check_datasets(file, {IMAGE: REQUIRED[IMAGE]} | dict.fromkeys(names, (None,)))
     return np.stack([file[name][:] for name in names], axis=1) if names else None, names

@@ -120,11 +120,11 @@ def _names(file: h5py.File, with_photometry: bool) -> Names:
     if not with_photometry:
         return Names(identifier, redshift, ())
     known = (galaxiesml.MAGNITUDES, layout.MAGNITUDES, layout.RELEASED_MAGNITUDES)
-    magnitudes = layout.find_magnitudes(file, known)
-    if not magnitudes:
+    magnitudes = layout.find_magnitudes(file, known) or known[0]
+    if absent := [name for name in magnitudes if name not in file]:
         raise InputError(
             file.filename,
-            key=f"dataset '{known[0][0]}'",
+            key=f"dataset '{absent[0]}'",
             found="no such dataset",
             expected=f"magnitudes in the bands {' '.join(BANDS)}, which this model reads",
         )
