@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from mmae.checks import Shape, check_datasets, check_zip
+from mmae.checks import IDENTIFIERS, Shape, check_datasets, check_identifiers, check_zip
 from mmae.errors import InputError
+from mmae.hdf5 import CheckedFile
 from mmae.outputs import FILE, LINK, Kind, check_output, is_temporary, temporary
 
 if TYPE_CHECKING:
@@ -138,7 +138,12 @@ def existing(path: Path | str) -> Path:
 
 
 @contextmanager
-def open_hdf5(path: Path | str, required: Mapping[str, Shape] | None = None) -> Iterator[h5py.File]:
+def open_hdf5(
+    path: Path | str,
+    required: Mapping[str, Shape] | None = None,
+    is_ours: bool = False,
+    **options: Any,
+) -> Iterator[CheckedFile]:
     """Open an HDF5 file for reading, after checking the datasets it must have.
 
     Parameters
@@ -146,22 +151,41 @@ def open_hdf5(path: Path | str, required: Mapping[str, Shape] | None = None) -> 
     path : path
     required : mapping from dataset name to shape, optional
         None in a shape stands for any length; the first axis of all must agree.
+    is_ours : bool
+        Whether this project wrote it; see `mmae.hdf5.CheckedFile`.
+    options
+        Of h5py.File.
 
     Raises
     ------
     InputError
-        If the file is missing or damaged, or a dataset is missing or has another shape.
+        If the file is missing, locked or damaged, or a dataset is missing or has another shape;
+        while it is open, if a dataset cannot be read, or lies in a file elsewhere.
     """
     path = existing(path)
+    if not path.is_file():
+        raise InputError(path, found="no regular file", expected="an HDF5 file")
     try:
-        file = h5py.File(path, "r")
+        file = CheckedFile(path, is_ours, **options)
     except OSError as error:
-        raise InputError(
-            path, found=f"a damaged or truncated file ({error})", expected="an HDF5 file"
-        ) from error
+        raise InputError(path, **_why_closed(error)) from error
     with file:
         check_datasets(file, required or {})
         yield file
+
+
+def _why_closed(error: OSError) -> dict[str, str]:
+    """Why HDF5 does not open a file: found and expected."""
+    words = str(error)
+    if "unable to lock" in words or "already open for write" in words:
+        return {
+            "found": f"a file that is locked: another program has it open to write ({error})",
+            "expected": "one that nobody writes; if nobody does, HDF5_USE_FILE_LOCKING=FALSE in "
+            "the environment, or h5clear -s after a program that was killed",
+        }
+    if isinstance(error, PermissionError):
+        return {"found": "no permission to read it", "expected": "an HDF5 file"}
+    return {"found": f"a damaged or truncated file ({error})", "expected": "an HDF5 file"}
 
 
 def native(column: np.ndarray) -> np.ndarray:
@@ -183,7 +207,8 @@ def read_table(
     Raises
     ------
     InputError
-        If the file is missing or not a table, a column is missing, or two have the same name.
+        If the file is missing or not a table, a column is missing or is one of identifiers that
+        are neither integers nor text, or two have the same name.
     """
     path = existing(path)
     try:
@@ -208,6 +233,8 @@ def read_table(
             found=f"only {list(table.columns)}",
             expected=f"the columns {list(columns)}",
         )
+    for name in {*IDENTIFIERS} & {*table.columns}:
+        check_identifiers(path, f"column {name}", table[name])
     return table
 
 
@@ -282,7 +309,8 @@ def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.nda
     Raises
     ------
     InputError
-        If the file is missing or damaged, or an array is missing.
+        If the file is missing or damaged, or an array is missing, or is one of identifiers that
+        are neither integers nor text.
     """
     path = existing(path)
     check_zip(path)
@@ -303,6 +331,9 @@ def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.nda
             found=f"only {sorted(arrays)}",
             expected=f"the arrays {list(required)}",
         )
+    for name in required:
+        if name.endswith(IDENTIFIERS):
+            check_identifiers(path, f"array '{name}'", arrays[name])
     return arrays
 
 

@@ -128,8 +128,8 @@ def summarise(galaxiesml: Path | None, desi: Path | None, dataset: Path, summary
             summary_row("GalaxiesML", hsc[REDSHIFT].to_numpy(), hsc[MAGNITUDES[2]].to_numpy())
         )
     with layout.open_dataset(dataset) as file:
-        i_name = layout.MAGNITUDES[2]
-        i_mag = file[i_name][:] if i_name in file else None
+        magnitudes, _ = layout.read_magnitudes(file)
+        i_mag = None if magnitudes is None else magnitudes[:, 2]
         rows.append(summary_row("GalaxiesML-Spectra", file[layout.REDSHIFT][:], i_mag))
     write_table(summary, pd.DataFrame(rows))
 

@@ -100,7 +100,8 @@ def predict(
     Each CATALOGUE is an HDF5 file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in
     GalaxiesML, or one in the layout of GalaxiesML-Spectra. All go into one table, which is written
     as it grows: memory does not depend on the number of galaxies. A galaxy whose image has pixels
-    that are not finite, or a band in which all pixels are equal, has an empty z_pred.
+    that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
+    flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
 
     Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
@@ -145,13 +146,18 @@ def _predict_catalogues(
     paths: tuple[Path, ...], view: "View", table: Path, **model: Any
 ) -> tuple[int, float]:
     """Write the predictions of all galaxies of files; how many, and the seconds they took."""
+    from mmae.dataset.image_statistics import TRAINING_IMAGES
     from mmae.evaluation.catalogue import open_catalogues
     from mmae.evaluation.predict_catalogue import write_predictions
 
-    settings, network, _ = _load(**model)
+    settings, network, description = _load(**model)
     catalogues = open_catalogues(paths, network)
+    training = description.get(TRAINING_IMAGES)
+    if training is None:
+        log.info("no flags: the model was saved without what the images of its training are like")
     started = time.monotonic()
-    n = write_predictions(table, network, catalogues, view, settings.seed, settings.batch_size)
+    options = (view, settings.seed, settings.batch_size, training)
+    n = write_predictions(table, network, catalogues, *options)
     return n, time.monotonic() - started
 
 

@@ -51,6 +51,7 @@ def train(
 ) -> None:
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
     from mmae.dataset.arrays import open_arrays
+    from mmae.dataset.image_statistics import TRAINING_IMAGES, describe_images
     from mmae.dataset.split import read_split
     from mmae.files import atomic, write_json
     from mmae.models.weights import save_model
@@ -86,7 +87,8 @@ def train(
     with atomic(cost) as cost_part, atomic(output, MODEL) as part:
         part.mkdir()
         trained = train_model(entry, model, *options)
-        save_model(part, trained.model, description)
+        images = describe_images(galaxies.images, rows["train"])
+        save_model(part, trained.model, description | {TRAINING_IMAGES: images})
         trained.history.to_csv(part / "history.csv", index=False)
         write_json(cost_part, trained.cost._asdict())
     if kept:

@@ -4,7 +4,7 @@ What this project writes keeps the schema that the authors' loader reads, and ad
 REQUIRED.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.checks import TEXT, shape_words
+from mmae.checks import check_datasets, shape_words
 from mmae.errors import InputError
 from mmae.files import open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
@@ -27,8 +27,8 @@ WAVE = "spectrum/wave"
 """(1, L) or (N, L), Å."""
 REDSHIFT = "DESI_fibermap/DESI_redshift"
 """(N,) float64, DESI's redshift: z_spec."""
-TARGETID = TEXT
-"""(N,) byte strings of DESI's integer TARGETID."""
+TARGETID = "targetid"
+"""(N,) byte strings of DESI's integer TARGETID, or integers."""
 
 REQUIRED = {
     IMAGE: (None, len(BANDS), IMAGE_SIZE, IMAGE_SIZE),
@@ -39,7 +39,9 @@ REQUIRED = {
 }
 
 MAGNITUDES = tuple(f"hsc/{band}_cmodel_mag" for band in BANDS)
-"""(N,) each, AB."""
+"""(N,) each, AB, as this project writes them."""
+RELEASED_MAGNITUDES = tuple(f"HSC_metadata/{band}_cmodel_mag" for band in BANDS)
+"""(N,) each, AB, as in the released file."""
 OBJECT_ID, HSC_REDSHIFT, RA, DEC = "hsc/object_id", "hsc/specz_redshift", "hsc/ra", "hsc/dec"
 SEPARATION = "separation_arcsec"
 """(N,) between the HSC and the DESI position."""
@@ -75,13 +77,34 @@ def read_targetid(file: h5py.File) -> np.ndarray:
     """
     try:
         return np.array([int(value) for value in file[TARGETID][:]], dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(
             file.filename,
             key=f"dataset '{TARGETID}'",
             found=str(error),
-            expected="byte strings of integers",
+            expected="byte strings of integers, or integers of 64 bits",
         ) from error
+
+
+def find_magnitudes(
+    file: h5py.File, known: Sequence[tuple[str, ...]] = (MAGNITUDES, RELEASED_MAGNITUDES)
+) -> tuple[str, ...]:
+    """Names of the cmodel magnitudes of which a file has most bands; empty if it has none."""
+    n_there = [sum(name in file for name in names) for names in known]
+    return known[np.argmax(n_there)] if any(n_there) else ()
+
+
+def read_magnitudes(file: h5py.File) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Cmodel magnitudes (N, 5), AB, if the file has them, and the names of their datasets.
+
+    Raises
+    ------
+    InputError
+        If it has some bands, and not all.
+    """
+    names = find_magnitudes(file)
+    check_datasets(file, {IMAGE: REQUIRED[IMAGE]} | dict.fromkeys(names, (None,)))
+    return np.stack([file[name][:] for name in names], axis=1) if names else None, names
 
 
 def read_wave(file: h5py.File) -> np.ndarray:
@@ -119,7 +142,7 @@ def describe(path: Path | str) -> pd.DataFrame:
     expected[WAVE] = "(1, L) or (N, L)"
     found: dict[str, str] = {}
     with open_hdf5(path) as file:
-        file.visititems(
+        file["/"].visititems(
             lambda name, item: (
                 found.update({name: f"{item.dtype} {item.shape}"})
                 if isinstance(item, h5py.Dataset)

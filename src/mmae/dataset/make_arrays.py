@@ -1,10 +1,10 @@
 """The training arrays, made of a GalaxiesML-Spectra file."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
@@ -20,15 +20,19 @@ from mmae.limits import Known
 from mmae.outputs import ARRAYS
 from mmae.progress import progress
 
+log = logging.getLogger(__name__)
+
 UNITS = {
     "images": "flux, zero point 27.0 AB mag; bands g r i z y",
     "spectra": "dimensionless: normalised flux, pooled",
     "wave": "Angstrom: middle of each pooled pixel",
     "redshift": "dimensionless: z_spec of DESI",
     "targetid": "DESI's TARGETID",
-    "magnitudes": "AB mag; cmodel, or within 2 arcsec where the dataset has none; bands g r i z y",
+    "magnitudes": "AB mag; bands g r i z y",
     "sizes": "arcsec: half-light radius within 2 arcsec, as measured in the image; bands g r i z y",
 }
+APERTURE = "within 2 arcsec of the middle of each image, as the dataset has no cmodel magnitudes"
+"""Where the magnitudes of such a dataset come from."""
 
 
 def write_arrays(
@@ -81,7 +85,9 @@ def write_arrays(
         np.save(part / "redshift.npy", redshift.astype(np.float32))
         np.save(part / "targetid.npy", layout.read_targetid(file))
         np.save(part / "wave.npy", pool(layout.read_wave(file), width))
-        magnitudes = _catalogue_magnitudes(file)
+        magnitudes, names = layout.read_magnitudes(file)
+        source = ", ".join(names) or APERTURE
+        log.info("magnitudes: %s", source)
         measured, sizes, n_damaged = [], [], 0
         with (
             _npy_writer(part / "images.npy", file[layout.IMAGE].shape) as images,
@@ -114,14 +120,7 @@ def write_arrays(
         np.save(part / "magnitudes.npy", magnitudes.astype(np.float32))
         size = known("sizes", np.concatenate(sizes), limits.SIZE)
         np.save(part / "sizes.npy", size.astype(np.float32))
-        write_json(part / MANIFEST, _manifest(part))
-
-
-def _catalogue_magnitudes(file: h5py.File) -> np.ndarray | None:
-    """Cmodel magnitudes (N, 5), if the dataset has them: the released one need not."""
-    if not all(name in file for name in layout.MAGNITUDES):
-        return None
-    return np.stack([file[name][:] for name in layout.MAGNITUDES], axis=1)
+        write_json(part / MANIFEST, _manifest(part, source))
 
 
 @contextmanager
@@ -140,8 +139,8 @@ def _damaged(image: np.ndarray, flux: np.ndarray, ivar: np.ndarray) -> np.ndarra
     return pixels | weights.any(axis=1)
 
 
-def _manifest(folder: Path) -> dict:
-    """Shape, type, unit and checksum of each array."""
+def _manifest(folder: Path, magnitudes: str) -> dict:
+    """Shape, type, unit and checksum of each array; where the magnitudes come from."""
     arrays = {}
     for name, unit in UNITS.items():
         path = folder / f"{name}.npy"
@@ -152,4 +151,5 @@ def _manifest(folder: Path) -> dict:
             "unit": unit,
             "sha256": file_digest(path),
         }
+    arrays["magnitudes"]["source"] = magnitudes
     return {"arrays": arrays}

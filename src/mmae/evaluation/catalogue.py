@@ -1,6 +1,7 @@
 """Files of galaxies whose redshifts are asked for, read block by block."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,24 +23,17 @@ from mmae.survey.galaxiesml import IMAGE, image_shape, read_images
 log = logging.getLogger(__name__)
 
 LARGEST_READ_MB = 400
-"""Chunks of the image dataset that are larger are not read whole."""
+"""Chunks of the image dataset that are larger, as float32, are not read whole."""
 
 
 class Names(NamedTuple):
-    """Datasets of a kind of file, beside the images."""
+    """Datasets of a file, beside the images."""
 
     identifier: str
     redshift: str
     """May be absent."""
     magnitudes: tuple[str, ...]
-    """Read only for models that read photometry."""
-
-
-KINDS = (
-    Names(galaxiesml.OBJECT_ID, galaxiesml.REDSHIFT, galaxiesml.MAGNITUDES),
-    Names(layout.TARGETID, layout.REDSHIFT, layout.MAGNITUDES),
-)
-"""GalaxiesML and GalaxiesML-Spectra. The first is what a file without identifiers is taken for."""
+    """Of models that read photometry."""
 
 
 class Catalogue(NamedTuple):
@@ -50,9 +44,9 @@ class Catalogue(NamedTuple):
     n_galaxies: int
     chunk: int
     """Galaxies that are read together at the least, as they are stored together."""
+    cache_bytes: int
+    """What HDF5 keeps of the images that were last unpacked; 0: as it is set up."""
     has_redshifts: bool
-    with_photometry: bool
-    """Whether magnitudes are read."""
 
 
 class Block(NamedTuple):
@@ -90,7 +84,7 @@ def open_catalogues(paths: Sequence[Path | str], model: Model) -> list[Catalogue
     """
     catalogues = [_check(Path(path), model) for path in paths]
     for other in catalogues[1:]:
-        if other.names != catalogues[0].names:
+        if other.names.identifier != catalogues[0].names.identifier:
             raise InputError(
                 other.path,
                 key=f"dataset '{catalogues[0].names.identifier}'",
@@ -103,17 +97,9 @@ def open_catalogues(paths: Sequence[Path | str], model: Model) -> list[Catalogue
 def _check(path: Path, model: Model) -> Catalogue:
     """Check one file."""
     with open_hdf5(path) as file:
-        names = next((names for names in KINDS if names.identifier in file), KINDS[0])
+        names = _names(file, model.reads_photometry)
         has_redshifts = names.redshift in file
-        magnitudes = names.magnitudes if model.reads_photometry else ()
-        if absent := [name for name in magnitudes if name not in file]:
-            raise InputError(
-                path,
-                key=f"dataset '{absent[0]}'",
-                found="no such dataset",
-                expected=f"magnitudes in the bands {' '.join(BANDS)}, which this model reads",
-            )
-        columns = [names.identifier, *([names.redshift] if has_redshifts else []), *magnitudes]
+        columns = [names.identifier, *([names.redshift] * has_redshifts), *names.magnitudes]
         check_datasets(file, {IMAGE: image_shape(file)} | dict.fromkeys(columns, (None,)))
         n_galaxies = len(file[IMAGE])
         shape = (n_galaxies, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
@@ -122,22 +108,48 @@ def _check(path: Path, model: Model) -> Catalogue:
             raise InputError(
                 path, key=f"dataset '{IMAGE}'", found="no galaxy", expected="at least one"
             )
-        chunk = _chunk(file[IMAGE])
-        return Catalogue(path, names, n_galaxies, chunk, has_redshifts, model.reads_photometry)
+        return Catalogue(path, names, n_galaxies, *_chunk(file[IMAGE]), has_redshifts)
 
 
-def _chunk(image: h5py.Dataset) -> int:
-    """Galaxies that are stored together, if they can be held together; else 1."""
-    chunk = image.chunks[0] if image.chunks else 1
-    size = chunk * image.dtype.itemsize * np.prod(image.shape[1:]) / 1e6
-    if size <= LARGEST_READ_MB:
-        return chunk
+def _names(file: h5py.File, with_photometry: bool) -> Names:
+    """What is read of a file: GalaxiesML-Spectra is known by what it has of DESI."""
+    groups = (name.partition("/")[0] for name in (layout.REDSHIFT, layout.FLUX))
+    has_desi = any(group in file for group in groups)
+    is_spectra = layout.TARGETID in file and (has_desi or galaxiesml.OBJECT_ID not in file)
+    identifier = layout.TARGETID if is_spectra else galaxiesml.OBJECT_ID
+    redshift = layout.REDSHIFT if has_desi or is_spectra else galaxiesml.REDSHIFT
+    if not with_photometry:
+        return Names(identifier, redshift, ())
+    known = (galaxiesml.MAGNITUDES, layout.MAGNITUDES, layout.RELEASED_MAGNITUDES)
+    magnitudes = layout.find_magnitudes(file, known) or known[0]
+    if absent := [name for name in magnitudes if name not in file]:
+        raise InputError(
+            file.filename,
+            key=f"dataset '{absent[0]}'",
+            found="no such dataset",
+            expected=f"magnitudes in the bands {' '.join(BANDS)}, which this model reads",
+        )
+    log.info("%s: magnitudes: %s", file.filename, ", ".join(magnitudes))
+    return Names(identifier, redshift, magnitudes)
+
+
+def _chunk(image: h5py.Dataset) -> tuple[int, int]:
+    """Galaxies that are stored together, if they can be held together; else 1, and what to keep."""
+    chunk = image.chunks or (1,)
+    n_values = chunk[0] * math.prod(
+        -(-n // side) * side for n, side in zip(image.shape[1:], chunk[1:], strict=False)
+    )
+    as_read = max(image.dtype.itemsize, np.dtype(np.float32).itemsize)
+    if n_values * as_read <= 1e6 * LARGEST_READ_MB:
+        return chunk[0], 0
+    if n_values * image.dtype.itemsize <= 1e6 * LARGEST_READ_MB:
+        return 1, n_values * image.dtype.itemsize
     log.warning(
         "%s: images are stored in chunks of %d galaxies, which makes reading them slow; "
         "h5repack -l %s:CHUNK=16x%s mends that",
-        *(image.file.filename, chunk, IMAGE, "x".join(map(str, image.shape[1:]))),
+        *(image.file.filename, chunk[0], IMAGE, "x".join(map(str, image.shape[1:]))),
     )
-    return 1
+    return 1, 0
 
 
 def n_blocks(catalogue: Catalogue, size: int) -> int:
@@ -157,7 +169,8 @@ def read_blocks(catalogue: Catalogue, size: int) -> Iterator[Block]:
         If rows cannot be read.
     """
     together = _read_at_once(catalogue, size)
-    with open_hdf5(catalogue.path) as file, Known(catalogue.path) as known:
+    cache = catalogue.cache_bytes or None
+    with open_hdf5(catalogue.path, rdcc_nbytes=cache) as file, Known(catalogue.path) as known:
         for start in range(0, catalogue.n_galaxies, together):
             rows = slice(start, min(start + together, catalogue.n_galaxies))
             read = _read(file, catalogue, rows)
@@ -180,20 +193,12 @@ def _read(file: h5py.File, catalogue: Catalogue, rows: slice) -> Block:
     """Galaxies of some rows."""
     names, n = catalogue.names, rows.stop - rows.start
     z_spec, magnitudes = np.full(n, np.nan), np.full((n, len(BANDS)), np.nan, np.float32)
-    try:
-        if catalogue.has_redshifts:
-            z_spec = file[names.redshift][rows].astype(float)
-        if catalogue.with_photometry:
-            columns = [file[name][rows] for name in names.magnitudes]
-            magnitudes = np.stack(columns, axis=1).astype(np.float32)
-        identifier = file[names.identifier]
-        if h5py.check_string_dtype(identifier.dtype):
-            identifier = identifier.asstr()
-        return Block(identifier[rows], z_spec, read_images(file, rows), magnitudes)
-    except OSError as error:
-        raise InputError(
-            catalogue.path,
-            key=f"rows {rows.start} to {rows.stop - 1}",
-            found=f"data that cannot be read ({error})",
-            expected="a whole file",
-        ) from error
+    if catalogue.has_redshifts:
+        z_spec = file[names.redshift][rows].astype(float)
+    if names.magnitudes:
+        columns = [file[name][rows] for name in names.magnitudes]
+        magnitudes = np.stack(columns, axis=1).astype(np.float32)
+    identifier = file[names.identifier]
+    if h5py.check_string_dtype(identifier.dtype):
+        identifier = identifier.asstr(errors="backslashreplace")
+    return Block(identifier[rows], z_spec, read_images(file, rows), magnitudes)
