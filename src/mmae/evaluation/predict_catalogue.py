@@ -61,10 +61,11 @@ def write_predictions(
     for reason, count in sorted(without.items()):
         log.warning("%d of %d galaxies without z_pred: %s", count, n, reason)
     if n_flagged := flagged.pop(FLAGGED, 0):
-        words = ", ".join(f"{name} {count}" for name, count in flagged.most_common(MOST_NAMED))
+        most = (+flagged).most_common(MOST_NAMED)
+        words = ", ".join(f"{name} {count}" for name, count in most)
         log.warning(
-            "%d of %d galaxies have images unlike those of the training (column flags): %s, ...; "
-            "expected flux with zero point 27.0, bands %s",
+            "%d of %d galaxies have images unlike those of the training (column flags), most by "
+            "%s; expected flux with zero point 27.0, bands %s",
             *(n_flagged, n, words, " ".join(BANDS)),
         )
     return n
