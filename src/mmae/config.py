@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -87,17 +88,19 @@ def read_config(*sources: str) -> dict:
     Raises
     ------
     InputError
-        If a file is missing or is no mapping.
+        If a file is missing, is no YAML, or is no mapping.
     """
     merged: dict = {}
     for source in sources:
         inline = source.lstrip().startswith("{")
         where = "--config" if inline else source
-        if not inline and not Path(source).is_file():
+        if not inline and not os.path.isfile(source):
             raise InputError(where, found="no such file", expected="a YAML config")
         try:
-            content = _inline(source) if inline else yaml.safe_load(Path(source).read_text())
-        except yaml.YAMLError as error:
+            text = source if inline else Path(source).read_text(encoding="utf-8")
+            content = _inline(text) if inline else yaml.safe_load(text)
+        # of the last two, one is of numbers with thousands of digits
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
             raise InputError(where, found=f"no YAML ({error})", expected="a config") from None
         if not isinstance(content, Mapping):
             raise InputError(where, found=type(content).__name__, expected="a mapping of sections")
@@ -109,7 +112,7 @@ def _inline(text: str) -> Any:
     """Content of JSON, or of YAML in braces, for which JSON's 1e-05 is no number."""
     try:
         return json.loads(text)
-    except ValueError:
+    except json.JSONDecodeError:
         return yaml.safe_load(text)
 
 

@@ -5,8 +5,12 @@ import os
 import re
 import secrets
 import shutil
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +30,13 @@ PNG_DPI = 200
 
 PART_BYTES = 6
 """Of random numbers in a temporary name."""
+
+
+UNREADABLE = (
+    *(OSError, ValueError, EOFError, RecursionError, ImportError),
+    *(LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
+"""What readers raise for damaged files, and for those that their ending says to be compressed."""
 
 
 @contextmanager
@@ -102,7 +113,8 @@ def write_link(path: Path | str, target: Path | str) -> None:
 def existing(path: Path | str) -> Path:
     """Return `path` as a Path, or raise InputError if nothing is there."""
     path = Path(path)
-    if not path.exists():
+    # not Path.exists(), which raises what a name of the user's can be wrong by
+    if not os.path.exists(path):
         raise InputError(path, found="no such file", expected="an existing file")
     return path
 
@@ -153,7 +165,7 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
     path = existing(path)
     try:
         table = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputError(
             path, found=f"no table ({error})", expected="a CSV file with a header"
         ) from error
@@ -183,7 +195,7 @@ def write_blocks(path: Path | str, blocks: Iterable[pd.DataFrame]) -> None:
     blocks : iterable of DataFrame
         With the same columns; one is held at a time.
     """
-    with atomic(path) as part, part.open("w") as stream:
+    with atomic(path) as part, part.open("w", encoding="utf-8") as stream:
         for number, block in enumerate(blocks):
             block.to_csv(stream, index=False, header=number == 0)
 
@@ -192,15 +204,15 @@ def read_json(path: Path | str) -> dict:
     """Read a JSON file, or raise InputError if it is missing or damaged."""
     path = existing(path)
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except UNREADABLE as error:
         raise InputError(path, found=f"no JSON ({error})", expected="a JSON file") from error
 
 
 def write_json(path: Path | str, content: object) -> None:
     """Write JSON with sorted keys, so that equal content is equal bytes."""
     with atomic(path) as part:
-        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.ndarray]:
@@ -215,12 +227,10 @@ def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.nda
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(
             path, found=f"a damaged file ({error})", expected="a .npz archive"
         ) from error
-    except Exception as error:  # zipfile raises its own kinds
-        raise InputError(path, found=f"no archive ({error})", expected="a .npz archive") from error
     missing = [name for name in required if name not in arrays]
     if missing:
         raise InputError(
@@ -253,7 +263,7 @@ def write_table_formats(
     for suffix, style in ((".md", "github"), (".tex", "latex_booktabs")):
         with atomic(csv.with_suffix(suffix)) as part:
             text = tabulate(shown, headers="keys", tablefmt=style, showindex=False)
-            part.write_text(text + "\n")
+            part.write_text(text + "\n", encoding="utf-8")
 
 
 def save_figure(figure: "Figure", pdf: Path | str) -> None:

@@ -27,7 +27,7 @@ def clear_stale_locks(folder: Path) -> TextIO:
         Keep it open as long as the run lasts.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    held = (folder / "running").open("a")
+    held = (folder / "running").open("a", encoding="utf-8")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder / "locks", ignore_errors=True)

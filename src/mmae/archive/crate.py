@@ -32,7 +32,7 @@ def read_citation(path: Path) -> dict[str, Any]:
         If it is missing, or lacks a key that an archive tells on.
     """
     try:
-        content = yaml.safe_load(existing(path).read_text())
+        content = yaml.safe_load(existing(path).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(path, found=f"no YAML ({error})", expected="a CITATION.cff") from None
     for name in NEEDED:

@@ -35,7 +35,8 @@ def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict
         save_file(state, folder / WEIGHTS)
     else:
         model.save(folder / REGRESSOR)
-    (folder / MODEL).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
+    text = json.dumps(description, indent=1, sort_keys=True) + "\n"
+    (folder / MODEL).write_text(text, encoding="utf-8")
 
 
 def load_model(
@@ -63,9 +64,9 @@ def load_model(
     """
     path = _existing(folder / MODEL)
     try:
-        description = json.loads(path.read_text())
+        description = json.loads(path.read_text(encoding="utf-8"))
         model = build_model(description["model"], str(path))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(path, found=f"no description ({error})", expected="key 'model'") from error
     if name is not None and description.get("name") != name:
         raise InputError(

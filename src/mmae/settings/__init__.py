@@ -6,7 +6,7 @@ sections that it uses.
 
 from pydantic import model_validator
 
-from mmae.settings.base import Count, Name, key, settings
+from mmae.settings.base import Count, DiskPath, Name, key, settings
 from mmae.settings.data import (
     Arrays,
     CatalogFiles,
@@ -106,7 +106,7 @@ class Settings:
     evaluation: Evaluation
     scoring: Scoring
     published: Published
-    from_archive: str | Count | None = key(
+    from_archive: DiskPath | Count | None = key(
         "a run's archive (folder, .zip, .tar.gz, or number of a Zenodo record): figures and tables"
         " from it, no data and no training; its own config holds",
         default=None,

@@ -12,16 +12,40 @@ def _two_decimals(value: float) -> float:
     """Folders are named by these numbers, as in mask0.75."""
     if round(value, 2) != value:
         raise ValueError(f"{value} has more than two decimals")
-    return value
+    # of -0.0, the folder would be another than that of 0
+    return abs(value)
+
+
+def _all_apart(values: tuple) -> tuple:
+    """Each value is a run, a view or a folder, of which there is one."""
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{list(values)} has {twice} twice")
+    return values
+
+
+def _no_wildcard(path: str) -> str:
+    """A path that Snakemake reads as it is."""
+    if not path or "{" in path or "}" in path:
+        raise ValueError(f"found {path!r}, expected a path without braces, Snakemake's wildcards")
+    return path
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[Fraction, AfterValidator(_two_decimals)]
 """A hidden fraction that folders are named by."""
+Apart = AfterValidator(_all_apart)
+"""Of a tuple: no value stands in it twice."""
 Positive = Annotated[float, Field(gt=0)]
 Device = Literal["cpu", "cuda", "auto"]
 """Where a network runs; auto: a GPU where there is one."""
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Size = Annotated[int, Field(ge=1, le=2**16)]
+"""Width, depth or side of a model: beyond it, no memory suffices."""
+Threads = Annotated[int, Field(ge=1, le=512)]
+"""OpenMP ends the process where the system gives it no more."""
+DiskPath = Annotated[str, AfterValidator(_no_wildcard)]
+"""Of data already on disk."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 Url = Annotated[

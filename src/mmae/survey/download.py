@@ -186,7 +186,7 @@ def _attempt(
         if total is not None and remote.size is None:
             _check_space(part.parent, remote.url, total - start, settings)
         if not start:
-            _version(part).write_text(response.headers.get("ETag", ""))
+            _version(part).write_text(response.headers.get("ETag", ""), encoding="utf-8")
         with part.open("r+b" if start else "wb") as stream:
             stream.seek(start)
             progress.at(start, total)
@@ -209,7 +209,7 @@ def _ask_for_rest(remote: Remote, part: Path, have: int) -> dict[str, str]:
     headers = {"Range": f"bytes={have}-"}
     if remote.checksum is not None:
         return headers
-    version = _version(part).read_text() if _version(part).exists() else ""
+    version = _version(part).read_text(encoding="utf-8") if _version(part).exists() else ""
     return headers | {"If-Range": version} if version.startswith('"') else {}
 
 
