@@ -131,7 +131,8 @@ def from_text(content: Any) -> Any:
         return {name: from_text(value) for name, value in content.items()}
     if isinstance(content, list):
         return [from_text(value) for value in content]
-    if not isinstance(content, str):
+    # YAML would make a null of nothing
+    if not isinstance(content, str) or not content:
         return content
     try:
         value = yaml.safe_load(content)

@@ -81,7 +81,7 @@ def main() -> None:
         # a locale without Å is no reason to fail
         stream.reconfigure(errors="backslashreplace")
     try:
-        _log_lines()
+        _prepare()
         group()
     except Exception as error:
         if "--traceback" in sys.argv or (os.environ.get(STRICT) and not is_foreseen(error)):
@@ -90,10 +90,12 @@ def main() -> None:
         sys.exit(1)
 
 
-def _log_lines() -> None:
-    """Log on stderr, in words alone."""
+def _prepare() -> None:
+    """Log on stderr, in words alone; have caches that can be written."""
+    from mmae.caches import fall_back
     from mmae.progress import LineHandler
 
+    fall_back()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[LineHandler()])
     # tells each glyph of a figure
     logging.getLogger("fontTools").setLevel(logging.WARNING)

@@ -4,9 +4,11 @@ One frozen dataclass a section, in one file a part of the paper. A command recei
 sections that it uses.
 """
 
+from typing import Annotated
+
 from pydantic import model_validator
 
-from mmae.settings.base import Count, DiskPath, Name, key, settings
+from mmae.settings.base import Count, Name, OnDisk, key, settings
 from mmae.settings.data import (
     Arrays,
     CatalogFiles,
@@ -106,7 +108,7 @@ class Settings:
     evaluation: Evaluation
     scoring: Scoring
     published: Published
-    from_archive: DiskPath | Count | None = key(
+    from_archive: Annotated[str | Count | None, OnDisk] = key(
         "a run's archive (folder, .zip, .tar.gz, or number of a Zenodo record): figures and tables"
         " from it, no data and no training; its own config holds",
         default=None,

@@ -24,11 +24,12 @@ def _all_apart(values: tuple) -> tuple:
     return values
 
 
-def _no_wildcard(path: str) -> str:
-    """A path that Snakemake reads as it is."""
-    if not path or "{" in path or "}" in path:
-        raise ValueError(f"found {path!r}, expected a path without braces, Snakemake's wildcards")
-    return path
+def _no_wildcards(found: Any) -> Any:
+    """Paths that Snakemake reads as they are, among what a key may hold."""
+    for path in found if isinstance(found, tuple) else [found]:
+        if path == "" or {*"{}"} & {*str(path)}:
+            raise ValueError(f"found {path!r}, expected a path; {{}} are Snakemake's wildcards")
+    return found
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -44,8 +45,8 @@ Size = Annotated[int, Field(ge=1, le=2**16)]
 """Width, depth or side of a model: beyond it, no memory suffices."""
 Threads = Annotated[int, Field(ge=1, le=512)]
 """OpenMP ends the process where the system gives it no more."""
-DiskPath = Annotated[str, AfterValidator(_no_wildcard)]
-"""Of data already on disk."""
+OnDisk = AfterValidator(_no_wildcards)
+"""Of paths that rules have as input."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 Url = Annotated[
