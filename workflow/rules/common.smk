@@ -327,4 +327,7 @@ os.environ |= {
 onstart:
     for command in end_orphans(Path()):
         print(f"ended: {command}, which a killed run left running", file=sys.stderr)
+    if workflow.executor_plugin.name == "local":
+        # their shells, too, in which alone the prefix would set it
+        os.environ[MARK] = mark(Path())
     check_slurm()

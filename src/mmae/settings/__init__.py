@@ -27,6 +27,7 @@ from mmae.settings.data import (
 )
 from mmae.settings.logs import Logs
 from mmae.settings.models import (
+    COMPARING,
     KINDS,
     READOUTS,
     ROLES,
@@ -116,11 +117,17 @@ class Settings:
 
     @model_validator(mode="after")
     def _trainings_are_possible(self) -> "Settings":
+        in_grid = {name for part in ROLES for name in getattr(self.grid, part)}
         for name, model in self.models.items():
             try:
-                training_of(self.training, model.training)
+                own = training_of(self.training, model.training)
             except ValueError as error:
                 raise ValueError(f"models.{name}.training.{error}") from None
+            if own.batch_size == 1 and model.kind in COMPARING and name in in_grid:
+                raise ValueError(
+                    f"models.{name}.training.batch_size: found 1, expected at least 2 galaxies, "
+                    f"which a model of kind {model.kind} compares"
+                )
         return self
 
     @model_validator(mode="after")

@@ -160,6 +160,9 @@ class MedianModel:
 READOUTS = ("knn", "mlp")
 """What redshifts are read out of frozen embeddings with; part of a model's name in evaluation/."""
 
+COMPARING = ("astroclip", "bcnn", "cnn")
+"""Kinds that compare the galaxies of a batch: contrasts, batch norm."""
+
 KINDS: dict[str, type] = {
     "paper": PaperModel,
     "astroclip": AstroClipModel,
