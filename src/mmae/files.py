@@ -271,6 +271,8 @@ def save_figure(figure: "Figure", pdf: Path | str) -> None:
     from matplotlib import rc_context
 
     pdf = Path(pdf)
+    if pdf.suffix != ".pdf":
+        raise InputError(pdf, found=f"the ending {pdf.suffix!r}", expected="'.pdf'")
     for path, metadata in ((pdf, {"CreationDate": None}), (pdf.with_suffix(".png"), {})):
         with atomic(path) as part, rc_context({"pdf.fonttype": 42}):
             figure.savefig(part, format=path.suffix[1:], metadata=metadata, dpi=PNG_DPI)

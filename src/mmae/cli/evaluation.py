@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import Fraction, config_option, path_option, section
 from mmae.settings import Evaluation, Scoring
 
 if TYPE_CHECKING:
@@ -219,9 +219,7 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
 @click.command()
 @config_option(evaluation=Evaluation, scoring=Scoring)
 @_model_options
-@click.option(
-    "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
-)
+@click.option("--test-mask", "test_masks", type=Fraction(), multiple=True, required=True)
 @path_option("--table", "CSV to write: one row a test mask, after the mask ratio in training.")
 def study_masks(test_masks: tuple[float, ...], table: Path, **opened: Any) -> None:
     """Test one model with different fractions hidden."""
