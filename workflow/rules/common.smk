@@ -15,6 +15,7 @@ from mmae.archive.reading import read_archive
 from mmae.caches import fall_back
 from mmae.checks import check_writable
 from mmae.cluster import Request, check_requests, profile_of
+from mmae.copies import restore_times
 from mmae.errors import InputError, in_one_sentence
 from mmae.locks import clear_stale_locks
 from mmae.orphans import MARK, end_orphans, mark
@@ -31,6 +32,7 @@ update_config(config, from_text(workflow.config_settings.config))
 
 if workflow.is_main_process:
     RUNNING = clear_stale_locks(Path(".snakemake"))
+    restore_times(Path(".snakemake/metadata"))
     # a job that outlives this process is known by its mark; a cluster's jobs do, and have none
     shell.prefix(f"set -euo pipefail; export {MARK}={mark(Path())}; ")
 
