@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -91,3 +94,17 @@ def test_notebooks_follow_their_imports(package):
     assert provenance.code_digest(notebook) == before
     edit(package / "plots/masking.py", "heat_maps(panels)", "heat_maps(panels[:2])")
     assert provenance.code_digest(notebook) != before
+
+
+def test_another_locale_has_the_same_digests(monkeypatch):
+    """It would plan what reads sources with other letters than ASCII, fetch_spectra, again."""
+    entries = ("mmae.cli.survey:fetch_spectra", "notebooks/figure_1.ipynb")
+    code = f"from mmae.provenance import code_digest; print(*map(code_digest, {entries}))"
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        **{"env": os.environ | ascii_alone, "cwd": PROJECT, "capture_output": True, "text": True},
+    )
+    assert result.returncode == 0, result.stderr
+    monkeypatch.chdir(PROJECT)
+    assert result.stdout.split() == [provenance.code_digest(entry) for entry in entries]

@@ -321,6 +321,8 @@ def code(entry, *more):
 os.environ |= {
     # commands of this environment, also where it was not activated
     "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
+    # logs have the same letters in every locale
+    "PYTHONUTF8": "1",
     # what is no part of a result, and so no reason to do it again: not among the params
     "MMAE_CONFIG": settings("download", "crossmatch.engine", "logs"),
 }
