@@ -164,7 +164,7 @@ def test_a_copy_is_up_to_date_after_a_touch(copied):
     """What docs/restart.md offers for files that are too large to compare."""
     options = ("--max-checksum-file-size", "0")
     assert "train" in copied.planned(*TOY, *options)
-    copied.toy("--touch")
+    copied.toy("--touch", *options)
     assert copied.planned(*TOY, *options) == {}
 
 

@@ -167,7 +167,10 @@ def test_a_wrong_config_is_told_alone_whatever_snakemake_shall_do(project, words
         ("from_archive=a{b}.zip", "config: from_archive: found 'a{b}.zip', expected a path"),
         (f"from_archive={'a' * 300}.zip", f"{'a' * 300}.zip"),
         ('survey={"files": {"desi": "/{x}"}}', "config: survey.files.desi: found '/{x}'"),
-        ('grid={"test_masks": [0.25, 0.25]}', "config: grid.test_masks: [0.25, 0.25] has [0.25]"),
+        (
+            'grid={"test_masks": [0.25, 0.25]}',
+            "config: grid: test_masks [0.25, 0.25] names one twice",
+        ),
     ],
 )
 def test_what_nobody_can_mean_is_told_before_the_first_job(project, config, sentence):

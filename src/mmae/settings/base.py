@@ -16,14 +16,6 @@ def _two_decimals(value: float) -> float:
     return abs(value)
 
 
-def _all_apart(values: tuple) -> tuple:
-    """Each value is a run, a view or a folder, of which there is one."""
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"{list(values)} has {twice} twice")
-    return values
-
-
 def _no_wildcards(found: Any) -> Any:
     """Paths that Snakemake reads as they are, among what a key may hold."""
     for path in found if isinstance(found, tuple) else [found]:
@@ -35,16 +27,12 @@ def _no_wildcards(found: Any) -> Any:
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[Fraction, AfterValidator(_two_decimals)]
 """A hidden fraction that folders are named by."""
-Apart = AfterValidator(_all_apart)
-"""Of a tuple: no value stands in it twice."""
 Positive = Annotated[float, Field(gt=0)]
 Device = Literal["cpu", "cuda", "auto"]
 """Where a network runs; auto: a GPU where there is one."""
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Size = Annotated[int, Field(ge=1, le=2**16)]
 """Width, depth or side of a model: beyond it, no memory suffices."""
-Threads = Annotated[int, Field(ge=1, le=512)]
-"""OpenMP ends the process where the system gives it no more."""
 OnDisk = AfterValidator(_no_wildcards)
 """Of paths that rules have as input."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

@@ -5,55 +5,41 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from mmae.settings.base import (
-    Apart,
-    Count,
-    Device,
-    Positive,
-    Ratio,
-    Seed,
-    Sha256,
-    Size,
-    Threads,
-    Url,
-    key,
-    settings,
-)
+from mmae.settings.base import Count, Device, Positive, Ratio, Seed, Sha256, Url, key, settings
 
 
 @settings
 class Grid:
     """Which runs exist. Adding one reruns nothing that is finished."""
 
-    models: Annotated[tuple[str, ...], Apart] = key(
+    models: tuple[str, ...] = key(
         "entries of models that hide tokens: the headline's is trained at each of masks, others at "
         "the headline's",
         min_length=1,
     )
-    masks: Annotated[tuple[Ratio, ...], Apart] = key("mask ratios in training", min_length=1)
-    seeds: Annotated[tuple[Seed, ...], Apart] = key("seeds of the training", min_length=1)
-    test_masks: Annotated[tuple[Ratio, ...], Apart] = key(
+    masks: tuple[Ratio, ...] = key("mask ratios in training", min_length=1)
+    seeds: tuple[Seed, ...] = key("seeds of the training", min_length=1)
+    test_masks: tuple[Ratio, ...] = key(
         "fractions of the image hidden at test time, the spectrum hidden whole", min_length=1
     )
-    baselines: Annotated[tuple[str, ...], Apart] = key(
-        "entries of models that hide nothing and give redshifts"
-    )
-    probes: Annotated[tuple[str, ...], Apart] = key(
+    baselines: tuple[str, ...] = key("entries of models that hide nothing and give redshifts")
+    probes: tuple[str, ...] = key(
         "entries of models whose frozen image embeddings are read out: nearest neighbours and a "
         "small network"
     )
-    spectrum_probes: Annotated[tuple[str, ...], Apart] = key(
-        "the same of spectra, as an upper bound"
-    )
-    more_seeds: Annotated[tuple[Seed, ...], Apart] = key(
+    spectrum_probes: tuple[str, ...] = key("the same of spectra, as an upper bound")
+    more_seeds: tuple[Seed, ...] = key(
         "further seeds of all that is compared, at the headline's mask ratio"
     )
-    study_masks: Annotated[tuple[Ratio, ...], Apart] = key(
+    study_masks: tuple[Ratio, ...] = key(
         "fractions hidden at test time in the masking study", min_length=1
     )
 
     @model_validator(mode="after")
     def _names_are_apart(self) -> "Grid":
+        for part, values in vars(self).items():
+            if len({*values}) < len(values):
+                raise ValueError(f"{part} {list(values)} names one twice")
         both = sorted({*self.models} & {*self.baselines})
         if both:
             raise ValueError(f"{both} are among models and among baselines")
@@ -97,11 +83,11 @@ class Evaluation:
     seed: Seed = key("seed of the test masks")
     batch_size: Count = key("galaxies a step")
     device: Device = key("where networks predict; auto: a GPU where there is one")
-    threads: Threads = key("CPU threads")
+    threads: Count = key("CPU threads", le=512)
     examples: Examples = key("whose reconstructions are kept")
     reconstructed: Count = key("test galaxies whose reconstructions are measured, at most")
     neighbours: Count = key("nearest galaxies behind a redshift from embeddings (AstroCLIP: 16)")
-    probe_layers: Annotated[tuple[Size, ...], Field(min_length=1)] = key(
+    probe_layers: Annotated[tuple[Count, ...], Field(min_length=1)] = key(
         "units of the small network on frozen embeddings (AstroCLIP: 64, 64)"
     )
 
@@ -115,9 +101,7 @@ class Scoring:
     bin_edges: Annotated[tuple[float, ...], Field(min_length=2)] = key(
         "edges of the redshift bins", default=tuple(k / 5 for k in range(21))
     )
-    bootstrap_samples: Count = key(
-        "resamplings behind each 95% interval", default=500, le=1_000_000
-    )
+    bootstrap_samples: Count = key("resamplings behind each 95% interval", default=500, le=10**6)
     bootstrap_seed: Seed = key("seed of the resampling", default=0)
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from mmae.settings.base import Count, Device, Fraction, Positive, Size, Threads, key, settings
+from mmae.settings.base import Count, Device, Fraction, Positive, key, settings
 
 
 @settings
@@ -16,8 +16,8 @@ class Training:
 
     device: Device = key("where to train")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key("arithmetic of the network")
-    threads: Threads = key("CPU threads of one training; part of the result, as sums round")
-    processes: Size = key("processes that divide each batch, one a GPU: DDP through torchrun")
+    threads: Count = key("CPU threads of one training; part of the result: sums round", le=512)
+    processes: Count = key("processes that divide each batch, one a GPU: torchrun", le=4096)
     epochs: Count = key("passes over the training galaxies")
     patience: Count = key("stop after so many epochs without a better validation loss")
     batch_size: Count = key("galaxies a step")
