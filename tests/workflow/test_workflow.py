@@ -148,7 +148,7 @@ def assert_sentence_alone(result, sentence: str) -> None:
     """The last line is the sentence; none says where in our files it arose."""
     text = result.stdout + result.stderr
     assert result.returncode == 1, text
-    for word in ("Traceback", "File ", "common.smk", "WorkflowError", ", line "):
+    for word in ("Traceback", 'File "', "common.smk", "WorkflowError", ", line "):
         assert word not in text, text
     assert result.stderr.splitlines()[-1].startswith(sentence), text
 
