@@ -127,6 +127,9 @@ def check_unpacked(path: Path, total: int) -> None:
 def check_writable(folder: Path | str) -> None:
     """Raise InputError if a folder, where it exists, is none or cannot be written."""
     folder = Path(folder)
+    if folder.is_symlink() and not os.path.exists(folder):
+        link = f"a link to {os.readlink(folder)}, where nothing is"
+        raise InputError(folder, found=link, expected="a folder, or none")
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, found="a file", expected="a folder")
     if folder.exists() and not os.access(folder, os.W_OK):

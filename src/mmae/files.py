@@ -7,8 +7,12 @@ import math
 import os
 import re
 import shutil
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +44,13 @@ UTF_8 = "utf-8-sig"
 
 HEADER_LINES = 1000
 """Comments and empty lines before a table, at most."""
+
+
+UNREADABLE = (
+    *(OSError, ValueError, EOFError, RecursionError, ImportError),
+    *(LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
+"""What readers raise for damaged files, and for those that their ending says to be compressed."""
 
 
 @contextmanager
@@ -132,7 +143,8 @@ def write_link(path: Path | str, target: Path | str) -> None:
 def existing(path: Path | str) -> Path:
     """Return `path` as a Path, or raise InputError if nothing is there."""
     path = Path(path)
-    if not path.exists():
+    # not Path.exists(), which raises what a name of the user's can be wrong by
+    if not os.path.exists(path):
         raise InputError(path, found="no such file", expected="an existing file")
     return path
 
@@ -221,7 +233,7 @@ def read_table(
         table.columns = [str(name).strip() for name in table]
         if not table.columns.is_unique:
             raise ValueError(f"columns {list(table)}, of which two have the same name")
-    except ValueError as error:
+    except UNREADABLE as error:
         raise InputError(
             path, found=f"no table ({error})", expected="a CSV file with a header"
         ) from error
@@ -279,7 +291,7 @@ def read_json(path: Path | str) -> dict:
     path = existing(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except UNREADABLE as error:
         raise InputError(path, found=f"no JSON ({error})", expected="a JSON file") from error
 
 
@@ -317,12 +329,10 @@ def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.nda
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(
             path, found=f"a damaged file ({error})", expected="a .npz archive"
         ) from error
-    except Exception as error:  # zipfile raises its own kinds
-        raise InputError(path, found=f"no archive ({error})", expected="a .npz archive") from error
     missing = [name for name in required if name not in arrays]
     if missing:
         raise InputError(
@@ -366,6 +376,8 @@ def save_figure(figure: "Figure", pdf: Path | str) -> None:
     from matplotlib import rc_context
 
     pdf = Path(pdf)
+    if pdf.suffix != ".pdf":
+        raise InputError(pdf, found=f"the ending {pdf.suffix!r}", expected="'.pdf'")
     for path, metadata in ((pdf, {"CreationDate": None}), (pdf.with_suffix(".png"), {})):
         with atomic(path) as part, rc_context({"pdf.fonttype": 42}):
             figure.savefig(part, format=path.suffix[1:], metadata=metadata, dpi=PNG_DPI)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mmae.cli.options import config_option, output_option, path_argument, path_option, section
+from mmae.cli.options import (
+    Fraction,
+    config_option,
+    output_option,
+    path_argument,
+    path_option,
+    section,
+)
 from mmae.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
@@ -226,9 +233,7 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
 @click.command()
 @config_option(evaluation=Evaluation, scoring=Scoring)
 @_model_options
-@click.option(
-    "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
-)
+@click.option("--test-mask", "test_masks", type=Fraction(), multiple=True, required=True)
 @output_option("--table", "CSV to write: one row a test mask, after the mask ratio in training.")
 def study_masks(test_masks: tuple[float, ...], table: Path, **opened: Any) -> None:
     """Test one model with different fractions hidden."""

@@ -6,11 +6,21 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, output_option, path_argument, path_option, section
+from mmae.cli.options import (
+    Fraction,
+    config_option,
+    output_option,
+    path_argument,
+    path_option,
+    section,
+)
 from mmae.outputs import ARRAYS, MODEL, SHARED
 from mmae.settings import Logs, Training, Tuning
 
 log = logging.getLogger("mmae")
+
+RANKED = ("model", "learning_rate", "epoch", "validation_total", "validation_sigma_nmad")
+"""Columns of a search for the learning rate."""
 
 
 @click.command()
@@ -18,7 +28,7 @@ log = logging.getLogger("mmae")
 @path_option("--arrays", "Folder of training arrays.", kind=ARRAYS)
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
-@click.option("--mask", type=click.FloatRange(0, 1), required=True, help="Mask ratio.")
+@click.option("--mask", type=Fraction(), required=True, help="Mask ratio.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), required=True, help="Of weights, order and masks."
 )
@@ -140,7 +150,7 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
             continue
         best = history.loc[history["validation_total"].idxmin()]
         found[-1] |= best[["epoch", "validation_total", "validation_sigma_nmad"]].to_dict()
-    ranked = pd.DataFrame(found).astype({"epoch": "Int64"})
+    ranked = pd.DataFrame(found, columns=RANKED).astype({"epoch": "Int64"})
     write_table(table, ranked.sort_values("validation_total", ignore_index=True))
 
 
@@ -165,6 +175,8 @@ def _entry(config: dict[str, Any], model: str) -> tuple[dict[str, Any], Training
 
     section(config, "training", Training)
     entries = config.get("models") or {}
+    if not isinstance(entries, dict):
+        raise InputError("config", key="models", found=repr(entries), expected="entries by name")
     if model not in entries:
         raise InputError("config", key="models", found=f"no {model!r}", expected=f"{list(entries)}")
     entry = entries[model] if isinstance(entries[model], dict) else {}

@@ -54,9 +54,11 @@ def open_dataset(path: Path | str) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If the file is damaged, or a dataset is missing or has another shape.
+        If the file is damaged or empty, or a dataset is missing or has another shape.
     """
     with open_hdf5(path, REQUIRED) as file:
+        if len(file[REDSHIFT]) == 0:
+            raise InputError(path, found="no galaxy", expected="at least one")
         if file[FLUX].shape != file[IVAR].shape:
             raise InputError(
                 path,

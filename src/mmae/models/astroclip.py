@@ -33,6 +33,9 @@ class AstroClip(GalaxyModel):
     (`mmae probe`).
     """
 
+    # a contrast is one with other galaxies
+    smallest_batch = 2
+
     def __init__(self, settings: AstroClipModel):
         super().__init__()
         self.settings = settings

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmae.models.batch import Batch
 
@@ -40,6 +41,11 @@ class GalaxyModel(nn.Module):
     """Whether magnitudes or sizes are read; if not, a catalogue need not have them."""
     n_image_tokens: int = 1
     n_spectrum_tokens: int = 1
+
+    @property
+    def smallest_batch(self) -> int:
+        """Galaxies that a training step needs: two where they are compared, as in batch norm."""
+        return 2 if any(isinstance(part, _BatchNorm) for part in self.modules()) else 1
 
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Learn the scale of the inputs from some of the `n_train` training galaxies."""

@@ -69,7 +69,7 @@ def load_model(
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         model = build_model(description["model"], str(path))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(path, found=f"no description ({error})", expected="key 'model'") from error
     if name is not None and description.get("name") != name:
         raise InputError(

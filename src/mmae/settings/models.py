@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic.dataclasses import dataclass
 
-from mmae.settings.base import Count, Fraction, Positive, key, settings
+from mmae.settings.base import Count, Fraction, Positive, Size, key, settings
 from mmae.settings.training import Overrides, own_training
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
-Layers = Annotated[tuple[Count, ...], Field(min_length=1)]
+Layers = Annotated[tuple[Size, ...], Field(min_length=1)]
 
 
 @settings
@@ -18,14 +18,14 @@ class PaperModel:
     """The multi-modal masked autoencoder of the paper (section 4), and its losses."""
 
     kind: Literal["paper"] = key("which file of mmae/models")
-    image_size: Count = key("pixels on a side")
-    image_patch: Count = key("pixels on a side of an image patch")
-    spectrum_length: Count = key("pooled spectrum pixels (7781 or 7783 pixels pooled by 30: 259)")
-    spectrum_patch: Count = key("pixels of a spectrum patch")
-    dim: Count = key("width of a token")
-    depth: Count = key("transformer layers of each encoder")
-    heads: Count = key("attention heads")
-    cross_layers: Count = key("cross-attention blocks")
+    image_size: Size = key("pixels on a side")
+    image_patch: Size = key("pixels on a side of an image patch")
+    spectrum_length: Size = key("pooled spectrum pixels (7781 or 7783 pixels pooled by 30: 259)")
+    spectrum_patch: Size = key("pixels of a spectrum patch")
+    dim: Size = key("width of a token")
+    depth: Size = key("transformer layers of each encoder")
+    heads: Size = key("attention heads")
+    cross_layers: Size = key("cross-attention blocks")
     dropout: Fraction = key("dropout rate")
     image_weight: Annotated[float, Field(ge=0)] = key("weight of the image loss", default=0.1)
     spectrum_weight: Annotated[float, Field(ge=0)] = key(
@@ -58,16 +58,16 @@ class AstroClipModel:
     """Contrastive alignment of images and spectra, as AstroCLIP (Parker et al. 2024)."""
 
     kind: Literal["astroclip"] = key("which file of mmae/models")
-    image_size: Count = key("pixels on a side")
-    image_patch: Count = key("pixels on a side of an image patch")
-    spectrum_length: Count = key("pooled spectrum pixels")
-    spectrum_patch: Count = key("pixels of a spectrum patch")
-    dim: Count = key("width of a token")
-    depth: Count = key("transformer layers of each encoder")
-    heads: Count = key("attention heads of the encoders")
+    image_size: Size = key("pixels on a side")
+    image_patch: Size = key("pixels on a side of an image patch")
+    spectrum_length: Size = key("pooled spectrum pixels")
+    spectrum_patch: Size = key("pixels of a spectrum patch")
+    dim: Size = key("width of a token")
+    depth: Size = key("transformer layers of each encoder")
+    heads: Size = key("attention heads of the encoders")
     dropout: Fraction = key("dropout rate")
-    embedding: Count = key("numbers that a galaxy becomes")
-    pool_heads: Count = key("heads of the pooling query (AstroCLIP: 4)", default=4)
+    embedding: Size = key("numbers that a galaxy becomes")
+    pool_heads: Size = key("heads of the pooling query (AstroCLIP: 4)", default=4)
     logit_scale: Positive = key("factor of the cosines, fixed (AstroCLIP: 15.5)", default=15.5)
     training: Overrides = own_training()
 
@@ -96,12 +96,12 @@ class BcnnModel:
     """The Bayesian convolutional network of Jones et al. 2024."""
 
     kind: Literal["bcnn"] = key("which file of mmae/models")
-    image_size: Count = key("pixels on a side; halved by each of the first five convolutions")
-    channels: Annotated[tuple[Count, ...], Field(min_length=5)] = key(
+    image_size: Size = key("pixels on a side; halved by each of the first five convolutions")
+    channels: Annotated[tuple[Size, ...], Field(min_length=5)] = key(
         "of the 3x3 convolutions (Jones et al.: 32, 64, 128, 256, 256, 512, 512)"
     )
     dense: Layers = key("units of the layers after them (Jones et al.: 512, 128, 32)")
-    magnitude_dense: tuple[Count, ...] = key(
+    magnitude_dense: tuple[Size, ...] = key(
         "units of the branch on five magnitudes (Jones et al.: six of 200); []: images alone"
     )
     prior_std: Positive = key("standard deviation of the prior of the last layer's weights")
@@ -120,9 +120,9 @@ class CnnModel:
     """A plain residual network that gives a redshift."""
 
     kind: Literal["cnn"] = key("which file of mmae/models")
-    image_size: Count = key("pixels on a side")
+    image_size: Size = key("pixels on a side")
     channels: Layers = key("of its stages; each but the first halves the image")
-    blocks: Count = key("residual blocks of a stage")
+    blocks: Size = key("residual blocks of a stage")
     dropout: Fraction = key("dropout rate before the head")
     training: Overrides = own_training()
 
@@ -160,6 +160,9 @@ class MedianModel:
 READOUTS = ("knn", "mlp")
 """What redshifts are read out of frozen embeddings with; part of a model's name in evaluation/."""
 
+COMPARING = ("astroclip", "bcnn", "cnn")
+"""Kinds that compare the galaxies of a batch: contrasts, batch norm."""
+
 KINDS: dict[str, type] = {
     "paper": PaperModel,
     "astroclip": AstroClipModel,
@@ -180,9 +183,13 @@ ROLES = {
 
 
 def _is_a_file(kind: str) -> str:
-    """A kind is a file of mmae/models, also one that its user added."""
-    if not (MODELS_FOLDER / f"{kind}.py").is_file():
-        raise ValueError(f"found {kind!r}, expected one of {list(KINDS)}, or a file of mmae/models")
+    """A kind is a file of mmae/models with SETTINGS, also one that its user added."""
+    path = MODELS_FOLDER / f"{kind}.py"
+    # not imported: that takes torch
+    if not (path.is_file() and "\nSETTINGS = " in path.read_text(encoding="utf-8")):
+        raise ValueError(
+            f"found {kind!r}, expected one of {list(KINDS)}, or a file of mmae/models with SETTINGS"
+        )
     return kind
 
 

@@ -139,7 +139,7 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
     Raises
     ------
     InputError
-        If a part is damaged, or a required dataset is missing or has another shape.
+        If a part is damaged or empty, or a required dataset is missing or has another shape.
     """
     sizes = [_check_part(part) for part in parts]
     with new_hdf5(path, 0, libver="latest") as (file, _):
@@ -152,6 +152,8 @@ def _check_part(path: Path | str) -> int:
     """Number of galaxies of one file of the release, which may have images of either size."""
     with open_hdf5(path) as file:
         check_datasets(file, REQUIRED | {IMAGE: image_shape(file)})
+        if file[IMAGE].shape[0] == 0:
+            raise InputError(path, key=f"dataset '{IMAGE}'", found="no galaxy", expected="galaxies")
         return file[IMAGE].shape[0]
 
 
