@@ -257,9 +257,7 @@ KINDS: dict[str, type] = {
 }
 """Settings of the models that this project brings."""
 
-OtherModel = other_kind(
-    "model", lambda: MODELS_FOLDER, KINDS, training=(Overrides, own_training())
-)
+OtherModel = other_kind("model", lambda: MODELS_FOLDER, KINDS, training=(Overrides, own_training()))
 Model = tagged(KINDS, OtherModel)
 """An entry of `models`."""
 
