@@ -160,7 +160,7 @@ def test_what_a_model_does_not_read_may_be_hidden_or_shown(arrays, split):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_what_a_view_hides_depends_on_a_galaxys_place_alone(batch_size):
-    """Random tokens are drawn in one stream a modality, in the order in which a model reads them."""
+    """Random tokens are drawn in one stream a modality, in the order of reading."""
     arrays, model = made_up_galaxies(20), paper_model()
     show = shower(model, View({"image": 0.5, "spectrum": 0.25}), 7)
     starts = range(0, 20, batch_size)
