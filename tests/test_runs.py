@@ -8,7 +8,7 @@ from galaxies import TOY
 from mmae import runs
 from mmae.config import read_section
 from mmae.evaluation.views import read_view
-from mmae.runs import BOTH_HIDDEN, HEADLINE_VIEW, SPECTRUM_ALONE, WHOLE_IMAGE, Run, Tested
+from mmae.runs import BOTH_HIDDEN, HEADLINE_VIEW, SPECTRUM_ALONE, WHOLE_IMAGE, Run
 from mmae.settings import Settings
 from mmae.settings.models import READOUTS
 
@@ -53,9 +53,9 @@ def test_all_is_of_trained_models_or_their_readouts(settings, name):
     trained = set(runs.trained(settings))
     readouts = {run.readout(name) for run in trained for name in READOUTS}
     for part in getattr(runs, name)(settings):
-        run = part.run if isinstance(part, Tested) else part
+        run = part.run if isinstance(part, runs.Tested) else part
         assert run in trained | (readouts if name == "scored" else set())
-        if isinstance(part, Tested):
+        if isinstance(part, runs.Tested):
             assert read_view(part.view, TOY) == settings.views[part.view]
 
 
@@ -76,8 +76,8 @@ def test_all_others_are_trained_with_each_seed_and_nothing_hidden(settings):
 
 def test_redshifts_are_predicted_by_what_gives_them_under_each_view(settings):
     found = runs.predicted(settings)
-    assert Tested(Run("mmae", 0.75, 1), HEADLINE_VIEW) in found
-    assert Tested(Run("mmae", 0.75, 0), WHOLE_IMAGE) in found
+    assert runs.Tested(Run("mmae", 0.75, 1), HEADLINE_VIEW) in found
+    assert runs.Tested(Run("mmae", 0.75, 0), WHOLE_IMAGE) in found
     assert {view.view for view in found if view.run.model == "gbdt"} == {WHOLE_IMAGE}
     assert not [view for view in found if view.run.model == "astroclip"]
 
@@ -95,7 +95,7 @@ def test_readouts_of_images_and_spectra_are_scored_under_names_of_their_own(sett
     assert models == {f"{model}-{name}" for model in images for name in ("knn", "mlp")}
     spectra = {view.run.model for view in readouts if view.view == SPECTRUM_ALONE}
     assert spectra == {f"{m}-{name}" for m in ("mmae", "astroclip") for name in ("knn", "mlp")}
-    assert Tested(Run("mmae-knn", 0.75, 2), WHOLE_IMAGE) in readouts, "the headline's ratio"
+    assert runs.Tested(Run("mmae-knn", 0.75, 2), WHOLE_IMAGE) in readouts, "the headline's ratio"
     assert len(readouts) == 2 * len(runs.probed(settings)) == 2 * 3 * (4 + 2)
 
 
@@ -104,7 +104,7 @@ def test_the_masking_study_has_one_run_a_ratio(settings):
     assert runs.studied(settings) == runs.masks_studied(settings)
     views = runs.measured(settings)
     assert {view.run for view in views if view.view == BOTH_HIDDEN} == set(runs.studied(settings))
-    assert Tested(runs.headline(settings), HEADLINE_VIEW) in views
+    assert runs.Tested(runs.headline(settings), HEADLINE_VIEW) in views
 
 
 def test_with_named_views_the_study_has_models_trained_with_and_without_such_masks():
@@ -133,5 +133,5 @@ def test_embeddings_are_drawn_of_the_first_seed(settings):
 
 
 def test_folders_are_named_by_model_ratio_and_seed():
-    view = Tested(Run("mmae", 0.5, 3).readout("knn"), WHOLE_IMAGE)
+    view = runs.Tested(Run("mmae", 0.5, 3).readout("knn"), WHOLE_IMAGE)
     assert view.folder == "mmae-knn/mask0.50/seed3/image0.00-spectrum1.00"
