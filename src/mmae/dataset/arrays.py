@@ -85,7 +85,7 @@ def _open(folder: Path, name: str, expected: Mapping[str, Any]) -> np.ndarray:
             array = np.memmap(path, expected["dtype"], "r", offset, shape)
         else:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, TypeError, KeyError) as error:
         raise InputError(
             path, found=f"a damaged array ({error})", expected="a .npy file"
         ) from error

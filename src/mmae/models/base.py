@@ -38,6 +38,13 @@ def full_precision(tensor: Tensor) -> torch.autocast:
     return torch.autocast(tensor.device.type, enabled=False)
 
 
+def reconstructs_nothing() -> InputError:
+    """What to raise for a model without decoders."""
+    return InputError(
+        "model", found="one that reconstructs nothing", expected="a masked autoencoder"
+    )
+
+
 class GalaxyModel(nn.Module):
     """A network that `mmae.training.fit` trains; every file of this folder that holds one says how.
 
@@ -94,9 +101,7 @@ class GalaxyModel(nn.Module):
 
     def reconstruct(self, batch: Batch, masks: Masks) -> tuple[dict[str, Tensor], Prediction]:
         """Values of each modality, (B, *shape), and what `predict` says."""
-        raise InputError(
-            "model", found="one that reconstructs nothing", expected="a masked autoencoder"
-        )
+        raise reconstructs_nothing()
 
     def slow_parameters(self) -> list[nn.Parameter]:
         """Parameters that learn at `position_rate` of the rate, without decay."""
