@@ -103,8 +103,13 @@ def _check(path: Path, needed: Mapping[str, Modality], wanted: Mapping[str, Moda
             raise InputError(
                 path, key=f"dataset '{IMAGE}'", found="no galaxy", expected="at least one"
             )
-        for modality in needed.values():
-            check_geometry(modality.as_in(file), modality, path)
+        for name, modality in needed.items():
+            try:
+                found = modality.as_in(file)
+            except InputError as error:
+                words = str(error).removeprefix(f"{path}: ")
+                raise InputError(path, f"{words}; the view shows the modality '{name}'") from error
+            check_geometry(found, modality, path)
         others = {name: one for name, one in wanted.items() if one.is_in(file)}
         modalities = others | dict(needed)
         return Catalogue(path, identifier, redshift, modalities, n_galaxies, *_chunk(file[IMAGE]))

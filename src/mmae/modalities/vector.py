@@ -83,7 +83,9 @@ class Vector(Modality):
                 )
             words = "%s: magnitudes that it lacks are measured instead: %s"
             log.warning(words, file.filename, " ".join(instead))
-        log.info("%s: %s", name, " ".join(columns) if len(columns) < 40 else len(columns))
+        with made._source(file) as source:
+            places = [layout.find_column(source, one) for one in settings.columns]
+        log.info("%s: %s: %s", file.filename, name, ", ".join(filter(None, places)))
         return cls(name, settings, VectorGeometry(columns, bool(settings.errors)))
 
     def _found_in(self, file: h5py.File) -> tuple[tuple[str, ...], int]:
