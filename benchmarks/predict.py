@@ -71,11 +71,14 @@ def main() -> None:
     print("| galaxies | seconds | CPU s | galaxies/s | galaxies/CPU s | peak memory, MB |")
     print("|---|---|---|---|---|---|")
     runs = []
-    with tempfile.TemporaryDirectory() as home:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        # beside the catalogue: a file from outside may refer to its own folder only
+        tempfile.NamedTemporaryFile(dir=catalogue.resolve().parent, suffix=".hdf5") as repeated,
+    ):
         for size in sizes:
-            repeated = Path(home) / "catalogue.hdf5"
-            repeat(repeated, catalogue, size)
-            run = measure(repeated, model, view, Path(home))
+            repeat(Path(repeated.name), catalogue, size)
+            run = measure(Path(repeated.name), model, view, Path(home))
             if run["galaxies"] != size:
                 raise RuntimeError(f"{run['galaxies']} predictions of {size} galaxies")
             runs.append(run)

@@ -21,6 +21,8 @@ RULES = {
         r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE
     )
 }
+MODES = ("r", "w", "a", "x", "r+", "w+")
+"""In which `open` reads or writes text."""
 WORK = {name: body for name, body in RULES.items() if "shell:" in body}
 
 
@@ -186,3 +188,19 @@ def test_nothing_is_unpickled():
         assert "import pickle" not in text
         assert not re.search(r"torch\.load\((?!.*weights_only=True)", text)
         assert "shell=True" not in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*(PROJECT / "src").rglob("*.py")],
+    ids=lambda path: path.relative_to(PROJECT / "src").as_posix(),
+)
+def test_text_is_read_and_written_as_utf_8(path):
+    """Not as the locale of whoever runs it says."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        mode = [a.value for a in node.args if isinstance(a, ast.Constant) and a.value in MODES]
+        if name in ("read_text", "write_text") or (name in ("open", "fdopen") and mode):
+            assert any(word.arg == "encoding" for word in node.keywords), f"line {node.lineno}"

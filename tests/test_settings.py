@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from helpers import PROJECT
+from mmae import runs
 from mmae.config import from_text, json_schema, read_config, read_section
 from mmae.errors import InputError
 from mmae.settings import NEEDED_VIEWS, Scoring, Settings, Training, can_do, training_of
@@ -183,6 +184,24 @@ def test_schema_file_is_what_the_dataclasses_say():
         ("models.cnn.training", {"epoch": 3}, ["models.cnn.training", "epoch is an unknown key"]),
         ("models.cnn.training", {"epochs": 0}, ["models.cnn.training.epochs", "found 0"]),
         ("models.cnn.training", {"augment": "flip"}, ["models.cnn.training.augment", "'dihedral'"]),
+        ("models.cnn.kind", "losses", ["models.cnn.kind", "found 'losses'", "with SETTINGS"]),
+        ("models.mmae.dim", 10**7, ["models.mmae.dim", "found 10000000", "equal to 65536"]),
+        ("training.threads", 100_000, ["training.threads", "found 100000", "equal to 512"]),
+        ("evaluation.threads", 513, ["evaluation.threads", "found 513"]),
+        ("survey.simulate.n_galaxies", 2**31, ["survey.simulate.n_galaxies", "less than"]),
+        ("training.batch_size", 1, ["models.cnn.training.batch_size", "found 1", "at least 2"]),
+        ("grid.masks", [0.75, 0.5, 0.75], ["grid: masks [0.75, 0.5, 0.75] names one twice"]),
+        ("grid.masks", [0.75, 0.0, -0.0], ["grid: masks [0.75, 0.0, 0.0] names one twice"]),
+        ("grid.test_masks", [0.25, 0.25], ["grid: test_masks [0.25, 0.25] names one twice"]),
+        ("grid.study_masks", [0.5, 0.5], ["grid: study_masks [0.5, 0.5] names one twice"]),
+        ("grid.seeds", [0, 1, 0], ["grid: seeds [0, 1, 0] names one twice"]),
+        ("grid.more_seeds", [1, 1], ["grid: more_seeds [1, 1] names one twice"]),
+        ("grid.models", ["mmae", "mmae"], ["grid: models ['mmae', 'mmae'] names one twice"]),
+        ("grid.probes", ["mmae", "mmae"], ["grid: probes", "names one twice"]),
+        ("from_archive", "", ["from_archive: found '', expected a path"]),
+        ("from_archive", "a{b}.zip", ["from_archive: found 'a{b}.zip'", "Snakemake's wildcards"]),
+        ("survey.files.desi", "/a{b}", ["survey.files.desi: found '/a{b}'"]),
+        ("survey.files.galaxiesml", ["/a", "/{b}"], ["survey.files.galaxiesml: found '/{b}'"]),
         ("scoring.full_range", [0.5, 4.2], ["scoring", "[0.5, 0.4] do not increase"]),
         ("split.train_fraction", 0.9, ["split", "below 1"]),
         ("survey.source", "files", ["survey.source", "'simulate', 'released' or 'rebuild'"]),
@@ -203,6 +222,19 @@ def test_bad_config_is_named_in_one_line(config, key, value, words):
         assert word in message
 
 
+def test_a_mask_of_minus_zero_is_zero(config):
+    settings = read_section(Settings, changed(config, "grid.masks", [0.75, -0.0]), "config")
+    assert [str(mask) for mask in settings.grid.masks] == ["0.75", "0.0"]
+    assert "mask-" not in "".join(run.folder for run in runs.studied(settings))
+
+
+def test_a_batch_of_one_is_refused_only_where_galaxies_are_compared(config):
+    small = changed(config, "training.batch_size", 1)
+    for part in ("baselines", "probes", "spectrum_probes"):
+        small = changed(small, f"grid.{part}", [])
+    assert read_section(Settings, small, "config").training.batch_size == 1
+
+
 def test_scoring_defaults_are_those_of_the_config(config):
     assert read_section(Scoring, config["scoring"], "config") == Scoring()
 
@@ -216,7 +248,16 @@ def test_later_configs_override_and_json_is_a_config(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("none.yaml", "no such file"), ("{a: [}", "no YAML"), ("{", "no YAML")],
+    [
+        ("none.yaml", "no such file"),
+        ("a" * 300, "no such file"),
+        ("{a: [}", "no YAML"),
+        ("{", "no YAML"),
+        ("{" * 3000, "no YAML"),
+        ('{"a":' * 3000 + "1" + "}" * 3000, "no YAML"),
+        (f"{{a: 1{'0' * 5000}}}", "no YAML"),
+    ],
+    ids=range(7),
 )
 def test_unreadable_configs(source, words):
     with pytest.raises(InputError, match=words):
@@ -224,6 +265,7 @@ def test_unreadable_configs(source, words):
 
 
 def test_text_becomes_what_yaml_makes_of_it():
+    assert from_text("") == "", "not a null"
     content = {"epochs": "3", "rate": ["1.0e-4", 2], "device": "cuda", "mask": "null", "n": 5}
     assert from_text(content) == {
         **{"epochs": 3, "rate": [1e-4, 2], "device": "cuda", "mask": None, "n": 5}

@@ -7,18 +7,22 @@ import math
 import os
 import re
 import shutil
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from mmae.checks import Shape, check_datasets, check_zip
+from mmae.checks import IDENTIFIERS, Shape, check_datasets, check_identifiers, check_zip
 from mmae.errors import InputError
+from mmae.hdf5 import CheckedFile
 from mmae.outputs import FILE, LINK, Kind, check_output, is_temporary, temporary
 
 if TYPE_CHECKING:
@@ -40,6 +44,13 @@ UTF_8 = "utf-8-sig"
 
 HEADER_LINES = 1000
 """Comments and empty lines before a table, at most."""
+
+
+UNREADABLE = (
+    *(OSError, ValueError, EOFError, RecursionError, ImportError),
+    *(LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
+"""What readers raise for damaged files, and for those that their ending says to be compressed."""
 
 
 @contextmanager
@@ -132,13 +143,19 @@ def write_link(path: Path | str, target: Path | str) -> None:
 def existing(path: Path | str) -> Path:
     """Return `path` as a Path, or raise InputError if nothing is there."""
     path = Path(path)
-    if not path.exists():
+    # not Path.exists(), which raises what a name of the user's can be wrong by
+    if not os.path.exists(path):
         raise InputError(path, found="no such file", expected="an existing file")
     return path
 
 
 @contextmanager
-def open_hdf5(path: Path | str, required: Mapping[str, Shape] | None = None) -> Iterator[h5py.File]:
+def open_hdf5(
+    path: Path | str,
+    required: Mapping[str, Shape] | None = None,
+    is_ours: bool = False,
+    **options: Any,
+) -> Iterator[CheckedFile]:
     """Open an HDF5 file for reading, after checking the datasets it must have.
 
     Parameters
@@ -146,22 +163,41 @@ def open_hdf5(path: Path | str, required: Mapping[str, Shape] | None = None) -> 
     path : path
     required : mapping from dataset name to shape, optional
         None in a shape stands for any length; the first axis of all must agree.
+    is_ours : bool
+        Whether this project wrote it; see `mmae.hdf5.CheckedFile`.
+    options
+        Of h5py.File.
 
     Raises
     ------
     InputError
-        If the file is missing or damaged, or a dataset is missing or has another shape.
+        If the file is missing, locked or damaged, or a dataset is missing or has another shape;
+        while it is open, if a dataset cannot be read, or lies in a file elsewhere.
     """
     path = existing(path)
+    if not path.is_file():
+        raise InputError(path, found="no regular file", expected="an HDF5 file")
     try:
-        file = h5py.File(path, "r")
+        file = CheckedFile(path, is_ours, **options)
     except OSError as error:
-        raise InputError(
-            path, found=f"a damaged or truncated file ({error})", expected="an HDF5 file"
-        ) from error
+        raise InputError(path, **_why_closed(error)) from error
     with file:
         check_datasets(file, required or {})
         yield file
+
+
+def _why_closed(error: OSError) -> dict[str, str]:
+    """Why HDF5 does not open a file: found and expected."""
+    words = str(error)
+    if "unable to lock" in words or "already open for write" in words:
+        return {
+            "found": f"a file that is locked: another program has it open to write ({error})",
+            "expected": "one that nobody writes; if nobody does, HDF5_USE_FILE_LOCKING=FALSE in "
+            "the environment, or h5clear -s after a program that was killed",
+        }
+    if isinstance(error, PermissionError):
+        return {"found": "no permission to read it", "expected": "an HDF5 file"}
+    return {"found": f"a damaged or truncated file ({error})", "expected": "an HDF5 file"}
 
 
 def native(column: np.ndarray) -> np.ndarray:
@@ -183,7 +219,8 @@ def read_table(
     Raises
     ------
     InputError
-        If the file is missing or not a table, a column is missing, or two have the same name.
+        If the file is missing or not a table, a column is missing or is one of identifiers that
+        are neither integers nor text, or two have the same name.
     """
     path = existing(path)
     try:
@@ -196,7 +233,7 @@ def read_table(
         table.columns = [str(name).strip() for name in table]
         if not table.columns.is_unique:
             raise ValueError(f"columns {list(table)}, of which two have the same name")
-    except ValueError as error:
+    except UNREADABLE as error:
         raise InputError(
             path, found=f"no table ({error})", expected="a CSV file with a header"
         ) from error
@@ -208,6 +245,8 @@ def read_table(
             found=f"only {list(table.columns)}",
             expected=f"the columns {list(columns)}",
         )
+    for name in {*IDENTIFIERS} & {*table.columns}:
+        check_identifiers(path, f"column {name}", table[name])
     return table
 
 
@@ -252,7 +291,7 @@ def read_json(path: Path | str) -> dict:
     path = existing(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except UNREADABLE as error:
         raise InputError(path, found=f"no JSON ({error})", expected="a JSON file") from error
 
 
@@ -282,19 +321,18 @@ def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.nda
     Raises
     ------
     InputError
-        If the file is missing or damaged, or an array is missing.
+        If the file is missing or damaged, or an array is missing, or is one of identifiers that
+        are neither integers nor text.
     """
     path = existing(path)
     check_zip(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(
             path, found=f"a damaged file ({error})", expected="a .npz archive"
         ) from error
-    except Exception as error:  # zipfile raises its own kinds
-        raise InputError(path, found=f"no archive ({error})", expected="a .npz archive") from error
     missing = [name for name in required if name not in arrays]
     if missing:
         raise InputError(
@@ -303,6 +341,9 @@ def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.nda
             found=f"only {sorted(arrays)}",
             expected=f"the arrays {list(required)}",
         )
+    for name in required:
+        if name.endswith(IDENTIFIERS):
+            check_identifiers(path, f"array '{name}'", arrays[name])
     return arrays
 
 
@@ -335,6 +376,8 @@ def save_figure(figure: "Figure", pdf: Path | str) -> None:
     from matplotlib import rc_context
 
     pdf = Path(pdf)
+    if pdf.suffix != ".pdf":
+        raise InputError(pdf, found=f"the ending {pdf.suffix!r}", expected="'.pdf'")
     for path, metadata in ((pdf, {"CreationDate": None}), (pdf.with_suffix(".png"), {})):
         with atomic(path) as part, rc_context({"pdf.fonttype": 42}):
             figure.savefig(part, format=path.suffix[1:], metadata=metadata, dpi=PNG_DPI)

@@ -1,5 +1,7 @@
 """The released GalaxiesML-Spectra, on stand-ins: its schema, its grids, the authors' test set."""
 
+import json
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -51,6 +53,56 @@ def test_magnitudes_are_measured_where_the_release_has_none(small_survey, tmp_pa
     difference = (measured - catalogue)[bright]
     assert np.abs(np.nanmedian(difference, axis=0)).max() < 0.4, "part of the light is outside"
     assert np.nanstd(difference[:, 2]) < 0.5
+
+
+@pytest.mark.parametrize("names", [layout.MAGNITUDES, layout.RELEASED_MAGNITUDES])
+def test_magnitudes_are_known_by_both_names_and_told(tmp_path, caplog, names):
+    caplog.set_level("INFO")
+    stand_in(tmp_path / "d.h5")
+    magnitudes = np.random.default_rng(0).uniform(18, 24, (6, 5))
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        for name, values in zip(names, magnitudes.T, strict=True):
+            file[name] = values
+    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+    np.testing.assert_allclose(open_arrays(tmp_path / "arrays").magnitudes, magnitudes, rtol=1e-6)
+    manifest = json.loads((tmp_path / "arrays/manifest.json").read_text())
+    assert manifest["arrays"]["magnitudes"]["source"] == ", ".join(names)
+    assert f"magnitudes: {names[0]}, " in caplog.text
+    words = ("--dataset", tmp_path / "d.h5", "--summary", tmp_path / "summary.csv")
+    assert run_mmae("summarise", *words).returncode == 0
+    (i_mag,) = pd.read_csv(tmp_path / "summary.csv").iloc[:, -1]
+    assert i_mag == pytest.approx(np.quantile(magnitudes[:, 2], 0.9))
+    # four bands of five are no reason to measure all of them anew
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        del file[names[3]]
+    with pytest.raises(InputError, match=f"dataset '{names[3]}': found only"):
+        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+
+
+def test_magnitudes_that_are_measured_are_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    stand_in(tmp_path / "d.h5")
+    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+    manifest = json.loads((tmp_path / "arrays/manifest.json").read_text())
+    assert "within 2 arcsec" in manifest["arrays"]["magnitudes"]["source"]
+    assert "magnitudes: within 2 arcsec" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("targetid", "words"),
+    [
+        (np.arange(6) + 39627000000000000.0, r"found values such as 3\.9627e\+16 \(float64\)"),
+        ([b"39627000000000000.0"] * 6, "invalid literal for int"),
+        (np.full(6, 2**64 - 1, np.uint64), "integers of 64 bits"),
+    ],
+)
+def test_targetids_that_are_no_integers_are_refused(tmp_path, targetid, words):
+    stand_in(tmp_path / "d.h5")
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        del file[layout.TARGETID]
+        file[layout.TARGETID] = targetid
+    with pytest.raises(InputError, match=rf"d\.h5: dataset 'targetid': .*{words}"):
+        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
 
 
 def fetch(tmp_path, path):

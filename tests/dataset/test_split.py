@@ -54,6 +54,24 @@ def test_a_split_of_another_dataset_is_refused(tmp_path):
             read_split(tmp_path / "s.npz", other)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("test", lambda rows: rows.astype(float), "array 'test_targetid': found the targets of"),
+        ("test", lambda rows: rows - 20, "array 'test_targetid': found the targets of another"),
+        ("train_targetid", lambda ids: ids + 0.5, "array 'train_targetid': found values such as"),
+    ],
+)
+def test_rows_and_targets_that_are_no_integers_are_refused(tmp_path, name, change, words):
+    targetid = np.arange(20) + 1000
+    write_split(tmp_path / "s.npz", our_split(20), targetid)
+    with np.load(tmp_path / "s.npz") as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "s.npz", **arrays | {name: change(arrays[name])})
+    with pytest.raises(InputError, match=words):
+        read_split(tmp_path / "s.npz", targetid)
+
+
 def test_too_few_galaxies():
     with pytest.raises(InputError, match=r"3 galaxies, which would leave \{'train': 2"):
         our_split(3)

@@ -135,6 +135,25 @@ def test_chunks_are_read_whole_unless_they_are_huge(tmp_path, arrays, models, mo
     assert "h5repack -l image:CHUNK=16x5x64x64" in caplog.text
 
 
+def test_of_chunks_that_grow_when_they_are_read_a_block_is_taken_at_a_time(
+    tmp_path, arrays, models, monkeypatch, caplog
+):
+    """Images of a byte a pixel are four times as large in memory."""
+    path = write_file(tmp_path / "own.hdf5", arrays)
+    images = np.random.default_rng(0).integers(0, 255, (N, 5, 64, 64), np.uint8)
+    with h5py.File(path, "r+") as file:
+        del file[IMAGE]
+        file.create_dataset(IMAGE, data=images, chunks=(N, 3, 64, 64), compression="gzip")
+    monkeypatch.setattr(catalogues, "LARGEST_READ_MB", 2)
+    (opened,) = open_catalogues([path], models["cnn"])
+    # six bands are stored, two chunks, and kept unpacked while blocks are taken out of them
+    assert (opened.chunk, opened.cache_bytes) == (1, N * 6 * 64 * 64)
+    assert caplog.text == ""
+    blocks = [block.images for block in read_blocks(opened, 24)]
+    assert [len(block) for block in blocks] == [24, 24, 16]
+    np.testing.assert_array_equal(np.concatenate(blocks), images)
+
+
 def test_the_layout_of_galaxiesml_spectra_is_known_too(tmp_path, arrays, models):
     path = tmp_path / "spectra.hdf5"
     with h5py.File(path, "w") as file:
@@ -147,6 +166,32 @@ def test_the_layout_of_galaxiesml_spectra_is_known_too(tmp_path, arrays, models)
     found = table_of(models["gbdt"], path)
     assert found["targetid"].tolist() == [str(targetid) for targetid in arrays.targetid]
     assert found.drop(columns="targetid").equals(in_memory.drop(columns="targetid"))
+
+
+def write_released(path: Path, arrays: TrainingArrays) -> Path:
+    """A file in the layout of the released dataset: identifiers of both surveys at its top."""
+    with h5py.File(path, "w") as file:
+        file[layout.IMAGE] = arrays.images
+        file[OBJECT_ID] = np.arange(N)
+        file[layout.TARGETID] = arrays.targetid.astype("S")
+        file[layout.REDSHIFT] = arrays.redshift
+        file["DESI_fibermap/MORPHTYPE"] = np.full(N, b"EXP")
+        file["DESI_redshift_err"] = np.full(N, 1e-4)
+        for name, values in zip(layout.RELEASED_MAGNITUDES, arrays.magnitudes.T, strict=True):
+            file[name] = values
+    return path
+
+
+def test_the_layout_of_the_released_dataset_is_known_by_what_it_has_of_desi(
+    tmp_path, arrays, models, caplog
+):
+    caplog.set_level("INFO")
+    path = write_released(tmp_path / "released.hdf5", arrays)
+    in_memory = predict(models["gbdt"], arrays, np.arange(N), WHOLE_IMAGE, 0, 16)
+    found = table_of(models["gbdt"], path)
+    assert found["targetid"].tolist() == [str(targetid) for targetid in arrays.targetid]
+    assert found.drop(columns="targetid").equals(in_memory.drop(columns="targetid"))
+    assert "released.hdf5: magnitudes: HSC_metadata/g_cmodel_mag, HSC_metadata/r_" in caplog.text
 
 
 def test_of_larger_images_the_middle_is_read(tmp_path, arrays, models):
@@ -305,6 +350,17 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "dataset 'z_cmodel_mag': found no such dataset, expected magnitudes in the bands g r i z y,"
         " which this model reads",
     ),
+    "no magnitudes at all": (
+        lambda p: [delete(name, p) for name in MAGNITUDES],
+        "gbdt",
+        "dataset 'g_cmodel_mag': found no such dataset, expected magnitudes in the bands g r i z y,"
+        " which this model reads",
+    ),
+    "identifiers that are decimal numbers": (
+        lambda p: replace(p, OBJECT_ID, np.arange(N) + 4e16),
+        "cnn",
+        r"dataset 'object_id': found values such as 4e\+16 \(float64\), expected integers or text",
+    ),
     "no magnitudes for a network": (partial(delete, MAGNITUDES[0]), "bcnn-mag", "g_cmodel_mag"),
     "other images": (
         lambda p: replace(p, IMAGE, np.zeros((N, 5, 32, 32))),
@@ -376,6 +432,6 @@ def test_rows_that_cannot_be_read_are_named_and_nothing_is_left(tmp_path, arrays
         stream.write(b"\xff" * 64)
     table = tmp_path / "new" / "z.csv"
     opened = open_catalogues([path], models["cnn"])
-    with pytest.raises(InputError, match=r"own\.hdf5: rows 32 to 47: found data that cannot be"):
+    with pytest.raises(InputError, match="dataset 'image', rows 40 to 47: found data that fail"):
         write_predictions(table, models["cnn"], opened, WHOLE_IMAGE, 0, 16)
     assert list(table.parent.iterdir()) == []

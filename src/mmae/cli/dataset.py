@@ -217,8 +217,7 @@ def summarise(
             z, i_mag = good[REDSHIFT].to_numpy(), good[MAGNITUDES[2]].to_numpy()
             rows.append(summary_row(name, z, i_mag))
     with layout.open_dataset(dataset) as file:
-        i_name = layout.MAGNITUDES[2]
-        i_mag = file[i_name][:] if i_name in file else None
+        i_mag = layout.read_magnitudes(file)[:, 2]
         rows.append(summary_row("GalaxiesML-Spectra", file[layout.REDSHIFT][:], i_mag))
     write_table(summary, pd.DataFrame(rows))
 

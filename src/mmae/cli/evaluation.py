@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mmae.cli.options import config_option, output_option, path_argument, path_option, section
+from mmae.cli.options import (
+    Fraction,
+    config_option,
+    output_option,
+    path_argument,
+    path_option,
+    section,
+)
 from mmae.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
@@ -102,7 +109,8 @@ def predict(
     Each CATALOGUE is an HDF5 file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in
     GalaxiesML, or one in the layout of GalaxiesML-Spectra. All go into one table, which is written
     as it grows: memory does not depend on the number of galaxies. A galaxy whose image has pixels
-    that are not finite, or a band in which all pixels are equal, has an empty z_pred.
+    that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
+    flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
 
     Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
@@ -148,12 +156,18 @@ def _predict_catalogues(
 ) -> tuple[int, float]:
     """Write the predictions of all galaxies of files; how many, and the seconds they took."""
     from mmae.evaluation.catalogue import open_catalogues
-    from mmae.evaluation.predict_catalogue import write_predictions
+    from mmae.evaluation.predict_catalogue import shown_modalities, write_predictions
+    from mmae.modalities.usual import read_usual
 
-    settings, network, _ = _load(**model)
-    catalogues = open_catalogues(paths, network)
+    settings, network, description = _load(**model)
+    usual = read_usual(description, model["model"])
+    if usual is None:
+        log.info("no flags: the model was saved without what the galaxies of its training are like")
+    wanted = {one.modality.name: one.modality for one in usual or ()}
+    catalogues = open_catalogues(paths, shown_modalities(network, view), wanted)
     started = time.monotonic()
-    n = write_predictions(table, network, catalogues, view, settings.seed, settings.batch_size)
+    options = (view, settings.seed, settings.batch_size, usual)
+    n = write_predictions(table, network, catalogues, *options)
     return n, time.monotonic() - started
 
 
@@ -225,9 +239,7 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
 @click.command()
 @config_option(evaluation=Evaluation, scoring=Scoring)
 @_model_options
-@click.option(
-    "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
-)
+@click.option("--test-mask", "test_masks", type=Fraction(), multiple=True, required=True)
 @click.option("--view", "views", multiple=True, help=VIEW_HELP)
 @output_option("--table", "CSV to write: one row a test, after the model's mask ratio in training.")
 def study_masks(

@@ -120,7 +120,7 @@ def check_targets(path: Path | str, table: pd.DataFrame, split: Path | str, subs
         )
     found = table["targetid"].to_numpy()
     if len(found) != len(expected) or (found != expected).any():
-        shared = len(np.intersect1d(found, expected))
+        shared = int(np.isin(found, expected).sum())
         raise InputError(
             path,
             key="column targetid",

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmae.errors import InputError
 from mmae.modalities.base import Modality
@@ -58,6 +59,11 @@ class GalaxyModel(nn.Module):
     def __init__(self, settings: Any, modalities: Mapping[str, Modality]):
         super().__init__()
         self.settings, self.modalities = settings, dict(modalities)
+
+    @property
+    def smallest_batch(self) -> int:
+        """Galaxies that a training step needs: two where they are compared, as in batch norm."""
+        return 2 if any(isinstance(part, _BatchNorm) for part in self.modules()) else 1
 
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Learn the scale of the inputs from some of the `n_train` training galaxies."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mmae import limits
-from mmae.checks import Shape, check_datasets
+from mmae.checks import Shape, check_datasets, check_identifiers
 from mmae.damage import check_share, sound
 from mmae.errors import InputError
 from mmae.files import native, open_hdf5
@@ -45,14 +45,16 @@ IMAGE_CHUNK = 16
 
 @contextmanager
 def open_galaxiesml(path: Path | str) -> Iterator[h5py.File]:
-    """Open a GalaxiesML file after checking its datasets.
+    """Open a GalaxiesML file of this project after checking its datasets.
+
+    That which `join_galaxiesml` wrote shows files that lie elsewhere.
 
     Raises
     ------
     InputError
         If the file is damaged or a required dataset is missing or has another shape.
     """
-    with open_hdf5(path, REQUIRED) as file:
+    with open_hdf5(path, REQUIRED, is_ours=True) as file:
         yield file
 
 
@@ -137,7 +139,7 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
     Raises
     ------
     InputError
-        If a part is damaged, or a required dataset is missing or has another shape.
+        If a part is damaged or empty, or a required dataset is missing or has another shape.
     """
     sizes = [_check_part(part) for part in parts]
     with new_hdf5(path, 0, libver="latest") as (file, _):
@@ -150,6 +152,8 @@ def _check_part(path: Path | str) -> int:
     """Number of galaxies of one file of the release, which may have images of either size."""
     with open_hdf5(path) as file:
         check_datasets(file, REQUIRED | {IMAGE: image_shape(file)})
+        if file[IMAGE].shape[0] == 0:
+            raise InputError(path, key=f"dataset '{IMAGE}'", found="no galaxy", expected="galaxies")
         return file[IMAGE].shape[0]
 
 
@@ -171,13 +175,13 @@ def _common_columns(parts: Sequence[Path | str], sizes: Sequence[int]) -> list[s
     """Numeric datasets with a row a galaxy that all files have, in the order of the first."""
     names = []
     for part, size in zip(parts, sizes, strict=True):
-        with h5py.File(part) as file:
+        with open_hdf5(part) as file:
             names.append(
                 {
                     name: item.shape[1:]
                     for name, item in file.items()
                     if isinstance(item, h5py.Dataset)
-                    and item.dtype.kind in "iufb"
+                    and item.dtype.kind in ("iufbS" if name == OBJECT_ID else "iufb")
                     and item.shape[:1] == (size,)
                 }
             )
@@ -192,14 +196,18 @@ def _join(file: h5py.File, name: str, parts: Sequence[Path | str], sizes: Sequen
     """One virtual dataset over all parts, in a type that holds the numbers of each."""
     views, dtypes = [], []
     for part in parts:
-        with h5py.File(part) as source:
+        # HDF5 takes a percent sign for the begin of a pattern
+        place = str(Path(part).resolve()).replace("%", "%%")
+        with open_hdf5(part) as source:
             dtypes.append(source[name].dtype)
-            view = h5py.VirtualSource(str(Path(part).resolve()), name, source[name].shape)
+            view = h5py.VirtualSource(place, name, source[name].shape)
         if name == IMAGE and view.shape[-1] == LARGE:
             view = view[:, :, MIDDLE, MIDDLE]
         views.append(view)
-    shape = (sum(sizes), *views[0].shape[1:])
-    layout = h5py.VirtualLayout(shape, np.result_type(*dtypes))
+    shape, dtype = (sum(sizes), *views[0].shape[1:]), np.result_type(*dtypes)
+    if name == OBJECT_ID:  # signed and unsigned integers in one
+        check_identifiers(parts[0], f"dataset '{name}'", np.zeros(1, dtype))
+    layout = h5py.VirtualLayout(shape, dtype)
     start = 0
     for view, size in zip(views, sizes, strict=True):
         layout[start : start + size] = view

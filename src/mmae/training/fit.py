@@ -29,6 +29,7 @@ from mmae.training.augment import augment
 from mmae.training.batches import batches_of, n_batches
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.interruption import TRY_AGAIN, sigterm_noted
+from mmae.training.preflight import check_batch, check_compiler
 from mmae.training.processes import (
     Share,
     added,
@@ -102,14 +103,18 @@ def fit(
     Raises
     ------
     InputError
-        If a GPU is asked for and there is none, the processes cannot divide a batch, or the
-        checkpoint is one of another training.
+        If a GPU is asked for and there is none, the processes cannot divide a batch, a batch is
+        too small for the model, nothing can be compiled, or the checkpoint is one of another
+        training.
     Diverged
         If a loss is not finite.
     SystemExit
         With code 75 after SIGTERM, once all is saved.
     """
     fabric = make_fabric(settings)
+    check_batch(model, min(settings.batch_size, len(split["train"])))
+    if settings.compile:
+        check_compiler(fabric.device)
     torch.manual_seed(seed)
     sample = np.sort(split["train"][:PREPARED])
     model.prepare(load_batch(arrays, sample, model.modalities, "cpu"), len(split["train"]))
