@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-from functools import partial
 
 import h5py
 import numpy as np
@@ -12,39 +11,23 @@ import pandas as pd
 import pytest
 import torch
 
-from galaxies import SMALL_PAPER, TOY, training_with
+from galaxies import SMALL_PAPER, TOY, arrays_of, training_with
 from helpers import read_zcatalog, run_mmae
-from mmae.config import read_section
 from mmae.dataset import arrays as arrays_module
-from mmae.dataset.arrays import TrainingArrays, are_whole, open_arrays
+from mmae.dataset.arrays import are_whole, open_arrays
 from mmae.dataset.assemble import _rows
-from mmae.dataset.make_arrays import Unpaired, write_arrays
+from mmae.dataset.make_arrays import Unpaired
 from mmae.dataset.spectra import normalise, pool
 from mmae.dataset.split import with_unpaired as add_unpaired
 from mmae.errors import InputError
 from mmae.instruments import BANDS, N_WAVE
-from mmae.modalities import from_plain, of_file, to_plain
+from mmae.modalities import from_plain
 from mmae.modalities.scaling import Standardise
 from mmae.outputs import ARRAYS, check_output
-from mmae.settings import Arrays
 from mmae.training.run import train_model
 
 ENTRIES = TOY["modalities"]
 DATASET = {"file": "../dataset.hdf5", "offset": 9}
-
-
-def made(folder, dataset, entries=ENTRIES, pool: int = 30, **keys) -> TrainingArrays:
-    """The training arrays of a dataset, written and opened."""
-    settings = read_section(Arrays, TOY["arrays"] | {"pool": pool}, "config")
-    write_arrays(
-        folder,
-        dataset,
-        partial(of_file, entries, arrays=settings),
-        lambda found: to_plain(found.values()),
-        64,
-        **keys,
-    )
-    return open_arrays(folder)
 
 
 def copied(dataset) -> None:
@@ -125,7 +108,7 @@ def test_the_geometry_of_the_galaxies_is_in_the_manifest(small_survey):
 
 def test_pooled_by_fifteen_spectra_reach_to_the_end(small_survey, tmp_path):
     """Models follow the geometry: nothing is cut to another length."""
-    arrays = made(tmp_path / "arrays", small_survey.dataset, pool=15)
+    arrays = arrays_of(tmp_path / "arrays", small_survey.dataset, pool=15)
     spectrum = from_plain(arrays.modalities, "manifest")["spectrum"]
     assert arrays.values["spectrum"].shape == (150, 518)
     assert spectrum.wave[-1] == pytest.approx(3600 + 0.8 * (517 * 15 + 7))
@@ -155,7 +138,7 @@ def test_images_that_do_not_are_copied(scratch_survey, tmp_path):
     """In chunks, or with pixels that are missing: the arrays are the same."""
     before = np.array(open_arrays(scratch_survey.arrays).values["image"])
     copied(scratch_survey.dataset)
-    arrays = made(tmp_path / "arrays", scratch_survey.dataset)
+    arrays = arrays_of(tmp_path / "arrays", scratch_survey.dataset)
     assert (tmp_path / "arrays/image.npy").is_file()
     assert np.array_equal(arrays.values["image"], before)
     assert "image" in arrays.complete
@@ -163,7 +146,7 @@ def test_images_that_do_not_are_copied(scratch_survey, tmp_path):
 
 def test_a_copy_and_the_dataset_give_the_same_galaxies(small_survey, scratch_survey, tmp_path):
     copied(scratch_survey.dataset)
-    copy = made(tmp_path / "arrays", scratch_survey.dataset)
+    copy = arrays_of(tmp_path / "arrays", scratch_survey.dataset)
     place = open_arrays(small_survey.arrays)
     for name in ENTRIES:
         np.testing.assert_array_equal(copy.values[name], place.values[name])
@@ -271,7 +254,7 @@ def test_values_that_cannot_be_are_unknown_counted_and_told(scratch_survey, tmp_
         changed(scratch_survey.dataset, **{f"hsc/{band}_cmodel_mag": dict.fromkeys(rows, value)})
     redshifts = {3: -9.0, 4: -99.0, 5: np.inf, 6: np.nan, 7: 99.0}
     changed(scratch_survey.dataset, **{"DESI_fibermap/DESI_redshift": redshifts})
-    after = made(tmp_path / "arrays", scratch_survey.dataset)
+    after = arrays_of(tmp_path / "arrays", scratch_survey.dataset)
     for values, old, gone in (
         (after.values["photometry"][:, :5], before.values["photometry"][:, :5], rows),
         (after.redshift, before.redshift, [*redshifts]),
@@ -295,7 +278,7 @@ def test_a_fifth_of_the_magnitudes_missing_leaves_their_scale(scratch_survey, tm
         for band in "grizy" if value else "":
             rows = dict.fromkeys(range(0, 150, 5), value)
             changed(scratch_survey.dataset, **{f"hsc/{band}_cmodel_mag": rows})
-        photometry = made(tmp_path / str(value), scratch_survey.dataset).values["photometry"]
+        photometry = arrays_of(tmp_path / str(value), scratch_survey.dataset).values["photometry"]
         standardise = Standardise(5)
         standardise.fit(torch.from_numpy(np.array(photometry)[:, :5]))
         scales.append(standardise)
@@ -391,7 +374,7 @@ def test_one_bad_pixel_loses_itself_and_is_told(
     with h5py.File(scratch_survey.dataset, "r+") as file:
         file[name][place] = value
         flux, ivar = file["spectrum/flux"][3:4], file["spectrum/ivar"][3:4]
-    after = made(tmp_path / "arrays", scratch_survey.dataset)
+    after = arrays_of(tmp_path / "arrays", scratch_survey.dataset)
     told = [record.getMessage() for record in caplog.records]
     assert sum(words in text for text in told) == 1
     images, spectra = (after.values[key] for key in ("image", "spectrum"))
@@ -415,14 +398,14 @@ def test_many_bad_galaxies_are_no_dataset(scratch_survey, tmp_path):
         file["spectrum/ivar"][4, 7], file["image"][5, 0, 0, 0] = -1, np.nan
     words = r"found 2 of 150 galaxies with pixels.*at most a fraction 0\.01.*arrays\.max_damaged"
     with pytest.raises(InputError, match=words):
-        made(tmp_path / "arrays", scratch_survey.dataset)
+        arrays_of(tmp_path / "arrays", scratch_survey.dataset)
     assert list(tmp_path.glob("*arrays*")) == []
-    made(tmp_path / "arrays", scratch_survey.dataset, max_damaged=0.02)
+    arrays_of(tmp_path / "arrays", scratch_survey.dataset, max_damaged=0.02)
 
 
 def test_pooling_wider_than_the_spectrum_is_refused(small_survey, tmp_path):
     with pytest.raises(InputError, match=r"arrays\.pool: found 9000, expected at most the 7781"):
-        made(tmp_path / "arrays", small_survey.dataset, pool=9000)
+        arrays_of(tmp_path / "arrays", small_survey.dataset, pool=9000)
 
 
 def test_rows_far_apart_are_read_one_by_one(small_survey):
@@ -437,7 +420,7 @@ def test_a_dataset_without_magnitudes_still_trains(scratch_survey, tmp_path):
     with h5py.File(scratch_survey.dataset, "r+") as file:
         del file["hsc"], file["separation_arcsec"]
         image = file["image"][:]
-    arrays = made(tmp_path / "arrays", scratch_survey.dataset)
+    arrays = arrays_of(tmp_path / "arrays", scratch_survey.dataset)
     magnitudes = arrays.values["photometry"][:, :5]
     assert np.isfinite(magnitudes).mean() > 0.9
     assert np.array_equal(arrays.values["image"], image)
@@ -451,7 +434,7 @@ def test_a_config_of_other_modalities_gives_other_arrays(small_survey, tmp_path)
         "sizes": {"kind": "vector", "columns": ["measured/i_half_light_radius"]},
         "spectrum": {"kind": "spectrum", "patch": 8, "pooling": "ivar"},
     }
-    arrays = made(tmp_path / "arrays", small_survey.dataset, entries)
+    arrays = arrays_of(tmp_path / "arrays", small_survey.dataset, entries)
     assert list(arrays.values) == ["sizes", "spectrum"]
     assert arrays.values["sizes"].shape == (150, 1)
     assert arrays.values["spectrum"].shape == arrays.ivar["spectrum"].shape == (150, 259)
@@ -476,7 +459,7 @@ def with_unpaired(small_survey, tmp_path):
         known = {name: file[name][:][rows] for name in ("image", "object_id", "specz_redshift")}
         known["magnitude"] = file["g_cmodel_mag"][:][rows]
         more = Unpaired(file, rows, -known["object_id"], known["specz_redshift"])
-        arrays = made(tmp_path / "arrays", small_survey.dataset, unpaired=more)
+        arrays = arrays_of(tmp_path / "arrays", small_survey.dataset, unpaired=more)
     return arrays, known
 
 

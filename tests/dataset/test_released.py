@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
+from galaxies import arrays_of
 from helpers import assert_one_sentence, run_mmae, shared
 from mmae.dataset import layout
-from mmae.dataset.arrays import open_arrays
-from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.split import in_common
 from mmae.errors import InputError
+from mmae.modalities import from_plain
 
 N_PAPER = 134_533
 
@@ -35,10 +35,10 @@ def stand_in(path, n: int = 6, n_wave: int = 7783, wave_rows: int | None = 1, **
 @pytest.mark.parametrize("wave_rows", [None, 1, 6])
 def test_both_lengths_and_all_forms_of_wave_give_the_same_pixels(tmp_path, n_wave, wave_rows):
     stand_in(tmp_path / "d.h5", n_wave=n_wave, wave_rows=wave_rows)
-    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
-    arrays = open_arrays(tmp_path / "arrays")
-    assert arrays.spectra.shape == (6, 259)
-    assert arrays.wave[:2] == pytest.approx([3611.6, 3635.6])
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
+    assert arrays.values["spectrum"].shape == (6, 259)
+    wave = from_plain(arrays.modalities, "arrays")["spectrum"].wave
+    assert wave[:2] == pytest.approx([3611.6, 3635.6])
     assert arrays.targetid[0] == 39627000000000000
 
 
@@ -47,8 +47,8 @@ def test_magnitudes_are_measured_where_the_release_has_none(small_survey, tmp_pa
         for name in (*layout.REQUIRED, layout.WAVE):
             bare[name] = whole[name][:]
         catalogue = np.stack([whole[name][:] for name in layout.MAGNITUDES], axis=1)
-    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=64)
-    measured = np.asarray(open_arrays(tmp_path / "arrays").magnitudes)
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5")
+    measured = arrays.values["photometry"][:, :5]
     bright = catalogue[:, 2] < 21
     difference = (measured - catalogue)[bright]
     assert np.abs(np.nanmedian(difference, axis=0)).max() < 0.4, "part of the light is outside"
@@ -151,10 +151,10 @@ def test_images_of_another_type_are_named(tmp_path, dtype):
         del file[layout.FLUX]
         file[layout.FLUX] = np.ones((6, 7783)).astype(dtype)
     if dtype == "i8":
-        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+        arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
         return
     with pytest.raises(InputError, match=r"dataset 'spectrum/flux': found text, expected numbers"):
-        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+        arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
 
 
 # --- the authors' test set ------------------------------------------------------------------------

@@ -100,9 +100,7 @@ def test_galaxies_without_a_redshift_stay_in_training_alone_and_the_others_where
 def test_a_subset_without_any_redshift_is_no_subset(name):
     rows, redshift = our_split(101), np.full(101, 0.5)
     redshift[rows[name]] = -99.0
-    with pytest.raises(
-        InputError, match=r"split: found redshifts of \d+ of 101 galaxies, expected"
-    ):
+    with pytest.raises(InputError, match=r"found redshifts of \d+ of 101 galaxies, expected"):
         with_redshift(rows, redshift)
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from sklearn.dummy import DummyRegressor
 
-from galaxies import TOY, batch_of, made_up_galaxies, paper_model
-from helpers import run_mmae
+from galaxies import TOY, arrays_of, batch_of, made_up_galaxies, paper_model
+from helpers import assert_one_sentence, run_mmae
 from mmae.dataset.arrays import open_arrays
 from mmae.dataset.split import read_split
 from mmae.errors import InputError
@@ -270,6 +270,21 @@ def test_the_commands_write_predictions_and_examples(
     assert example["z_spec"] > 1
     assert example["spectrum_wave"].shape == example["spectrum"].shape
     assert example["targetid"] in table["targetid"].to_numpy()
+
+
+def test_galaxies_of_another_geometry_are_refused_by_the_commands(
+    small_survey, trained_model, toy_config, tmp_path
+):
+    """In one sentence, before anything is predicted."""
+    arrays_of(tmp_path / "arrays", small_survey.dataset, pool=15)
+    options = ["--arrays", tmp_path / "arrays", "--split", small_survey.split, *toy_config]
+    result = run_mmae(
+        *("predict", "--model", trained_model, "--view", '{"spectrum": 1.0}', *options),
+        *("--predictions", tmp_path / "p.csv", "--validation", tmp_path / "v.csv"),
+    )
+    words = ("modality 'spectrum', wave: found 518 values from", "expected 259 values from")
+    assert_one_sentence(result, str(tmp_path / "arrays"), *words, "as the model was trained on")
+    assert not (tmp_path / "p.csv").exists()
 
 
 def example(**keys) -> Example:
