@@ -19,7 +19,8 @@ from pathlib import Path
 import h5py
 
 from mmae.config import read_config
-from mmae.files import read_json, write_json
+from mmae.files.read import read_json
+from mmae.files.write import write_json
 from mmae.survey.galaxiesml import IMAGE, MAGNITUDES, OBJECT_ID, REDSHIFT
 
 RESULT = Path("results/bench/predict.json")

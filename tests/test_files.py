@@ -13,18 +13,9 @@ from astropy.io import fits
 
 from mmae import files
 from mmae.errors import InputError
-from mmae.files import (
-    atomic,
-    open_hdf5,
-    read_json,
-    read_npz,
-    read_table,
-    write_blocks,
-    write_json,
-    write_table,
-    write_table_formats,
-)
-from mmae.outputs import Kind
+from mmae.files.outputs import Kind
+from mmae.files.read import open_hdf5, read_json, read_npz, read_table
+from mmae.files.write import atomic, write_blocks, write_json, write_table, write_table_formats
 from mmae.survey.fits_files import open_fits
 
 NOTES = Kind("notes", ("old|new",))
@@ -216,7 +207,7 @@ def test_texts_are_utf_8_in_any_locale(tmp_path):
     code = r"""
 import pandas as pd
 from mmae.config import read_config
-from mmae.files import *
+from mmae.files.write import *
 write_json("a.json", {"unit": "\u00c5"})
 write_blocks("a.csv", [pd.DataFrame({"unit": ["\u00c5"]})])
 write_table_formats(pd.DataFrame({"unit": ["\u00c5"]}), "b.csv")

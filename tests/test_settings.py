@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from helpers import PROJECT
-from mmae import runs
 from mmae.config import from_text, json_schema, read_config, read_section
 from mmae.errors import InputError
 from mmae.settings import NEEDED_VIEWS, Scoring, Settings, Training, can_do, training_of
+from mmae.workflow import runs
 
 CONFIGS = sorted(path.name for path in (PROJECT / "config").glob("*.yaml"))
 CONFIGS.remove("schema.yaml")

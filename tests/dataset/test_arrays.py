@@ -20,10 +20,10 @@ from mmae.dataset.make_arrays import Unpaired
 from mmae.dataset.spectra import normalise, pool
 from mmae.dataset.split import with_unpaired as add_unpaired
 from mmae.errors import InputError
+from mmae.files.outputs import ARRAYS, check_output
 from mmae.instruments import BANDS, N_WAVE
 from mmae.modalities import from_plain
 from mmae.modalities.scaling import Standardise
-from mmae.outputs import ARRAYS, check_output
 from mmae.training.run import train_model
 
 ENTRIES = TOY["modalities"]

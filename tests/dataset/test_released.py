@@ -1,7 +1,5 @@
 """The released GalaxiesML-Spectra, on stand-ins: its schema, its grids, the authors' test set."""
 
-import json
-
 import h5py
 import numpy as np
 import pandas as pd
@@ -13,6 +11,7 @@ from helpers import assert_one_sentence, run_mmae, shared
 from mmae.dataset import layout
 from mmae.dataset.split import in_common
 from mmae.errors import InputError
+from mmae.instruments import BANDS
 from mmae.modalities import from_plain
 
 N_PAPER = 134_533
@@ -55,7 +54,9 @@ def test_magnitudes_are_measured_where_the_release_has_none(small_survey, tmp_pa
     assert np.nanstd(difference[:, 2]) < 0.5
 
 
-@pytest.mark.parametrize("names", [layout.MAGNITUDES, layout.RELEASED_MAGNITUDES])
+@pytest.mark.parametrize(
+    "names", [layout.MAGNITUDES, tuple(f"HSC_metadata/{band}_cmodel_mag" for band in BANDS)]
+)
 def test_magnitudes_are_known_by_both_names_and_told(tmp_path, caplog, names):
     caplog.set_level("INFO")
     stand_in(tmp_path / "d.h5")
@@ -63,11 +64,9 @@ def test_magnitudes_are_known_by_both_names_and_told(tmp_path, caplog, names):
     with h5py.File(tmp_path / "d.h5", "r+") as file:
         for name, values in zip(names, magnitudes.T, strict=True):
             file[name] = values
-    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
-    np.testing.assert_allclose(open_arrays(tmp_path / "arrays").magnitudes, magnitudes, rtol=1e-6)
-    manifest = json.loads((tmp_path / "arrays/manifest.json").read_text())
-    assert manifest["arrays"]["magnitudes"]["source"] == ", ".join(names)
-    assert f"magnitudes: {names[0]}, " in caplog.text
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5")
+    np.testing.assert_allclose(arrays.values["photometry"][:, :5], magnitudes, rtol=1e-6)
+    assert f"photometry: {', '.join(names)}" in caplog.text
     words = ("--dataset", tmp_path / "d.h5", "--summary", tmp_path / "summary.csv")
     assert run_mmae("summarise", *words).returncode == 0
     (i_mag,) = pd.read_csv(tmp_path / "summary.csv").iloc[:, -1]
@@ -75,17 +74,17 @@ def test_magnitudes_are_known_by_both_names_and_told(tmp_path, caplog, names):
     # four bands of five are no reason to measure all of them anew
     with h5py.File(tmp_path / "d.h5", "r+") as file:
         del file[names[3]]
-    with pytest.raises(InputError, match=f"dataset '{names[3]}': found only"):
-        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+    with pytest.raises(InputError, match="found magnitudes g_cmodel_mag r.* alone, expected those"):
+        arrays_of(tmp_path / "others", tmp_path / "d.h5")
 
 
 def test_magnitudes_that_are_measured_are_told(tmp_path, caplog):
     caplog.set_level("INFO")
     stand_in(tmp_path / "d.h5")
-    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
-    manifest = json.loads((tmp_path / "arrays/manifest.json").read_text())
-    assert "within 2 arcsec" in manifest["arrays"]["magnitudes"]["source"]
-    assert "magnitudes: within 2 arcsec" in caplog.text
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5")
+    columns = from_plain(arrays.modalities, "arrays")["photometry"].geometry.columns
+    assert columns[:2] == ("measured/g_aperture_mag", "measured/r_aperture_mag")
+    assert "magnitudes that it lacks are measured instead: measured/g_aperture_mag" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,7 @@ def test_targetids_that_are_no_integers_are_refused(tmp_path, targetid, words):
         del file[layout.TARGETID]
         file[layout.TARGETID] = targetid
     with pytest.raises(InputError, match=rf"d\.h5: dataset 'targetid': .*{words}"):
-        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+        arrays_of(tmp_path / "arrays", tmp_path / "d.h5")
 
 
 def fetch(tmp_path, path):

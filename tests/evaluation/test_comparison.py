@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from galaxies import TOY
-from mmae import runs as planned
 from mmae.config import read_section
 from mmae.errors import InputError
 from mmae.evaluation.comparison import (
@@ -23,6 +22,7 @@ from mmae.evaluation.scoring import full_report
 from mmae.metrics.paired import paired_difference
 from mmae.metrics.redshift import sigma_nmad
 from mmae.settings import Scoring, Settings
+from mmae.workflow import runs as planned
 
 SCORING = Scoring(bootstrap_samples=40)
 HEADLINE, WHOLE, SPECTRUM = planned.HEADLINE_VIEW, planned.WHOLE_IMAGE, planned.SPECTRUM_ALONE

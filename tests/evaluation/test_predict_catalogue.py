@@ -365,8 +365,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no magnitudes": (
         partial(delete, "z_cmodel_mag"),
         "gbdt",
-        "modality 'photometry': found magnitudes g_cmodel_mag r_cmodel_mag i_cmodel_mag y_cmodel_mag "
-        "alone, expected those of all columns, or none; the view shows the modality",
+        "modality 'photometry': found magnitudes g_cmodel_mag r_cmodel_mag i_cmodel_mag "
+        "y_cmodel_mag alone, expected those of all columns, or none; the view shows the modality",
     ),
     "no magnitudes at all": (
         lambda p: [delete(name, p) for name in MAGNITUDES],

@@ -6,7 +6,7 @@ import pytest
 
 from mmae.evaluation.lines import line_table
 from mmae.evaluation.published import PUBLISHED
-from mmae.files import save_figure
+from mmae.files.write import save_figure
 from mmae.plots.figure_3 import figure_3, scatter_bars
 from mmae.plots.reconstruction import reconstruction_figure
 from mmae.plots.style import false_colour

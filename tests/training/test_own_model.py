@@ -13,16 +13,16 @@ import pytest
 import mmae.models
 from galaxies import TOY, made_up_galaxies, split_of, training_with
 from helpers import PROJECT, run_mmae
-from mmae import runs
 from mmae.config import json_schema, read_section
 from mmae.errors import InputError
 from mmae.evaluation.predict import embed, predict
 from mmae.models.weights import load_model, save_model
-from mmae.runs import trained
 from mmae.settings import WHOLE_IMAGE as WHOLE_NAME
 from mmae.settings import Settings, View, can_do
 from mmae.settings import models as model_settings
 from mmae.training.run import train_model
+from mmae.workflow import runs
+from mmae.workflow.runs import trained
 
 SOURCE = '''
 """Mean flux of each band, and a linear layer."""

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from helpers import PROJECT, alive
-from mmae.orphans import end_orphans
+from mmae.workflow.orphans import end_orphans
 from workflow_project import TOY, Project
 
 pytestmark = pytest.mark.workflow

@@ -12,23 +12,23 @@ import yaml
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
-from mmae import runs
+from mmae.workflow import runs
 from mmae.archive.contents import workflow_outputs
 from mmae.archive.reading import read_archive
-from mmae.caches import fall_back
-from mmae.checks import check_writable
-from mmae.cluster import Request, check_requests, profile_of
-from mmae.copies import restore_times
+from mmae.workflow.caches import fall_back
+from mmae.files.checks import check_writable
+from mmae.workflow.cluster import Request, check_requests, profile_of
+from mmae.workflow.copies import restore_times
 from mmae.errors import InputError, in_one_sentence
-from mmae.locks import clear_stale_locks
-from mmae.orphans import MARK, end_orphans, mark
+from mmae.workflow.locks import clear_stale_locks
+from mmae.workflow.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
 from mmae.dataset.arrays import are_whole
-from mmae.outputs import MODEL, TREE, is_whole
-from mmae.provenance import code_digest
+from mmae.files.outputs import MODEL, TREE, is_whole
+from mmae.workflow.provenance import code_digest
 from mmae.config import from_text, read_section
 from mmae.settings import Settings, can_do, training_of
-from mmae.timing import write_timings
+from mmae.workflow.timing import write_timings
 
 # the folder of this workflow, which may run elsewhere, or be a module of another
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -213,7 +213,7 @@ def if_released(path):
 
 
 def evaluated(of, name):
-    """Path of a file of each run or view that a function of mmae.runs names."""
+    """Path of a file of each run or view that a function of mmae.workflow.runs names."""
     return [
         f"results/{SURVEY}/evaluation/{part.folder}/{name}" for part in of(SETTINGS)
     ]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mmae import runs
 from mmae.errors import InputError
 from mmae.settings import Settings
 from mmae.settings.models import KINDS, can_do
+from mmae.workflow import runs
 
 RESTORED = ("dataset/", "evaluation/")
 """Folders of an archive from which figures and tables are made."""

@@ -93,8 +93,8 @@ def main() -> None:
 
 def _prepare() -> None:
     """Log on stderr, in words alone; have caches that can be written."""
-    from mmae.caches import fall_back
     from mmae.progress import LineHandler
+    from mmae.workflow.caches import fall_back
 
     fall_back()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[LineHandler()])

@@ -17,7 +17,7 @@ from mmae.cli.options import (
     path_option,
     section,
 )
-from mmae.outputs import ARRAYS, MODEL
+from mmae.files.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def predict(
     A model that knows how sure it is gives z_std, too.
     """
     from mmae.evaluation.views import read_view
-    from mmae.files import write_json
+    from mmae.files.write import write_json
 
     of_split = {"arrays": arrays, "split": split, "validation": validation}
     wrong = [name for name, path in of_split.items() if (path is None) != bool(catalogues)]
@@ -139,7 +139,7 @@ def predict(
 def _predict_split(tables: dict[str, Path], view: "View", **opened: Any) -> tuple[int, float]:
     """Write the predictions of some subsets; how many galaxies, and the seconds they took."""
     from mmae.evaluation.predict import predict as predict_galaxies
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     tested = _open(**opened)
     options = (view, tested.settings.seed, tested.settings.batch_size)
@@ -183,7 +183,7 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
     from mmae.evaluation.examples import choose_example
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
     from mmae.evaluation.views import read_view
-    from mmae.files import write_npz
+    from mmae.files.write import write_npz
 
     shown = read_view(view, opened["config"])
     tested = _open(**opened)
@@ -215,7 +215,7 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     from mmae.evaluation.predict import true_and_rebuilt
     from mmae.evaluation.reconstruction import reconstruction_table
     from mmae.evaluation.views import read_view
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     shown = read_view(view, opened["config"])
     scoring = section(opened["config"], "scoring", Scoring)
@@ -248,7 +248,7 @@ def study_masks(
     """Test one model with different fractions hidden, and under named views."""
     from mmae.evaluation.masking_study import masking_study
     from mmae.evaluation.views import read_view
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
@@ -286,7 +286,7 @@ def probe(
     from mmae.evaluation.predict import embed, truth
     from mmae.evaluation.probe import READOUTS, read_out
     from mmae.evaluation.views import read_view
-    from mmae.files import write_npz, write_table
+    from mmae.files.write import write_npz, write_table
 
     shown = read_view(view, config)
     tested = _open(config, arrays, split, model, name)
@@ -339,7 +339,7 @@ def score(
     intervals are calibrated with them.
     """
     from mmae.evaluation.scoring import check_targets, full_report, read_forecast
-    from mmae.files import write_json
+    from mmae.files.write import write_json
 
     settings = section(config, "scoring", Scoring)
     tables = []
@@ -364,7 +364,7 @@ def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
     empty or cannot be are left out of all metrics and counted.
     """
     from mmae.evaluation.scoring import full_report, metrics_text, read_forecast
-    from mmae.files import with_nulls
+    from mmae.files.write import with_nulls
 
     settings = section({"scoring": {}} | config, "scoring", Scoring)
     report = full_report(read_forecast(file, only_redshifts=True), None, settings)

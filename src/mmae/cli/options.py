@@ -10,7 +10,7 @@ import click
 
 from mmae.config import read_config, read_section
 from mmae.errors import InputError
-from mmae.outputs import ANY, FILE, LINK, SHARED, Kind, check_output
+from mmae.files.outputs import ANY, FILE, LINK, SHARED, Kind, check_output
 
 DEFAULT = "config/config.yaml"
 BELOW = "MMAE_CONFIG"

@@ -39,7 +39,7 @@ def notebook(source: Path, executed: Path, parameters: tuple[tuple[str, str], ..
 
     SOURCE is the notebook. EXECUTED is where it is kept with its results, also where it fails.
     """
-    from mmae.notebooks import execute
+    from mmae.workflow.notebooks import execute
 
     execute(source, executed, dict(parameters))
 

@@ -14,7 +14,7 @@ from mmae.cli.options import (
     path_option,
     section,
 )
-from mmae.outputs import ARRAYS, MODEL, SHARED
+from mmae.files.outputs import ARRAYS, MODEL, SHARED
 from mmae.settings import Logs, Training, Tuning
 
 log = logging.getLogger("mmae")
@@ -62,7 +62,7 @@ def train(
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split, with_unpaired
-    from mmae.files import atomic, write_json
+    from mmae.files.write import atomic, write_json
     from mmae.modalities import from_plain
     from mmae.modalities.usual import USUAL, describe_galaxies
     from mmae.models.weights import save_model
@@ -124,7 +124,7 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
 
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split, with_unpaired
-    from mmae.files import write_table
+    from mmae.files.write import write_table
     from mmae.training.fit import Diverged
     from mmae.training.run import train_model
 
@@ -165,7 +165,7 @@ def collect_histories(folders: tuple[Path, ...], table: Path) -> None:
     FOLDERS are trained models.
     """
     from mmae.evaluation.histories import read_histories
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     write_table(table, read_histories(folders))
 

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmae.checksums import file_digest
 from mmae.errors import InputError
-from mmae.files import atomic, existing, read_json
-from mmae.outputs import VERIFIED
+from mmae.files.checksums import file_digest
+from mmae.files.outputs import VERIFIED
+from mmae.files.read import existing, read_json
+from mmae.files.write import atomic
 from mmae.progress import progress
 
 MANIFEST = "manifest.json"

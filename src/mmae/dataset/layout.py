@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.checks import shape_words
 from mmae.errors import InputError
-from mmae.files import open_hdf5
+from mmae.files.checks import shape_words
+from mmae.files.read import open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
 from mmae.limits import MAGNITUDE
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from mmae.checks import check_datasets
 from mmae.dataset import layout
 from mmae.errors import InputError
-from mmae.files import open_hdf5
+from mmae.files.checks import check_datasets
+from mmae.files.read import open_hdf5
 from mmae.limits import REDSHIFT, Known
 from mmae.modalities.base import Modality, check_geometry
 from mmae.survey import galaxiesml

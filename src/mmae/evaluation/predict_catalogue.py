@@ -12,7 +12,7 @@ import pandas as pd
 from mmae.evaluation.catalogue import Block, Catalogue, n_blocks, read_blocks
 from mmae.evaluation.predict import redshifts
 from mmae.evaluation.views import Model, shower
-from mmae.files import write_blocks
+from mmae.files.write import write_blocks
 from mmae.modalities.base import Modality
 from mmae.modalities.usual import Usual
 from mmae.models.batch import Batch, to_batch

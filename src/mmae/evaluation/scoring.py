@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mmae.errors import InputError
-from mmae.files import read_npz, read_table
+from mmae.files.read import read_npz, read_table
 from mmae.limits import REDSHIFT, Z_PRED, Z_STD, Known, Limits
 from mmae.metrics.conformal import conformal_report
 from mmae.metrics.redshift import METRICS, RedshiftRange

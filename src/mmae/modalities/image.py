@@ -7,8 +7,8 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from mmae import limits
-from mmae.checks import check_datasets
 from mmae.dataset import image_statistics, layout
+from mmae.files.checks import check_datasets
 from mmae.instruments import BANDS, IMAGE_SIZE, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
 from mmae.limits import Known
 from mmae.metrics.image_quality import COLOURS, colour_error, psnr, shape_errors, ssim

@@ -8,10 +8,10 @@ import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from mmae import limits
-from mmae.checks import check_datasets
 from mmae.dataset import layout
 from mmae.dataset.spectra import normalise, normalise_pooled, pool, pool_by_ivar
 from mmae.errors import InputError
+from mmae.files.checks import check_datasets
 from mmae.limits import Known
 from mmae.metrics.hidden import composite
 from mmae.metrics.line_quality import BPT_RATIOS, COMPARED_LINES, bpt_errors, line_errors

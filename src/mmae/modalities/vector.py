@@ -11,11 +11,11 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from mmae import limits
-from mmae.checks import check_datasets
 from mmae.dataset import layout
 from mmae.dataset.photometry import CMODEL, MEASURED, aperture_instead
 from mmae.errors import InputError
-from mmae.files import open_hdf5
+from mmae.files.checks import check_datasets
+from mmae.files.read import open_hdf5
 from mmae.limits import Known
 from mmae.modalities.base import Measured, Modality
 from mmae.settings import Arrays, VectorModality

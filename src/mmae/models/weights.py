@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from mmae.checks import check_zip
 from mmae.errors import InputError
+from mmae.files.checks import check_zip
 from mmae.modalities import from_plain, to_plain
 from mmae.models import build_model
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from mmae import limits
-from mmae.checks import Shape, check_datasets, check_identifiers
-from mmae.damage import check_share, sound
 from mmae.errors import InputError
-from mmae.files import native, open_hdf5
+from mmae.files.checks import Shape, check_datasets, check_identifiers
+from mmae.files.damage import check_share, sound
+from mmae.files.new_hdf5 import new_hdf5
+from mmae.files.read import native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
-from mmae.new_hdf5 import new_hdf5
 
 IMAGE = "image"
 """(N, 5, 64, 64) float32, flux with zero point 27.0, bands g r i z y."""

@@ -22,7 +22,6 @@ from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, generator_of, load_batch
 from mmae.models.losses import Mean
 from mmae.models.masking import Masks
-from mmae.orphans import end_with
 from mmae.settings import Training
 from mmae.training.ahead import ahead
 from mmae.training.augment import augment
@@ -46,6 +45,7 @@ from mmae.training.processes import (
 )
 from mmae.training.state import State, total
 from mmae.training.watch import TrainingLog, Watch
+from mmae.workflow.orphans import end_with
 
 log = logging.getLogger(__name__)
 

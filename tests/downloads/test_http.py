@@ -4,15 +4,15 @@ import gzip
 import json
 
 import pytest
+from survey.test_download import settings
 
 import services
 from mmae import __version__
 from mmae.config import read_section
+from mmae.downloads.http import Unreachable, ask
 from mmae.errors import InputError
 from mmae.settings import Download
-from mmae.survey.http import Unreachable, ask
 from services import answers, endless
-from survey.test_download import settings
 
 CONTACT = "https://example.org/who"
 LIMIT = 100_000

@@ -5,12 +5,12 @@ import copy
 import pytest
 
 from galaxies import TOY
-from mmae import runs
 from mmae.config import read_section
 from mmae.evaluation.views import read_view
-from mmae.runs import BOTH_HIDDEN, HEADLINE_VIEW, SPECTRUM_ALONE, WHOLE_IMAGE, Run
 from mmae.settings import Settings
 from mmae.settings.models import READOUTS
+from mmae.workflow import runs
+from mmae.workflow.runs import BOTH_HIDDEN, HEADLINE_VIEW, SPECTRUM_ALONE, WHOLE_IMAGE, Run
 
 WHOLE = (HEADLINE_VIEW, WHOLE_IMAGE)
 LISTS = (

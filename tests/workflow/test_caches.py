@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mmae.caches import CACHES, fall_back
+from mmae.workflow.caches import CACHES, fall_back
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import os
 from base64 import urlsafe_b64encode
 
-from mmae.copies import MARK, restore_times
+from mmae.workflow.copies import MARK, restore_times
 
 
 def made(folder, name: str, noted: float, found: float):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from helpers import PROJECT
-from mmae import provenance
+from mmae.workflow import provenance
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_notebooks_follow_their_imports(package):
 def test_another_locale_has_the_same_digests(monkeypatch):
     """It would plan what reads sources with other letters than ASCII, fetch_spectra, again."""
     entries = ("mmae.cli.survey:fetch_spectra", "notebooks/figure_1.ipynb")
-    code = f"from mmae.provenance import code_digest; print(*map(code_digest, {entries}))"
+    code = f"from mmae.workflow.provenance import code_digest; print(*map(code_digest, {entries}))"
     ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     result = subprocess.run(
         [sys.executable, "-c", code],

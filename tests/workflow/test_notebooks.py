@@ -9,8 +9,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers import assert_one_sentence, run_mmae
-from mmae import notebooks
 from mmae.errors import InputError
+from mmae.workflow import notebooks
 
 WHICH = "import sys; print(sys.prefix, x)"
 

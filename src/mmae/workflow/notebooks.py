@@ -13,7 +13,7 @@ from nbformat.validator import NotebookValidationError
 from papermill.exceptions import PapermillExecutionError
 
 from mmae.errors import InputError
-from mmae.files import UNREADABLE, existing, read_json
+from mmae.files.read import UNREADABLE, existing, read_json
 
 PATIENCE = 600
 """Seconds in which a kernel starts; a busy machine or a network file system takes some."""

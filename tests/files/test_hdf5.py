@@ -13,7 +13,7 @@ import pytest
 from h5py import ExternalLink, SoftLink, VirtualLayout, VirtualSource
 
 from mmae.errors import InputError
-from mmae.files import open_hdf5
+from mmae.files.read import open_hdf5
 
 NUMBERS = np.arange(10)
 BLOSC = 32001
