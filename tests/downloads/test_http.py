@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from survey.test_download import settings
+from downloads.test_download import settings
 
 import services
 from mmae import __version__

@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from survey.test_download import settings
+from downloads.test_download import settings
 
 import services
 from helpers import shared

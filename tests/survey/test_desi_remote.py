@@ -19,7 +19,7 @@ from mmae.survey.collect import (
 from mmae.survey.desi import ZCATALOG_PATH, coadd_path
 from mmae.survey.desi_remote import fetch_zcatalog, fetched_coadd
 from services import answers, cut
-from survey.test_download import settings
+from downloads.test_download import settings
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import services
 from mmae.errors import InputError
 from mmae.settings import PublishedFile
 from mmae.survey.published import fetch
-from survey.test_download import settings
+from downloads.test_download import settings
 
 CONTENT = b"y_test,y_pred\n0.1,0.11\n"
 CHECKSUM = hashlib.sha256(CONTENT).hexdigest()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from survey.test_download import settings
+from downloads.test_download import settings
 
 import services
 from mmae.downloads.http import Unreachable
