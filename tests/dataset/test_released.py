@@ -1,7 +1,5 @@
 """The released GalaxiesML-Spectra, on stand-ins: its schema, its grids, the authors' test set."""
 
-import json
-
 import h5py
 import numpy as np
 import pandas as pd
@@ -13,6 +11,7 @@ from helpers import assert_one_sentence, run_mmae, shared
 from mmae.dataset import layout
 from mmae.dataset.split import in_common
 from mmae.errors import InputError
+from mmae.instruments import BANDS
 from mmae.modalities import from_plain
 
 N_PAPER = 134_533
@@ -55,37 +54,42 @@ def test_magnitudes_are_measured_where_the_release_has_none(small_survey, tmp_pa
     assert np.nanstd(difference[:, 2]) < 0.5
 
 
-@pytest.mark.parametrize("names", [layout.MAGNITUDES, layout.RELEASED_MAGNITUDES])
-def test_magnitudes_are_known_by_both_names_and_told(tmp_path, caplog, names):
+@pytest.mark.parametrize("folder", layout.FOLDERS[:2])
+def test_magnitudes_are_known_by_both_names_and_told(tmp_path, caplog, folder):
     caplog.set_level("INFO")
     stand_in(tmp_path / "d.h5")
     magnitudes = np.random.default_rng(0).uniform(18, 24, (6, 5))
+    columns = [f"{band}_cmodel_mag" for band in BANDS]
     with h5py.File(tmp_path / "d.h5", "r+") as file:
-        for name, values in zip(names, magnitudes.T, strict=True):
-            file[name] = values
-    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
-    np.testing.assert_allclose(open_arrays(tmp_path / "arrays").magnitudes, magnitudes, rtol=1e-6)
-    manifest = json.loads((tmp_path / "arrays/manifest.json").read_text())
-    assert manifest["arrays"]["magnitudes"]["source"] == ", ".join(names)
-    assert f"magnitudes: {names[0]}, " in caplog.text
+        for name, values in zip(columns, magnitudes.T, strict=True):
+            file[f"{folder}/{name}"] = values
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
+    np.testing.assert_allclose(arrays.values["photometry"][:, :5], magnitudes, rtol=1e-6)
+    found = from_plain(arrays.modalities, "arrays")["photometry"].geometry.columns
+    assert found[:5] == tuple(columns)
+    assert f"photometry: {columns[0]} " in caplog.text
     words = ("--dataset", tmp_path / "d.h5", "--summary", tmp_path / "summary.csv")
     assert run_mmae("summarise", *words).returncode == 0
     (i_mag,) = pd.read_csv(tmp_path / "summary.csv").iloc[:, -1]
     assert i_mag == pytest.approx(np.quantile(magnitudes[:, 2], 0.9))
     # four bands of five are no reason to measure all of them anew
     with h5py.File(tmp_path / "d.h5", "r+") as file:
-        del file[names[3]]
-    with pytest.raises(InputError, match=f"dataset '{names[3]}': found only"):
-        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+        del file[f"{folder}/{columns[3]}"]
+    words = (
+        r"d\.h5: modality 'photometry': found magnitudes g_cmodel_mag .* alone, expected those of"
+    )
+    with pytest.raises(InputError, match=words):
+        arrays_of(tmp_path / "others", tmp_path / "d.h5", chunk_size=4)
 
 
 def test_magnitudes_that_are_measured_are_told(tmp_path, caplog):
     caplog.set_level("INFO")
     stand_in(tmp_path / "d.h5")
-    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
-    manifest = json.loads((tmp_path / "arrays/manifest.json").read_text())
-    assert "within 2 arcsec" in manifest["arrays"]["magnitudes"]["source"]
-    assert "magnitudes: within 2 arcsec" in caplog.text
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
+    instead = [f"measured/{band}_aperture_mag" for band in BANDS]
+    found = from_plain(arrays.modalities, "arrays")["photometry"].geometry.columns
+    assert list(found[:5]) == instead
+    assert f"lacks are measured instead: {' '.join(instead)}" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_targetids_that_are_no_integers_are_refused(tmp_path, targetid, words):
         del file[layout.TARGETID]
         file[layout.TARGETID] = targetid
     with pytest.raises(InputError, match=rf"d\.h5: dataset 'targetid': .*{words}"):
-        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+        arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
 
 
 def fetch(tmp_path, path):

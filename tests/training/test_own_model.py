@@ -170,7 +170,7 @@ def test_what_it_can_do_is_said_by_its_settings(own_file):
             "(CanDo)",
             "",
             None,
-            r"models\.colours\.kind: SETTINGS of mmae/models/colours\.py are no sub",
+            r"models\.colours\.kind: found 'colours', expected SETTINGS that are sub",
         ),
         (
             "class SETTINGS",
@@ -178,8 +178,8 @@ def test_what_it_can_do_is_said_by_its_settings(own_file):
             None,
             r"models\.colours\.kind: mmae/models/colours\.py gives no",
         ),
-        ("import torch", "import torhc", None, r"gives no SETTINGS \(No module named 'torhc'\)"),
-        ("class Colours", "klass Colours", None, r"gives no SETTINGS \(invalid syntax"),
+        ("import torch", "import torhc", None, r"file with SETTINGS \(No module named 'torhc'\)"),
+        ("class Colours", "klass Colours", None, r"file with SETTINGS \(invalid syntax"),
     ],
 )
 def test_what_it_cannot_do_is_told_with_the_config(own_file, old, new, part, words):
