@@ -176,7 +176,7 @@ def test_what_it_can_do_is_said_by_its_settings(own_file):
             "class SETTINGS",
             "class Mine",
             None,
-            r"models\.colours\.kind: mmae/models/colours\.py gives no",
+            r"models\.colours\.kind: found 'colours', expected a file with",
         ),
         ("import torch", "import torhc", None, r"file with SETTINGS \(No module named 'torhc'\)"),
         ("class Colours", "klass Colours", None, r"file with SETTINGS \(invalid syntax"),
