@@ -170,7 +170,7 @@ def test_what_it_can_do_is_said_by_its_settings(own_file):
             "(CanDo)",
             "",
             None,
-            r"models\.colours\.kind: found 'colours', expected SETTINGS that are sub",
+            r"models\.colours\.kind: found 'colours', expected SETTINGS that are a sub",
         ),
         (
             "class SETTINGS",
