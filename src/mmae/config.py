@@ -163,7 +163,7 @@ def _inline(text: str) -> Any:
     """Content of JSON, or of YAML in braces, for which JSON's 1e-05 is no number."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return read_yaml(text, "--config")
 
 

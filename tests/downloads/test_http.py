@@ -4,9 +4,9 @@ import gzip
 import json
 
 import pytest
-from downloads.test_download import settings
 
 import services
+from downloads.test_download import settings
 from mmae import __version__
 from mmae.config import read_section
 from mmae.downloads.http import Unreachable, ask

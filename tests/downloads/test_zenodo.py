@@ -4,9 +4,9 @@ import hashlib
 import json
 
 import pytest
-from downloads.test_download import settings
 
 import services
+from downloads.test_download import settings
 from helpers import shared
 from mmae.downloads.http import NotThere, Unreachable
 from mmae.downloads.zenodo import LISTING, fetch_record, record_files, record_folder

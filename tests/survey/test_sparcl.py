@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from downloads.test_download import settings
 
 import services
+from downloads.test_download import settings
 from mmae.downloads.http import Unreachable
 from mmae.errors import InputError
 from mmae.settings import Sparcl

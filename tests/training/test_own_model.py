@@ -170,16 +170,16 @@ def test_what_it_can_do_is_said_by_its_settings(own_file):
             "(CanDo)",
             "",
             None,
-            r"models\.colours\.kind: SETTINGS of mmae/models/colours\.py are no sub",
+            r"models\.colours\.kind: found 'colours', expected SETTINGS that are a sub",
         ),
         (
             "class SETTINGS",
             "class Mine",
             None,
-            r"models\.colours\.kind: mmae/models/colours\.py gives no",
+            r"models\.colours\.kind: found 'colours', expected a file with",
         ),
-        ("import torch", "import torhc", None, r"gives no SETTINGS \(No module named 'torhc'\)"),
-        ("class Colours", "klass Colours", None, r"gives no SETTINGS \(invalid syntax"),
+        ("import torch", "import torhc", None, r"file with SETTINGS \(No module named 'torhc'\)"),
+        ("class Colours", "klass Colours", None, r"file with SETTINGS \(invalid syntax"),
     ],
 )
 def test_what_it_cannot_do_is_told_with_the_config(own_file, old, new, part, words):

@@ -277,14 +277,14 @@ def can_do(model: Any) -> Any:
     """
     if not isinstance(model, OtherModel):
         return model
-    file = f"mmae/models/{model.kind}.py"
+    wrong = f"kind: found '{model.kind}', expected "
     try:
         found = import_module(f"mmae.models.{model.kind}").SETTINGS
     # whatever a user's file does
     except Exception as error:
-        raise ValueError(f"kind: {file} gives no SETTINGS ({error})") from error
+        raise ValueError(f"{wrong}a file with SETTINGS ({error})") from error
     if not (isinstance(found, type) and issubclass(found, CanDo)):
-        raise ValueError(f"kind: SETTINGS of {file} are no subclass of CanDo")
+        raise ValueError(f"{wrong}SETTINGS that are a subclass of CanDo")
     try:
         return TypeAdapter(found).validate_json(json.dumps(vars(model)), strict=True)
     except ValidationError as error:
