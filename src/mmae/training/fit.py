@@ -199,7 +199,7 @@ def _losses(
     seed: int,
     fabric: Fabric,
 ) -> dict[str, Tensor]:
-    """Losses of a step, as far as they are this process's, whose random numbers are the step's own."""
+    """The share of this process in a step's losses; random numbers are the step's own."""
     noise = generator_of(seed, DROPOUT, state.steps, fabric.global_rank)
     torch.manual_seed(noise.initial_seed())
     drawn = generator_of(seed, MASKS, state.steps)
