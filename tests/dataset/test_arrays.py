@@ -502,7 +502,7 @@ def test_the_command_keeps_them_if_it_is_given_them(small_survey, tmp_path, with
     for name in ENTRIES:
         np.testing.assert_array_equal(arrays.values[name], expected.values[name])
     # the first time that the photometry is told is the last
-    assert result.stderr.count("photometry: g_cmodel_mag") == 1
+    assert result.stderr.count("photometry: hsc/g_cmodel_mag") == 1
 
 
 def test_a_training_with_them_sees_them_and_one_without_does_not(with_unpaired, tmp_path):
