@@ -60,7 +60,7 @@ def clean(
         pixels = describe_pairs(hsc_row, images[IMAGE], collected, settings.chunk_size)
         cleaned = apply_cuts(pd.concat([pairs, pixels], axis=1), settings)
         kept = cleaned.kept
-        n_pixels = write_dataset(dataset, kept, hsc, images[IMAGE], collected, settings)
+        n_pixels = write_dataset(dataset, kept, images, collected, settings)
     alone = without_spectrum(hsc, pairs, read_table(contested, ["object_id"]))
     are_kept = section({"dataset": {}} | config, "dataset", Dataset).unpaired
     counts = with_notes(
