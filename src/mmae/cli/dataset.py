@@ -84,7 +84,7 @@ def clean(
 def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
     """Divide the dataset as torch's random_split does, in file order.
 
-    Galaxies without a redshift are left out.
+    Galaxies without a redshift are left out of validation and test.
     """
     import torch
 
