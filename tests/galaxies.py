@@ -1,6 +1,7 @@
 """Made-up galaxies in memory, for tests of models that need no survey."""
 
 import numpy as np
+import torch
 
 from helpers import PROJECT
 from mmae.config import read_config, read_section
@@ -11,7 +12,9 @@ from mmae.modalities.base import Modality
 from mmae.modalities.image import Image, ImageGeometry
 from mmae.modalities.spectrum import NORMALISATION, Spectrum, SpectrumGeometry
 from mmae.modalities.vector import Vector, VectorGeometry
+from mmae.models import build_model
 from mmae.models.batch import Batch, load_batch
+from mmae.models.masking import Mask
 from mmae.settings import ImageModality, SpectrumModality, Training, VectorModality
 
 TOY = read_config(str(PROJECT / "config/config.yaml"), str(PROJECT / "config/toy.yaml"))
@@ -59,6 +62,26 @@ def made_up_galaxies(n: int = 64, size: int = 16, length: int = 32) -> TrainingA
         targetid=1000 + np.arange(n),
         modalities=to_plain(modalities_of(size, length).values()),
     )
+
+
+def catalogue_of(n: int = 5, errors: bool = False, tokens: int = 2) -> Vector:
+    """Numbers of a catalogue that are called a, b, c, and so on."""
+    columns = tuple("abcdefghijklmnopqrstuvwxyz"[:n])
+    settings = VectorModality("vector", columns, columns if errors else (), tokens=tokens)
+    return Vector("catalogue", settings, VectorGeometry(columns, errors))
+
+
+def paper_model(known: dict[str, Modality] | None = None, seed: int = 0, **keys) -> torch.nn.Module:
+    """The paper's model, small, with weights of a seed; without modalities, of made-up galaxies."""
+    torch.manual_seed(seed)
+    return build_model(SMALL_PAPER | keys, known or modalities_of()).eval()
+
+
+def mask_of(modality: Modality, *tokens: int, n: int = 6) -> Mask:
+    """The same tokens hidden of each galaxy."""
+    hidden = torch.zeros(n, modality.n_tokens, dtype=torch.bool)
+    hidden[:, list(tokens)] = True
+    return Mask(hidden)
 
 
 def split_of(n: int) -> dict[str, np.ndarray]:

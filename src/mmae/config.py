@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mmae.errors import InputError
 from mmae.settings import KINDS, Settings
+from mmae.settings.modalities import MODALITY_KINDS
 
 Section = TypeVar("Section")
 
@@ -67,7 +68,7 @@ def read_section(kind: type[Section], content: Any, where: str, name: str = "") 
     try:
         return TypeAdapter(kind).validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
-        raise _one_sentence(error, kind, where, name) from None
+        raise _one_sentence(error, content, kind, where, name) from None
     except TypeError as error:
         raise InputError(
             where, key=name, found="content that is no plain data", expected=str(error)
@@ -85,12 +86,13 @@ def _check_size(content: Any, where: str) -> None:
             todo.extend(item.values() if isinstance(item, Mapping) else item)
 
 
-def _one_sentence(error: ValidationError, kind: type, where: str, section: str) -> InputError:
+def _one_sentence(
+    error: ValidationError, content: Any, kind: type, where: str, section: str
+) -> InputError:
     """The first problem of a validation, in the words of all our errors."""
     first = error.errors()[0]
-    # an entry of models is checked as one of several kinds, whose name is no part of the key
-    loc = first["loc"][:2] + first["loc"][3:] if first["loc"][:1] == ("models",) else first["loc"]
-    name = ".".join(str(part) for part in (section, *loc) if part != "")
+    path = _path(content, first["loc"], "missing" in first["type"])
+    name = ".".join(str(part) for part in (section, *path) if part != "")
     problem = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match first["type"]:
         case "value_error":
@@ -105,13 +107,26 @@ def _one_sentence(error: ValidationError, kind: type, where: str, section: str) 
     return InputError(where, key=name, found=repr(first["input"]), expected=problem)
 
 
+def _path(content: Any, loc: tuple, is_missing: bool) -> Iterator[str | int]:
+    """Keys of a place in the content, without the kinds as one of which it was checked."""
+    for part in loc:
+        if isinstance(content, Mapping) and part in content:
+            content = content[part]
+        elif isinstance(content, list) and isinstance(part, int):
+            content = content[part] if part < len(content) else None
+        elif not (is_missing and part is loc[-1]):
+            continue
+        yield part
+
+
 def _known_keys(kind: Any, path: tuple) -> list[str]:
     """Keys of the section at `path` below `kind`."""
+    kinds = KINDS | MODALITY_KINDS
     for part in path:
         if dataclasses.is_dataclass(kind):
             kind = {f.name: f.type for f in dataclasses.fields(kind)}[part]
-        elif part in KINDS and kind.__origin__ is not dict:
-            kind = KINDS[part]
+        elif part in kinds and kind.__origin__ is not dict:
+            kind = kinds[part]
         else:
             kind = kind.__args__[-1]
     return [f.name for f in dataclasses.fields(kind)]

@@ -7,6 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import update_config
@@ -26,6 +28,25 @@ from mmae.provenance import code_digest
 from mmae.config import from_text, read_section
 from mmae.settings import Settings, can_do, training_of
 from mmae.timing import write_timings
+
+# the folder of this workflow, which may run elsewhere, or be a module of another
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+
+
+def shipped(name):
+    """Path of a file of this workflow; of a copy where the workflow itself is on no disk."""
+    path = ROOT / name
+    if not path.exists():
+        return workflow.source_path(f"../../{name}")
+    below = path.is_relative_to(Path.cwd())
+    return local(str(path.relative_to(Path.cwd()) if below else path))
+
+
+if workflow.modifier.skip_configfile:
+    # a workflow that uses this one as a module says what it wants to be different
+    defaults = yaml.safe_load(Path(shipped("config/config.yaml")).read_text())
+    update_config(defaults, config)
+    config |= defaults
 
 # what stands inside a mapping of --config reaches us as text
 update_config(config, from_text(workflow.config_settings.config))

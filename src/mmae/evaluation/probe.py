@@ -54,7 +54,8 @@ def read_out(
     train : ndarray, shape (N, E)
         Embeddings of the training galaxies.
     z_train : ndarray, shape (N,)
-        Their z_spec; ln(1 + z) is what is fitted.
+        Their z_spec; ln(1 + z) is what is fitted. Those whose redshift is unknown, NaN, do not
+        count.
     others : sequence of ndarray, shape (B, E)
     settings : Evaluation
     seed : int
@@ -64,9 +65,9 @@ def read_out(
     list of ndarray, shape (B,)
         z_pred of `others`.
     """
-    pipeline = READOUTS[readout](settings, seed)
+    pipeline, known = READOUTS[readout](settings, seed), np.isfinite(z_train)
     with warnings.catch_warnings():
         # a hundred passes are enough, converged or not
         warnings.simplefilter("ignore", ConvergenceWarning)
-        pipeline.fit(train, np.log1p(z_train.astype(float)))
+        pipeline.fit(train[known], np.log1p(z_train[known].astype(float)))
     return [np.expm1(pipeline.predict(embedding)) for embedding in others]

@@ -53,6 +53,8 @@ class Modality:
     """Dataset of which the values are the numbers as they stand there."""
     weight: ClassVar[float]
     """Of its loss beside a redshift loss of weight 1."""
+    has_zero: ClassVar[bool] = True
+    """Whether a value that is missing may be taken for 0."""
 
     def __init__(self, name: str, settings: Any, geometry: Any):
         self.name, self.settings, self.geometry = name, settings, geometry
@@ -96,9 +98,9 @@ class Modality:
         raise NotImplementedError
 
     def projection(self, dim: int, mask_channel: bool) -> "nn.Module":
-        """Layer from values (B, *shape) to tokens (B, N, dim).
+        """Layer from values (B, *shape), and which of them are hidden, to tokens (B, N, dim).
 
-        With `mask_channel` it reads (B, 2, *shape): which values are hidden stands behind them.
+        Only with `mask_channel` it looks at what is hidden.
         """
         raise NotImplementedError
 
@@ -122,8 +124,15 @@ class Modality:
         return outputs.unflatten(1, self.shape)
 
     def covered(self, tokens: "Tensor") -> "Tensor":
-        """Which values hidden tokens (B, N) cover: bool, broadcasts to (B, *shape)."""
+        """Which values tokens (B, N) cover, of those that a decoder gives.
+
+        Bool, broadcasts to (B, *shape).
+        """
         raise NotImplementedError
+
+    def with_tells(self, hidden: "Tensor") -> "Tensor":
+        """Values (bool, broadcasts to (B, *shape)) to hide where `hidden` are: none would tell."""
+        return hidden
 
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Tokens all of whose values (bool, broadcasts to (B, *shape)) are hidden: (B, N)."""

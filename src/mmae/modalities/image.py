@@ -80,8 +80,7 @@ class Image(Modality):
         """Each patch through a convolution as wide as it is."""
         from mmae.modalities.projections import PatchConvolution
 
-        channels = len(self.geometry.bands) * (1 + mask_channel)
-        return PatchConvolution(channels, dim, self.settings.patch)
+        return PatchConvolution(len(self.geometry.bands), dim, self.settings.patch, mask_channel)
 
     def even_scale(self) -> "nn.Module":
         """Asinh of the flux in units of the sky noise."""

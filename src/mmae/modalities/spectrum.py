@@ -115,7 +115,7 @@ class Spectrum(Modality):
         """Each patch through a linear layer."""
         from mmae.modalities.projections import PatchLinear
 
-        return PatchLinear(self.settings.patch, dim, 1 + mask_channel)
+        return PatchLinear(self.settings.patch, dim, mask_channel)
 
     def covered(self, tokens: "Tensor") -> "Tensor":
         """Pixels of patches: (B, M) to (B, L)."""

@@ -145,6 +145,15 @@ class Settings:
     )
 
     @model_validator(mode="after")
+    def _models_are_known(self) -> "Settings":
+        for name, model in self.models.items():
+            try:
+                can_do(model)
+            except ValueError as error:
+                raise ValueError(f"models.{name}.{error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _trainings_are_possible(self) -> "Settings":
         for name, model in self.models.items():
             try:

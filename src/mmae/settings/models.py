@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from mmae.settings.base import Count, Fraction, Name, Positive, key, settings
 from mmae.settings.kinds import other_kind, tagged
@@ -83,7 +83,7 @@ class PaperModel(CanDo):
     )
     missing: Literal["zero", "hidden"] = key(
         "values that the data lack: zero is what they are taken for (the paper), or they are "
-        "hidden and do not count",
+        "hidden and do not count, as unknown numbers of a catalogue always are",
         default="zero",
     )
     mask_channel: bool = key(
@@ -108,6 +108,8 @@ class PaperModel(CanDo):
             for name in getattr(self, part):
                 if name not in others:
                     raise ValueError(f"{part}: '{name}' is not among {others}")
+        if any("bad" in kinds for kinds in self.more_masks.values()):
+            raise ValueError("more_masks: bad values are hidden in training by `missing: hidden`")
         return self
 
 
@@ -255,7 +257,9 @@ KINDS: dict[str, type] = {
 }
 """Settings of the models that this project brings."""
 
-OtherModel = other_kind("model", MODELS_FOLDER, KINDS, training=(Overrides, own_training()))
+OtherModel = other_kind(
+    "model", lambda: MODELS_FOLDER, KINDS, training=(Overrides, own_training())
+)
 Model = tagged(KINDS, OtherModel)
 """An entry of `models`."""
 
@@ -272,10 +276,20 @@ def can_do(model: Any) -> Any:
     """
     if not isinstance(model, OtherModel):
         return model
-    found = import_module(f"mmae.models.{model.kind}").SETTINGS
-    if not issubclass(found, CanDo):
-        raise ValueError(f"SETTINGS of mmae/models/{model.kind}.py: expected a subclass of CanDo")
-    return TypeAdapter(found).validate_json(json.dumps(vars(model)), strict=True)
+    file = f"mmae/models/{model.kind}.py"
+    try:
+        found = import_module(f"mmae.models.{model.kind}").SETTINGS
+    # whatever a user's file does
+    except Exception as error:
+        raise ValueError(f"kind: {file} gives no SETTINGS ({error})") from error
+    if not (isinstance(found, type) and issubclass(found, CanDo)):
+        raise ValueError(f"kind: SETTINGS of {file} are no subclass of CanDo")
+    try:
+        return TypeAdapter(found).validate_json(json.dumps(vars(model)), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {problem}") from None
 
 
 ROLES = {

@@ -120,7 +120,7 @@ def fit(
     network.mark_forward_method("losses")
     state = State(model, optimizer, make_schedule(optimizer, settings, n_steps))
     if checkpoints and (saved := of_first(checkpoints.load)):
-        state.restore(saved)
+        state.restore(saved, checkpoints.folder)
     if fabric.world_size > 1 and is_first():
         log.info("%d processes divide each batch", fabric.world_size)
     saved_at = time.monotonic()
@@ -130,7 +130,7 @@ def fit(
             coming = batches(arrays, split["train"], state, seed, settings, fabric)
             # a CPU would only be disturbed
             for batch, share in ahead(coming) if fabric.device.type == "cuda" else coming:
-                n, number = share.n_counted, state.steps
+                number = state.steps
                 noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
                 torch.manual_seed(noise.initial_seed())
                 drawn = generator_of(seed, MASKS, number)
@@ -140,7 +140,9 @@ def fit(
                     found = network.losses(batch, _own(masks, share, fabric.device), drawn)
                     losses = _shares(found.parts, share)
                     losses.setdefault("total", model.total(losses))
-                state.sums.update({name: n * value.item() for name, value in losses.items()})
+                # the shares of all processes, as large as they may be, add up to the whole batch
+                part = share.n_whole / share.n_processes
+                state.sums.update({name: part * value.item() for name, value in losses.items()})
                 _check_finite(state.sums, f"a loss in epoch {state.epoch}")
                 optimizer.zero_grad()
                 fabric.backward(losses["total"])
@@ -149,7 +151,7 @@ def fit(
                 state.schedule.step()
                 if settings.average is not None:
                     state.average(settings.average)
-                state.steps, state.n_seen = number + 1, state.n_seen + n
+                state.steps, state.n_seen = number + 1, state.n_seen + share.n_counted
                 watch.step(losses, share.n_whole)
                 long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
                 stop, due = any_of(warned.flag, long_ago)
