@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from mmae.errors import InputError
-from mmae.evaluation.differences import COMPARED, Differences, Key
+from mmae.evaluation.differences import COMPARED, Differences
 from mmae.evaluation.published import PUBLISHED, is_papers_range
 from mmae.evaluation.scoring import read_forecast
+from mmae.evaluation.trainings import COSTS, Key, always_shown
 from mmae.files import read_json
 from mmae.metrics.redshift import OUTLIER_LIMIT, RedshiftRange
 from mmae.runs import READOUTS
@@ -20,7 +21,6 @@ PARTS = {"": "all", "low_": "low_redshift"}
 """Prefix of a table's columns -> redshift range of the metrics."""
 LABELS = ("model", "mask", "seed", "view", "metrics")
 """Keys of metrics.json."""
-COSTS = ("parameters", "galaxies_seen", "training_seconds")
 READABLE = {
     "label": "model",
     "sigma_nmad": "sigma_NMAD, all z",
@@ -55,6 +55,8 @@ class ScoredRun(NamedTuple):
     cost: Mapping[str, Any]
     shown: str = ""
     """The view in words."""
+    unseen: bool = False
+    """Whether no training hid all that the view hides."""
 
     @property
     def key(self) -> Key:
@@ -72,11 +74,15 @@ class ScoredRun(NamedTuple):
         words = [self.model]
         if float(self.mask):
             words.append(f"trained {float(self.mask):.0%} hidden")
-        return ", ".join([*words, *[self.shown] * bool(self.shown)])
+        shown = f"{self.shown} (unseen in training)" if self.unseen else self.shown
+        return ", ".join([*words, *[shown] * bool(shown)])
 
 
 def load_runs(
-    folders: Iterable[Path | str], view_labels: Mapping[str, str] | None = None
+    folders: Iterable[Path | str],
+    view_labels: Mapping[str, str] | None = None,
+    hidden_whole: Mapping[str, Sequence[str]] | None = None,
+    trainings: pd.DataFrame | None = None,
 ) -> list[ScoredRun]:
     """Read scored runs.
 
@@ -87,13 +93,18 @@ def load_runs(
         the views of its model, and readouts have the cost of the model that they read.
     view_labels : mapping of str to str, optional
         View -> what it shows in words; without it, a view is called by its name.
+    hidden_whole : mapping of str to sequence of str, optional
+        View -> modalities that it hides whole.
+    trainings : DataFrame, optional
+        As from `mmae.evaluation.trainings.trainings_table`: with it and the former it is known
+        which model was shown what none of its trainings showed it.
 
     Raises
     ------
     InputError
         If a file is missing or damaged, or lacks a key.
     """
-    runs = []
+    runs, always = [], always_shown(trainings)
     for folder in map(Path, folders):
         path = folder / "metrics.json"
         scored = read_json(path)
@@ -116,7 +127,9 @@ def load_runs(
         by = "targetid" if "targetid" in forecast else "z_spec"
         forecast = forecast.sort_values(by, ignore_index=True, kind="stable")
         shown = (view_labels or {}).get(run.view, run.view)
-        runs.append(run._replace(forecast=forecast, cost=cost, shown=shown))
+        hidden = (hidden_whole or {}).get(run.view, ())
+        unseen = not always.get(run.trained, set()).isdisjoint(hidden)
+        runs.append(run._replace(forecast=forecast, cost=cost, shown=shown, unseen=unseen))
     return runs
 
 
@@ -146,11 +159,11 @@ def comparison_table(
     Returns
     -------
     DataFrame
-        label, model, mask, view; n, bias, sigma_nmad, outlier_fraction with `_low` and `_high`
-        (95% intervals, of this training on other galaxies), and the same after `low_` at low
-        redshift; difference (mean sigma_NMAD of the trainings minus the reference's, of the same
-        galaxies) with its 95% interval, which has galaxies and trainings in, p_better and verdict,
-        the same of the outlier fraction after `outlier_`, and all of these after `low_`;
+        label, model, mask, view, unseen (in training); n, bias, sigma_nmad, outlier_fraction with
+        `_low` and `_high` (95% intervals, of this training on other galaxies), and the same after
+        `low_` at low redshift; difference (mean sigma_NMAD of the trainings minus the reference's,
+        of the same galaxies) with its 95% interval, which has galaxies and trainings in, p_better
+        and verdict, the same of the outlier fraction after `outlier_`, and all these after `low_`;
         best_verdict and one such column a floor: the same against the first row and against that
         model; n_seeds, seed_mean, seed_spread (standard deviation of one training, pooled over
         recipes), spread_dof, seed_values; z_pred_min, z_pred_max of all trainings, n_beyond
@@ -182,7 +195,8 @@ def comparison_table(
     }
     rows = []
     for key, group in groups.items():
-        row = {"label": group[0].label, **dict(zip(("model", "mask", "view"), key, strict=True))}
+        row = dict(zip(("label", "model", "mask", "view"), (group[0].label, *key), strict=True))
+        row["unseen"] = group[0].unseen
         row |= _measured(group[0]) | _seeds(group, parts) | _reach(group)
         row |= _differences(key, reference, parts) | _published(group[0], published_as)
         row |= {name: group[0].cost.get(name) for name in (*COSTS, "galaxies_per_second")}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mmae.errors import InputError
 from mmae.evaluation.scoring import LIMITS
+from mmae.evaluation.trainings import Key
 from mmae.metrics.bootstrap import draws_of
 from mmae.metrics.intervals import MIN_GALAXIES
 from mmae.metrics.redshift import (
@@ -18,8 +19,6 @@ from mmae.metrics.redshift import (
     sigma_nmad,
 )
 from mmae.metrics.verdicts import Difference, Recipe, Spread, compare, fraction_unit, pooled_spread
-
-Key = tuple[str, ...]
 
 
 class Compared(NamedTuple):
