@@ -70,7 +70,7 @@ def fit_line(wave: np.ndarray, flux: np.ndarray, expected: float, shift: float) 
     Source: paper section 5.1 measures "peak location, amplitude and width" in the pooled spectra.
     """
     near = np.abs(wave - expected) < WINDOW_ANGSTROM
-    if not (wave[0] < expected < wave[-1]) or near.sum() < 8:
+    if near.sum() < 8 or not (wave[0] < expected < wave[-1]):
         return None
     # wavelengths relative to the expected one, so that slope and level do not trade places
     x, y = wave[near] - expected, np.asarray(flux[near], dtype=float)

@@ -149,8 +149,11 @@ def uncertainty_report(
     order = np.argsort(z_std / redshift_scale(z_pred), kind="stable")
     errors = redshift_errors(z_pred, z_spec).drawn(order)
     report["sigma_nmad_certain"] = float(_without_least_certain(errors, np.arange(n)))
-    # places in that order: of galaxies drawn again and again, the first are the most certain
-    draws = [_without_least_certain(errors, rows) for rows in resamplings(n, n_samples, seed)]
+    # of galaxies drawn again and again, too, the first in that order are the most certain
+    place = np.argsort(order)
+    draws = [
+        _without_least_certain(errors, place[rows]) for rows in resamplings(n, n_samples, seed)
+    ]
     values = of_all(np.concatenate(draws), report["sigma_nmad_certain"], n)
     intervals["sigma_nmad_certain"] = np.percentile(values, [2.5, 97.5])
     counts, _ = np.histogram(chances, bins=N_BINS, range=(0, 1))

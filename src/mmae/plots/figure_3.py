@@ -104,11 +104,9 @@ def scatter_bars(measured: dict[str, float | None], published: Iterable[tuple]) 
     ----------
     measured : dict of str to float or None
         sigma_NMAD by label; None where there are no galaxies.
-    published : iterable of (model, test_mask, sigma_nmad, source)
+    published : iterable of PublishedValue
         As in `mmae.evaluation.published`.
     """
     bars = [Bar(label, value, False) for label, value in measured.items() if value is not None]
-    for model, test_mask, value, _ in published:
-        hidden = f", {float(test_mask):.0%} hidden" if test_mask else ""
-        bars.append(Bar(f"{model}{hidden} (published)", value, True))
+    bars += [Bar(f"{value.label} (published)", value.sigma_nmad, True) for value in published]
     return bars
