@@ -141,7 +141,7 @@ def held(kind: str, n: int, n_simulations: int, seed: int) -> float | None:
 def planted(
     rng: np.random.Generator, n: int, n_seeds: int, spread: float, ratio: float
 ) -> Iterator[np.ndarray]:
-    """Dz (n_seeds, n) of trainings of N_RECIPES recipes; galaxies that are hard are hard for all."""
+    """Dz (n_seeds, n) of trainings of N_RECIPES recipes; hard galaxies are hard for all."""
     common, hard = rng.normal(size=n), rng.random(n) < 0.1
     for recipe in range(N_RECIPES):
         own, each = rng.normal(size=n), rng.normal(size=(n_seeds, n))

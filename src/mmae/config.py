@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import chain
@@ -143,13 +144,13 @@ def read_config(*sources: str) -> dict:
     Raises
     ------
     InputError
-        If a file is missing or is no mapping.
+        If a file is missing, is no YAML, or is no mapping.
     """
     merged: dict = {}
     for source in sources:
         inline = source.lstrip().startswith("{")
         where = "--config" if inline else source
-        if not inline and not Path(source).is_file():
+        if not inline and not os.path.isfile(source):
             raise InputError(where, found="no such file", expected="a YAML config")
         content = _inline(source) if inline else read_yaml(Path(source).read_bytes(), where)
         if not isinstance(content, Mapping):
@@ -162,7 +163,7 @@ def _inline(text: str) -> Any:
     """Content of JSON, or of YAML in braces, for which JSON's 1e-05 is no number."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return read_yaml(text, "--config")
 
 
@@ -181,7 +182,8 @@ def from_text(content: Any) -> Any:
         return {name: from_text(value) for name, value in content.items()}
     if isinstance(content, list):
         return [from_text(value) for value in content]
-    if not isinstance(content, str):
+    # YAML would make a null of nothing
+    if not isinstance(content, str) or not content:
         return content
     try:
         value = read_yaml(content, "--config")

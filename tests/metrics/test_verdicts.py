@@ -1,4 +1,4 @@
-"""When two things differ: planted recipes, by hand, and how often equal ones are called different."""
+"""When two things differ: planted recipes, and how often equal ones are called different."""
 
 import numpy as np
 import pytest

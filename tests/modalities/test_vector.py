@@ -173,11 +173,15 @@ def test_sizes_are_measured_in_the_images_which_are_read_once(file, monkeypatch)
 
 
 def test_magnitudes_that_are_not_there_are_measured_and_it_is_told_once(file, caplog):
-    vector = vector_of(file, "r_cmodel_mag", "i_cmodel_mag")
-    assert vector.geometry.columns == ("r_cmodel_mag", "measured/i_aperture_mag")
+    vector = vector_of(file, "z_cmodel_mag", "i_cmodel_mag", "mine")
+    instead = ("measured/z_aperture_mag", "measured/i_aperture_mag")
+    assert vector.geometry.columns[:2] == instead
     assert np.isfinite(read(vector, file)).all()
     assert vector.is_in(file)
-    assert caplog.text.count("are measured instead: measured/i_aperture_mag") == 1
+    assert caplog.text.count(f"are measured instead: {' '.join(instead)}") == 1
+    words = r"modality 'mine': found magnitudes r_cmodel_mag alone, expected those of all columns"
+    with pytest.raises(InputError, match=words):
+        vector_of(file, "r_cmodel_mag", "i_cmodel_mag")
 
 
 @pytest.mark.parametrize(

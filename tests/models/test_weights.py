@@ -17,11 +17,11 @@ from galaxies import (
     paper_model,
 )
 from mmae.errors import InputError
-from mmae.files import atomic
+from mmae.files.outputs import MODEL
+from mmae.files.write import atomic
 from mmae.modalities import to_plain
 from mmae.models import build_model
 from mmae.models.weights import WEIGHTS, load_model, save_model
-from mmae.outputs import MODEL
 
 
 class Blind(nn.Linear):

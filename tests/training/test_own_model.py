@@ -13,16 +13,16 @@ import pytest
 import mmae.models
 from galaxies import TOY, made_up_galaxies, split_of, training_with
 from helpers import PROJECT, run_mmae
-from mmae import runs
 from mmae.config import json_schema, read_section
 from mmae.errors import InputError
 from mmae.evaluation.predict import embed, predict
 from mmae.models.weights import load_model, save_model
-from mmae.runs import trained
 from mmae.settings import WHOLE_IMAGE as WHOLE_NAME
 from mmae.settings import Settings, View, can_do
 from mmae.settings import models as model_settings
 from mmae.training.run import train_model
+from mmae.workflow import runs
+from mmae.workflow.runs import trained
 
 SOURCE = '''
 """Mean flux of each band, and a linear layer."""
@@ -170,16 +170,16 @@ def test_what_it_can_do_is_said_by_its_settings(own_file):
             "(CanDo)",
             "",
             None,
-            r"models\.colours\.kind: SETTINGS of mmae/models/colours\.py are no sub",
+            r"models\.colours\.kind: found 'colours', expected SETTINGS that are a sub",
         ),
         (
             "class SETTINGS",
             "class Mine",
             None,
-            r"models\.colours\.kind: mmae/models/colours\.py gives no",
+            r"models\.colours\.kind: found 'colours', expected a file with",
         ),
-        ("import torch", "import torhc", None, r"gives no SETTINGS \(No module named 'torhc'\)"),
-        ("class Colours", "klass Colours", None, r"gives no SETTINGS \(invalid syntax"),
+        ("import torch", "import torhc", None, r"file with SETTINGS \(No module named 'torhc'\)"),
+        ("class Colours", "klass Colours", None, r"file with SETTINGS \(invalid syntax"),
     ],
 )
 def test_what_it_cannot_do_is_told_with_the_config(own_file, old, new, part, words):

@@ -8,9 +8,9 @@ import pytest
 
 from galaxies import TOY
 from helpers import SmallSurvey, run_mmae
-from mmae.checksums import file_digest
 from mmae.dataset.arrays import open_arrays
 from mmae.dataset.split import read_split
+from mmae.files.checksums import file_digest
 
 
 def tuned(survey: SmallSurvey, options: list[str], model: str, factors: list[float], table):

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from mmae import limits
-from mmae.checksums import file_digest
 from mmae.dataset import layout
 from mmae.dataset.arrays import MANIFEST, array_digest
 from mmae.errors import InputError
-from mmae.files import atomic, write_json
+from mmae.files.checksums import file_digest
+from mmae.files.outputs import ARRAYS
+from mmae.files.write import atomic, write_json
 from mmae.limits import Known
-from mmae.outputs import ARRAYS
 from mmae.progress import progress
 
 

@@ -13,9 +13,9 @@ from mmae.evaluation.differences import COMPARED, Differences
 from mmae.evaluation.published import PUBLISHED, is_papers_range
 from mmae.evaluation.scoring import read_forecast
 from mmae.evaluation.trainings import COSTS, Key, always_shown
-from mmae.files import read_json
+from mmae.files.read import read_json
 from mmae.metrics.redshift import OUTLIER_LIMIT, RedshiftRange
-from mmae.runs import READOUTS
+from mmae.workflow.runs import READOUTS
 
 PARTS = {"": "all", "low_": "low_redshift"}
 """Prefix of a table's columns -> redshift range of the metrics."""

@@ -10,6 +10,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mmae.errors import InputError
 from mmae.settings import Evaluation
 from mmae.settings import models as settings_models
 
@@ -64,7 +65,19 @@ def read_out(
     -------
     list of ndarray, shape (B,)
         z_pred of `others`.
+
+    Raises
+    ------
+    InputError
+        If there are fewer training galaxies than neighbours are asked for.
     """
+    if settings.neighbours > len(train):
+        raise InputError(
+            "config",
+            key="evaluation.neighbours",
+            found=settings.neighbours,
+            expected=f"at most the {len(train)} training galaxies",
+        )
     pipeline, known = READOUTS[readout](settings, seed), np.isfinite(z_train)
     with warnings.catch_warnings():
         # a hundred passes are enough, converged or not

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmae.config import read_section
 from mmae.evaluation.histories import kept_epochs, read_histories
-from mmae.files import read_json
+from mmae.files.read import read_json
 from mmae.settings.models import Model, can_do
 
 if TYPE_CHECKING:

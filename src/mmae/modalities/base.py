@@ -10,12 +10,11 @@ import numpy as np
 
 from mmae.errors import InputError
 from mmae.limits import Known
+from mmae.settings import Arrays
 
 if TYPE_CHECKING:
     import h5py
     from torch import Tensor, nn
-
-    from mmae.settings import Arrays
 
 
 class Measured(NamedTuple):
@@ -60,7 +59,7 @@ class Modality:
         self.name, self.settings, self.geometry = name, settings, geometry
 
     @classmethod
-    def of_file(cls, name: str, settings: Any, file: "h5py.File", arrays: "Arrays") -> Self:
+    def of_file(cls, name: str, settings: Any, file: "h5py.File", arrays: Arrays) -> Self:
         """The modality as a dataset file has it.
 
         Raises
@@ -69,6 +68,16 @@ class Modality:
             If the file lacks it.
         """
         raise NotImplementedError
+
+    def as_in(self, file: "h5py.File") -> Self:
+        """The same modality as another file has it, whose geometry may differ.
+
+        Raises
+        ------
+        InputError
+            If the file lacks it.
+        """
+        return self.of_file(self.name, self.settings, file, Arrays(pool=1, chunk_size=1))
 
     def is_in(self, file: "h5py.File") -> bool:
         """Whether a file has the modality."""
@@ -137,6 +146,27 @@ class Modality:
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Tokens all of whose values (bool, broadcasts to (B, *shape)) are hidden: (B, N)."""
         raise NotImplementedError
+
+    def unusable(self, values: np.ndarray) -> np.ndarray:
+        """Why no redshift can be told from values (B, *shape); empty where it can: (B,) of str."""
+        return np.full(len(values), "", object)
+
+    def describe(self, values: np.ndarray, rows: np.ndarray) -> dict[str, Any] | None:
+        """What values (N, *shape) of the galaxies of a training are like, if others may not be."""
+        return None
+
+    def unlike(self, values: np.ndarray, described: dict[str, Any]) -> dict[str, np.ndarray]:
+        """In what values (B, *shape) are unlike those of a training: by name, (B,) bool each.
+
+        Raises
+        ------
+        LookupError, TypeError, ValueError
+            If `described` is of another form.
+        """
+        return {}
+
+    unlike_words: ClassVar[str] = ""
+    """What is expected instead."""
 
     def quality(
         self, true: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray, z_spec: np.ndarray

@@ -11,11 +11,11 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from mmae import limits
-from mmae.checks import check_datasets
 from mmae.dataset import layout
-from mmae.dataset.photometry import MEASURED, aperture_instead
+from mmae.dataset.photometry import CMODEL, MEASURED, aperture_instead
 from mmae.errors import InputError
-from mmae.files import open_hdf5
+from mmae.files.checks import check_datasets
+from mmae.files.read import open_hdf5
 from mmae.limits import Known
 from mmae.modalities.base import Measured, Modality
 from mmae.settings import Arrays, VectorModality
@@ -74,9 +74,18 @@ class Vector(Modality):
             )
         instead = [one for one in columns if one in MEASURED and one not in settings.columns]
         if instead:
+            if own := [one for one in columns if one.endswith(CMODEL)]:
+                raise InputError(
+                    file.filename,
+                    key=f"modality '{name}'",
+                    found=f"magnitudes {' '.join(own)} alone",
+                    expected="those of all columns, or none",
+                )
             words = "%s: magnitudes that it lacks are measured instead: %s"
             log.warning(words, file.filename, " ".join(instead))
-        log.info("%s: %s", name, " ".join(columns) if len(columns) < 40 else len(columns))
+        with made._source(file) as source:
+            places = [layout.find_column(source, one) for one in settings.columns]
+        log.info("%s: %s: %s", file.filename, name, ", ".join(filter(None, places)))
         return cls(name, settings, VectorGeometry(columns, bool(settings.errors)))
 
     def _found_in(self, file: h5py.File) -> tuple[tuple[str, ...], int]:

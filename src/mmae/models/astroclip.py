@@ -36,6 +36,9 @@ class AstroClip(GalaxyModel):
     (`mmae probe`).
     """
 
+    # a contrast is one with other galaxies
+    smallest_batch = 2
+
     def __init__(self, settings: AstroClipModel, modalities: Mapping[str, Modality]):
         super().__init__(settings, modalities)
         self.scales = nn.ModuleDict({name: one.even_scale() for name, one in modalities.items()})

@@ -1,7 +1,7 @@
 """Figure 3: predicted against spectroscopic redshift, and the scatter beside published ones."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -97,7 +97,7 @@ def _draw_density(axes: Axes, z_pred: np.ndarray, z_spec: np.ndarray, highest: f
     return mesh
 
 
-def scatter_bars(measured: dict[str, float | None], published: Iterable[tuple]) -> list[Bar]:
+def scatter_bars(measured: dict[str, float | None], published: Iterable[Any]) -> list[Bar]:
     """Bars of this run's scatter, then of published values.
 
     Parameters

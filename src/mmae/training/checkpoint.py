@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from mmae.checksums import file_digest
 from mmae.errors import InputError
-from mmae.files import atomic
+from mmae.files.checksums import file_digest
+from mmae.files.write import atomic
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from helpers import alive, await_end
-from mmae.orphans import end_orphans
+from mmae.workflow.orphans import end_orphans
 
 STARTER = """
 import os, subprocess, sys, time
 from pathlib import Path
-from mmae.orphans import MARK, mark
+from mmae.workflow.orphans import MARK, mark
 folder, job = sys.argv[1:]
 environment = os.environ | {MARK: mark(Path(folder))}
 shell = f'"{sys.executable}" -c "{job}" | tee log.txt'
@@ -92,7 +92,8 @@ def test_one_that_was_stopped_is_ended_too(start, tmp_path):
     assert alive(jobs) == []
 
 
-WORKER = "import os, time; from mmae.orphans import end_with; end_with(os.getppid()); " + JOB
+ENDED = "import os, time; from mmae.workflow.orphans import end_with; end_with(os.getppid()); "
+WORKER = ENDED + JOB
 
 
 def test_a_worker_ends_after_its_parent(tmp_path):

@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 import requests
 from filelock import FileLock, Timeout
 
-from mmae.checksums import file_digest
+from mmae.downloads.http import Broken, NotThere, Unreachable, answer, copy_body, patiently
 from mmae.errors import InputError
+from mmae.files.checksums import file_digest
 from mmae.progress import ByteProgress
 from mmae.settings import Download
-from mmae.survey.http import Broken, NotThere, Unreachable, answer, copy_body, patiently
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mmae.locks import clear_stale_locks
+from mmae.workflow.locks import clear_stale_locks
 
 NONE = Path("snakemake-that-never-was")
 HOLDER = """
 import sys, time
 from pathlib import Path
-from mmae.locks import clear_stale_locks
+from mmae.workflow.locks import clear_stale_locks
 held = clear_stale_locks(Path(sys.argv[1]), Path(sys.argv[2]))
 (Path(sys.argv[1]) / "locks/0.input.lock").touch()
 print("held", flush=True)

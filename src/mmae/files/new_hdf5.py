@@ -8,7 +8,7 @@ from typing import Any
 
 import h5py
 
-from mmae.files import atomic, check_space
+from mmae.files.write import atomic, check_space
 
 
 class _Disk(io.FileIO):

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 WORDS = {"help", "description"}
 """Keyword arguments that tell and do not compute."""
 WORDS_AT = {"key": 0, "path_option": 1, "output_option": 1}

@@ -9,8 +9,8 @@ import pytest
 
 from helpers import SmallSurvey
 from mmae.errors import InputError
-from mmae.files import atomic, write_link
-from mmae.outputs import ARRAYS, FILE, LINK, MODEL, SHARED, TREE, Kind, check_output, is_whole
+from mmae.files.outputs import ARRAYS, FILE, LINK, MODEL, SHARED, TREE, Kind, check_output, is_whole
+from mmae.files.write import atomic, write_link
 
 
 def folder_with(path: Path, *names: str) -> Path:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from mmae.errors import InputError
-from mmae.new_hdf5 import new_hdf5
+from mmae.files.new_hdf5 import new_hdf5
 
 FILL = """
 import resource, sys
 import numpy as np
 from mmae.errors import InputError
-from mmae.new_hdf5 import new_hdf5
+from mmae.files.new_hdf5 import new_hdf5
 
 path, limit, checked = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "checked"
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -11,20 +11,17 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
-from mmae import files
 from mmae.errors import InputError
-from mmae.files import (
+from mmae.files.outputs import Kind
+from mmae.files.read import open_hdf5, read_json, read_npz, read_table
+from mmae.files.write import (
     atomic,
-    open_hdf5,
-    read_json,
-    read_npz,
-    read_table,
+    read,
     write_blocks,
     write_json,
     write_table,
     write_table_formats,
 )
-from mmae.outputs import Kind
 from mmae.survey.fits_files import open_fits
 
 NOTES = Kind("notes", ("old|new",))
@@ -216,7 +213,8 @@ def test_texts_are_utf_8_in_any_locale(tmp_path):
     code = r"""
 import pandas as pd
 from mmae.config import read_config
-from mmae.files import *
+from mmae.files.read import read_json, read_table
+from mmae.files.write import write_blocks, write_json, write_table_formats
 write_json("a.json", {"unit": "\u00c5"})
 write_blocks("a.csv", [pd.DataFrame({"unit": ["\u00c5"]})])
 write_table_formats(pd.DataFrame({"unit": ["\u00c5"]}), "b.csv")
@@ -229,6 +227,45 @@ assert list(read_table("a.csv")["unit"]) == ["\u00c5"]
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "a.csv").read_bytes() == "unit\nÅ\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        # as pandas reads integers with a gap
+        ("39627752139129482\n\n39627752139129483", r"values such as 3\.96277521391294\d+e\+16"),
+        ("3.9627752139129482e16", "values such as 3.96"),
+        ("1.0\n2.0", r"values such as 1\.0 \(float64\)"),
+        ("a\nb\n\nc", "values such as nan"),
+        ("True\nFalse", r"values such as True \(bool\)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["targetid", "object_id"])
+def test_identifiers_that_lost_digits_are_refused(tmp_path, name, column, words):
+    path = tmp_path / "t.csv"
+    lines = [f"{value},0.5" for value in column.split("\n")]
+    path.write_text("\n".join([f"{name},z_pred", *lines]))
+    with pytest.raises(
+        InputError, match=rf"t\.csv: column {name}: found {words}.*expected integers"
+    ):
+        read_table(path)
+    np.savez(tmp_path / "t.npz", **{f"test_{name}": np.array([1.0, 2.0]), "z": np.zeros(2)})
+    with pytest.raises(
+        InputError, match=rf"t\.npz: array 'test_{name}': found values such as 1\.0"
+    ):
+        read_npz(tmp_path / "t.npz", [f"test_{name}", "z"])
+
+
+@pytest.mark.parametrize("values", [[39627752139129482, -1], ["G1", "G 2"], [2**64 - 1, 2**64 - 2]])
+def test_integers_and_text_are_identifiers(tmp_path, values):
+    pd.DataFrame({"object_id": values}).to_csv(tmp_path / "t.csv", index=False)
+    assert read_table(tmp_path / "t.csv", ["object_id"])["object_id"].tolist() == values
+    np.savez(tmp_path / "t.npz", object_id=np.array(values))
+    assert read_npz(tmp_path / "t.npz", ["object_id"])["object_id"].tolist() == values
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["hsc/object_id"] = values
+    with open_hdf5(tmp_path / "t.h5", {"hsc/object_id": (2,)}) as file:
+        assert len(file["hsc/object_id"]) == 2
 
 
 def test_pickles_are_refused(tmp_path):
@@ -288,7 +325,7 @@ def test_a_table_in_blocks_is_the_same_table(tmp_path, monkeypatch):
     }
     table = pd.DataFrame(columns)
     table.to_csv(tmp_path / "t.csv", index=False)
-    monkeypatch.setattr(files, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(read, "ROWS_AT_ONCE", 4)
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)
     (tmp_path / "t.csv").write_text("a,b\n")
     assert read_table(tmp_path / "t.csv", ["a", "b"]).empty

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mmae.cluster import Request, check_requests, profile_of
 from mmae.errors import InputError
+from mmae.workflow.cluster import Request, check_requests, profile_of
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_machine_without_slurm_is_told(answers):
 def test_a_slurm_that_does_not_answer_is_told(answers, monkeypatch):
     answers(sinfo="echo 'sinfo: error: Unable to contact slurm controller' >&2; exit 1")
     assert "SLURM does not answer sinfo: sinfo: error: Unable" in told(Request("clean", "cpu"))
-    monkeypatch.setattr("mmae.cluster.PATIENCE", 0.2)
+    monkeypatch.setattr("mmae.workflow.cluster.PATIENCE", 0.2)
     answers(sinfo="exec /bin/sleep 60")
     assert "SLURM does not answer sinfo within 0.2 seconds" in told(Request("clean", "cpu"))
 

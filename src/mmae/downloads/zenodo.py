@@ -19,11 +19,12 @@ from pydantic import (
     ValidationError,
 )
 
+from mmae.downloads.download import Remote, download_all, place
+from mmae.downloads.http import Unreachable, ask
 from mmae.errors import InputError
-from mmae.files import read_json, write_json
+from mmae.files.read import read_json
+from mmae.files.write import write_json
 from mmae.settings import Download, ZenodoRecord
-from mmae.survey.download import Remote, download_all, place
-from mmae.survey.http import Unreachable, ask
 
 log = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import services
+from mmae.downloads.download import Remote, download, download_all
+from mmae.downloads.http import NotThere, Unreachable, copy_body
 from mmae.errors import InputError
 from mmae.settings import Download
-from mmae.survey.download import Remote, download, download_all
-from mmae.survey.http import NotThere, Unreachable, copy_body
 from services import answers, cut, endless, ignores_range, silent, trickles, well
 
 CONTENT = np.random.default_rng(1).bytes(300_000)
@@ -223,7 +223,7 @@ def test_without_a_version_or_a_checksum_nothing_is_gone_on_with(server, tmp_pat
 
 def test_a_whole_file_without_its_final_name_is_not_fetched_again(server, tmp_path):
     """As when a process dies while it compares checksums."""
-    from mmae.survey import download as module
+    from mmae.downloads import download as module
 
     module._part(tmp_path / "got", remote(server, None)).write_bytes(CONTENT)
     download(remote(server, None), tmp_path / "got", settings())
@@ -322,7 +322,7 @@ def test_space_is_checked_for_all_files_together(server, tmp_path):
 
 def test_a_disk_that_fills_up(server, tmp_path, monkeypatch):
     """/dev/full takes no byte, as a full disk."""
-    from mmae.survey import download as module
+    from mmae.downloads import download as module
 
     part = module._part(tmp_path / "got", remote(server, None, None))
     part.symlink_to("/dev/full")
@@ -349,7 +349,7 @@ def small_disk(tmp_path):
 
 def test_a_small_disk_fills_up_and_grows(server, small_disk, monkeypatch):
     # as if others had taken the space after it was looked at
-    monkeypatch.setattr("mmae.survey.download._check_space", lambda *words: None)
+    monkeypatch.setattr("mmae.downloads.download._check_space", lambda *words: None)
     with pytest.raises(InputError, match=r"cannot be written .No space left on device"):
         download(remote(server, None), small_disk / "got", settings())
     assert not (small_disk / "got").exists()
@@ -450,7 +450,7 @@ import sys
 import threading
 from pathlib import Path
 from mmae.settings import Download
-from mmae.survey.download import Remote, download
+from mmae.downloads.download import Remote, download
 url, size, md5, path = sys.argv[1:]
 settings = Download(folder="data", parallel=1, tries=3, timeout=5.0, slowest=0.0,
                     longest_wait=0.1, reserve_gb=0.0, keep_coadds=False)

@@ -6,13 +6,13 @@ import json
 import pytest
 
 import services
+from downloads.test_download import settings
 from helpers import shared
+from mmae.downloads.http import NotThere, Unreachable
+from mmae.downloads.zenodo import LISTING, fetch_record, record_files, record_folder
 from mmae.errors import InputError
 from mmae.settings import ZenodoRecord
-from mmae.survey.http import NotThere, Unreachable
-from mmae.survey.zenodo import LISTING, fetch_record, record_files, record_folder
 from services import answers, endless
-from survey.test_download import settings
 
 FILES = {"5x64_testing.hdf5": b"b" * 5000, "5x64_training.hdf5": b"a" * 9000, "readme.md": b"r"}
 

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import h5py
+import numpy as np
+import pandas as pd
 
 from mmae.errors import InputError
 
@@ -14,8 +16,8 @@ Shape = tuple[int | None, ...]
 """Of a dataset; None stands for any length."""
 MAX_RATIO, MAX_SMALL = 100, 100_000_000
 """Unpacked bytes for each packed one, and what is no harm anyway; ours have three for one."""
-TEXT = "targetid"
-"""The one dataset of text among those that are required: byte strings of integers."""
+IDENTIFIERS = ("object_id", "targetid")
+"""Last parts of the names of datasets, arrays and columns that name galaxies."""
 
 
 def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
@@ -44,17 +46,13 @@ def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
                 found=f"shape {found}",
                 expected=f"shape {shape_words(shape)}",
             )
-        if name != TEXT and file[name].dtype.kind not in "biuf":
+        if name.endswith(IDENTIFIERS):
+            check_identifiers(file.filename, f"dataset '{name}'", file[name])
+        elif file[name].dtype.kind not in "biuf":
             kind = "text" if file[name].dtype.kind in "SUO" else f"type {file[name].dtype}"
-            raise InputError(
-                file.filename,
-                key=f"dataset '{name}'",
-                found=kind,
-                expected="numbers",
-            )
+            raise InputError(file.filename, key=f"dataset '{name}'", found=kind, expected="numbers")
         if shape[0] is None:
             rows[name] = found[0]
-        _check_sources(file, name)
     if len(set(rows.values())) > 1:
         raise InputError(
             file.filename,
@@ -63,24 +61,41 @@ def check_datasets(file: h5py.File, required: Mapping[str, Shape]) -> None:
         )
 
 
-def _check_sources(file: h5py.File, name: str) -> None:
-    """Raise InputError if a virtual dataset lacks a file: HDF5 would give zeros for it."""
-    if not file[name].is_virtual:
+def check_identifiers(
+    path: Path | str, key: str, values: np.ndarray | pd.Series | h5py.Dataset
+) -> None:
+    """Raise InputError unless identifiers are integers or text.
+
+    A decimal number of 64 bits has no more than 15 digits for sure, a TARGETID has 17 and more:
+    different galaxies would become one. pandas makes such numbers of integers with a gap.
+
+    Parameters
+    ----------
+    path : path
+        Of the file, for the error message.
+    key : str
+        Of the identifiers, likewise.
+    values : ndarray, Series or HDF5 dataset, shape (N,)
+    """
+    if values.dtype.kind in "iuSU" or h5py.check_string_dtype(values.dtype):
         return
-    for source in file[name].virtual_sources():
-        if not Path(source.file_name).exists():
-            raise InputError(
-                file.filename,
-                key=f"dataset '{name}'",
-                found=f"no file {source.file_name}",
-                expected="the file that holds its data",
-            )
+    bad = values[:1]
+    if values.dtype.kind == "O" and not isinstance(values, h5py.Dataset):
+        bad = [value for value in values if not isinstance(value, str | bytes | int)]
+    if len(bad):
+        raise InputError(
+            path,
+            key=key,
+            found=f"values such as {next(iter(bad))} ({values.dtype})",
+            expected="integers or text in every row",
+        )
 
 
 def _dataset_names(file: h5py.File) -> list[str]:
     """Names of all datasets of a file, groups included in the path."""
     names: list[str] = []
-    file.visititems(
+    # a file's own `visititems` would check each of them
+    file["/"].visititems(
         lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
     )
     return names
@@ -112,6 +127,9 @@ def check_unpacked(path: Path, total: int) -> None:
 def check_writable(folder: Path | str) -> None:
     """Raise InputError if a folder, where it exists, is none or cannot be written."""
     folder = Path(folder)
+    if folder.is_symlink() and not os.path.exists(folder):
+        link = f"a link to {os.readlink(folder)}, where nothing is"
+        raise InputError(folder, found=link, expected="a folder, or none")
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, found="a file", expected="a folder")
     if folder.exists() and not os.access(folder, os.W_OK):

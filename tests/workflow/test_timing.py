@@ -7,7 +7,7 @@ import pytest
 
 from helpers import assert_one_sentence, run_mmae
 from mmae.errors import InputError
-from mmae.timing import COLUMNS, read_timings, timings_text, write_timings
+from mmae.workflow.timing import COLUMNS, read_timings, timings_text, write_timings
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 

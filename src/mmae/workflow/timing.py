@@ -7,7 +7,8 @@ import pandas as pd
 from tabulate import tabulate
 
 from mmae.errors import InputError
-from mmae.files import existing, write_table
+from mmae.files.read import existing
+from mmae.files.write import write_table
 from mmae.progress import duration
 
 log = logging.getLogger(__name__)

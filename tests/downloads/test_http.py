@@ -6,13 +6,13 @@ import json
 import pytest
 
 import services
+from downloads.test_download import settings
 from mmae import __version__
 from mmae.config import read_section
+from mmae.downloads.http import Unreachable, ask
 from mmae.errors import InputError
 from mmae.settings import Download
-from mmae.survey.http import Unreachable, ask
 from services import answers, endless
-from survey.test_download import settings
 
 CONTACT = "https://example.org/who"
 LIMIT = 100_000
