@@ -11,7 +11,7 @@ from snakemake.logging import logger
 from snakemake.utils import update_config
 
 from mmae.workflow import runs
-from mmae.archive.contents import workflow_outputs
+from mmae.archive.contents import paper_files, workflow_outputs
 from mmae.archive.reading import read_archive
 from mmae.workflow.caches import fall_back
 from mmae.files.checks import check_writable
@@ -198,11 +198,6 @@ def options_of(files, *names):
     """Options for those of some files of a rule that there are."""
     given = {name: files[name] for name in names if name in files.keys()}
     return [f"--{name}={path}" for name, path in given.items() if path]
-
-
-def if_missing(path):
-    """A path that exists only where views with something missing are studied."""
-    return path if GRID.study_views else []
 
 
 def if_released(path):

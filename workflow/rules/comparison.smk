@@ -206,6 +206,57 @@ rule missing:
         """
 
 
+rule unpaired:
+    """Section 3, and past it: images that have no spectrum join the training."""
+    input:
+        metrics=evaluated(runs.scored, "metrics.json"),
+        notebook=shipped("notebooks/unpaired.ipynb"),
+    output:
+        figure="results/{survey}/paper/figures/unpaired.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/unpaired.png",
+            caption="../report/unpaired.rst",
+            category="Figures",
+            labels={"figure": "Images without a spectrum"},
+        ),
+        table=report(
+            "results/{survey}/paper/tables/unpaired.csv",
+            caption="../report/unpaired_table.rst",
+            category="Tables",
+            labels={"table": "Images without a spectrum"},
+        ),
+        table_md="results/{survey}/paper/tables/unpaired.md",
+        table_tex="results/{survey}/paper/tables/unpaired.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/unpaired.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/unpaired.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
+    params:
+        folders=lambda wildcards, input: folders(input.metrics),
+        n_unpaired=json.dumps(runs.unpaired(SETTINGS)),
+        view_labels=view_labels(),
+        low_redshift=SETTINGS.scoring.low_redshift,
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/unpaired.ipynb")),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set folders {params.folders:q} \
+            --set n_unpaired {params.n_unpaired:q} \
+            --set view_labels {params.view_labels:q} \
+            --set low_redshift {params.low_redshift} \
+            --set table {output.table:q} \
+            --set figure {output.figure:q}
+        """
+
+
 rule uncertainty:
     """Section 5.2: whether models are as sure as they should be."""
     input:

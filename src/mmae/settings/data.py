@@ -19,7 +19,7 @@ class Faults:
     artefact: Fraction = key("good spectra with spikes of one or two pixels")
     repeat: Fraction = key("good targets with a second row in the DESI catalogue")
     neighbour: Fraction = key("good galaxies with a second HSC source inside the match radius")
-    hsc_only: Fraction = key("HSC galaxies without a DESI spectrum")
+    hsc_only: Annotated[float, Field(ge=0, le=100)] = key("HSC galaxies without a DESI spectrum")
     desi_only: Fraction = key("DESI targets without an HSC image")
     sky_fibre: Fraction = key("DESI fibres on blank sky")
     unassigned: Fraction = key("DESI fibres without a target: OBJTYPE is empty or BAD")
