@@ -23,7 +23,7 @@ N_RECIPES = 8
 N_SAMPLES = 200
 """Resamplings behind an interval; the workflow has 500."""
 LARGE = 400_000
-CAUTIOUS = {"outlier_fraction_biweight", "crps"}
+CAUTIOUS = {"outlier_fraction_biweight", "catastrophic_fraction"}
 """Kinds whose intervals are wider than they need be, and why: docs/statistics.md."""
 
 

@@ -163,7 +163,7 @@ def test_a_second_training_can_undecide_what_galaxies_had_decided():
 
 
 def test_what_is_deterministic_has_no_spread_and_lends_none(runs):
-    trees = [run._replace(model="trees", mask="0.00", view=WHOLE) for run in runs[:1]]
+    trees = [run._replace(model="trees", mask="0.00", view=WHOLE, shown="") for run in runs[:1]]
     table = compared([*runs, *trees, trees[0]._replace(seed="1")])
     row = row_of(table, "trees", "0.00", WHOLE)
     assert (row["n_seeds"], row["seed_spread"]) == (2, 0)

@@ -17,7 +17,8 @@ from mmae.models.weights import load_model
 from mmae.settings import Evaluation, View
 from mmae.settings import models as model_settings
 
-SETTINGS = read_section(Evaluation, TOY["evaluation"] | {"neighbours": 16}, "config")
+IN_CONFIG = read_section(Evaluation, TOY["evaluation"], "config")
+SETTINGS = dataclasses.replace(IN_CONFIG, neighbours=16)
 RNG = np.random.default_rng(0)
 TRAIN, OTHERS = RNG.normal(3, [1, 2, 5, 0.1], (60, 4)), RNG.normal(3, [1, 2, 5, 0.1], (9, 4))
 Z_TRAIN = RNG.uniform(0.1, 2, 60).astype("f4")
@@ -124,7 +125,7 @@ def test_the_command_reads_out_test_and_validation_galaxies(
         table = pd.read_csv(tmp_path / f"{readout}-predictions.csv")
         assert table["targetid"].tolist() == arrays.targetid[split["test"]].tolist()
         z_train = arrays.redshift[split["train"]]
-        (expected,) = read_out(readout, train, z_train, [test], SETTINGS, 0)
+        (expected,) = read_out(readout, train, z_train, [test], IN_CONFIG, 0)
         assert table["z_pred"].to_numpy() == pytest.approx(expected, rel=1e-4)
         table = pd.read_csv(tmp_path / f"{readout}-validation.csv")
         assert table["targetid"].tolist() == arrays.targetid[split["validation"]].tolist()

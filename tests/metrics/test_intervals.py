@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import betabinom, binomtest
+from scipy.stats import betabinom, binomtest, poisson
 
 from helpers import benchmark
 from mmae.metrics.intervals import calibration_rank, of_calibrated, of_distance, wilson
@@ -11,10 +11,18 @@ coverage = benchmark("coverage")
 """Simulations with a known truth."""
 
 
-@pytest.mark.parametrize(("k", "n"), [(0, 14), (14, 14), (3, 14), (5, 1000)])
+@pytest.mark.parametrize(("k", "n"), [(0, 14), (14, 14), (3, 14), (5, 1000), (996, 1000)])
 def test_fractions_have_wilsons_interval(k, n):
     expected = binomtest(k, n).proportion_ci(method="wilson")
     assert wilson(k / n, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_nearer_end_of_a_few_is_poissons():
+    for n, k in ((20, 1), (20, 2), (1000, 3)):
+        low, high = wilson(k / n, n)
+        assert poisson.sf(k - 1, n * low) == pytest.approx(0.05), "so many or more by chance"
+        assert high == pytest.approx(binomtest(k, n).proportion_ci(method="wilson").high)
+        assert wilson(1 - k / n, n) == pytest.approx((1 - high, 1 - low))
 
 
 def test_all_of_fourteen_may_be_four_of_five():

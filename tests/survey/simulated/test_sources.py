@@ -10,7 +10,14 @@ from mmae.survey.simulated.images import PIXEL_NOISE, Scene, make_scene, render,
 from mmae.survey.simulated.population import Population, draw, real_sample
 from mmae.survey.simulated.quasars import igm_transmission, quasar_flux
 from mmae.survey.simulated.sources import GALAXY, QUASAR, Sources, make_sources, make_stars, take
-from mmae.survey.simulated.spectra import fibre_flux, lose_pixels, observe, sky_noise
+from mmae.survey.simulated.spectra import (
+    SKY_LINES,
+    fibre_flux,
+    lose_pixels,
+    observe,
+    sky_noise,
+    vacuum_wave,
+)
 from mmae.survey.simulated.templates import load_templates
 
 
@@ -183,3 +190,10 @@ def test_pixels_are_as_bright_and_as_noisy_as_the_release():
     scatter = [band[band < 0].std() for band in bands]
     assert scatter == pytest.approx([0.021, 0.035, 0.037, 0.069, 0.137], rel=0.05)
     assert bands.mean(axis=1) == pytest.approx([0.29, 0.60, 0.91, 1.17, 1.39], rel=0.15)
+
+
+def test_sky_lines_are_in_vacuum():
+    """[O I] 5577 and 6300, in air and in vacuum (NIST)."""
+    for air, vacuum in ((5577.34, 5578.89), (6300.30, 6302.05)):
+        assert vacuum_wave(np.array([air]))[0] == pytest.approx(vacuum, abs=0.01)
+        assert np.abs(SKY_LINES[:, 0] - vacuum).min() < 0.1
