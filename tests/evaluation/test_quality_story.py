@@ -77,7 +77,7 @@ def test_lines_are_found_too_wide_or_missed_with_their_denominators():
     )
     assert "Noise passes for a line in 1.0% (0.5% to 2.0%) of 400 windows" in story
     words = (
-        "H-alpha: of 80 galaxies that have it, some 2 of them by noise, found in 25% (12% to 50%)"
+        "H-alpha: of 80 galaxies that have it, about 2 of them by noise, found in 25% (12% to 50%)"
     )
     assert f"{words}; too wide in 12%; missed in 62%;" in story
     assert "drawn above the noise in 5% of 120 that do not have it" in story

@@ -103,7 +103,8 @@ def test_the_papers_surprise_is_tested_where_the_paper_makes_it_and_by_all_train
         table[name] = [np.nan, value]
     story = told(table)
     words = (
-        "at z <= 0.4. Here, by 2 trainings of mmae and 40 galaxies: -0.0134 (-0.0282 to +0.0013)"
+        "at z <= 0.4. Here, a quarter hidden minus the whole image, by 2 trainings of mmae and 40 "
+        "galaxies: -0.0134 (-0.0282 to +0.0013)"
     )
     assert f"{words}, not decided." in story
     assert "surprise" not in told(table, low_redshift=0.5), "that is not the paper's range"

@@ -68,10 +68,10 @@ def calibration_table(runs: Sequence[ScoredRun]) -> pd.DataFrame:
         for name in OWN:
             row |= with_interval(own, name)
         row |= {"n": run.metrics["all"]["n"], "n_calibration": report["n_calibration"]}
-        for name in ("coverage", "width"):
-            for level in ("68", "95"):
-                found = with_interval(report, f"{name}_{level}", "conformal_")
-                row |= {key: value for key, value in found.items() if value is not None}
+        # a coverage has no interval, but a band: see `mmae.metrics.intervals.of_calibrated`
+        row |= {f"conformal_{name}": report[name] for name in ("coverage_68", "coverage_95")}
+        for name in ("width_68", "width_95"):
+            row |= with_interval(report, name, "conformal_")
         rows.append(row)
     table = pd.DataFrame(rows).sort_values("conformal_width_68", ignore_index=True)
     return table.assign(width_verdict=_width_verdicts(table, runs))
@@ -85,9 +85,9 @@ def _width_verdicts(table: pd.DataFrame, runs: Sequence[ScoredRun]) -> list[str 
             widths.setdefault(run.label, []).append(run.metrics["conformal"]["width_68"])
     recipes = {label: Recipe(widths[label]) for label in table["label"]}
     spread = pooled_spread(recipes.values(), len({run.trained for run in runs}))
-    ends = table["conformal_width_68_high"] - table["conformal_width_68_low"]
+    low, high = (table[f"conformal_width_68_{end}"].astype(float) for end in ("low", "high"))
     # galaxies are not drawn for both alike here, and so count twice
-    variance = (ends.astype(float) / WIDTH_IN_SIGMA) ** 2
+    variance = ((high - low) / WIDTH_IN_SIGMA) ** 2
     first, *others = table["label"]
     verdicts: list[str | None] = [None]
     for row, label in enumerate(others, start=1):

@@ -235,7 +235,7 @@ def _measured(run: ScoredRun) -> dict[str, Any]:
 
 def with_interval(metrics: Mapping[str, Any], name: str, prefix: str = "") -> dict[str, Any]:
     """A metric as three columns: value, `_low` and `_high`; None where a report lacks it."""
-    low, high = metrics.get(f"{name}_interval", (None, None))
+    low, high = metrics.get(f"{name}_interval") or (None, None)
     column = f"{prefix}{name}"
     return {column: metrics.get(name), f"{column}_low": low, f"{column}_high": high}
 

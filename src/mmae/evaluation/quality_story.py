@@ -64,7 +64,7 @@ def retrieval_story(table: pd.DataFrame) -> str:
 
 
 LINE_WORDS = {
-    "line found": "of {n} galaxies that have it, some {noise:.0f} of them by noise, found in "
+    "line found": "of {n} galaxies that have it, about {noise:.0f} of them by noise, found in "
     "{value:.0%} ({low:.0%} to {high:.0%})",
     "line too wide": "too wide in {value:.0%}",
     "line missed": "missed in {value:.0%}",

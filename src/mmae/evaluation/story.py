@@ -139,7 +139,8 @@ def _surprise_by_trainings(rows: pd.DataFrame, base: pd.Series, low_redshift: fl
     # one training: the interval is of the galaxies alone
     by = f"{row['n_seeds']:.0f} trainings" if row["n_seeds"] > 1 else "one training"
     return [
-        f"{SURPRISE}Here, by {by} of {base['model']} and {row['low_n']:.0f} galaxies: "
+        f"{SURPRISE}Here, a quarter hidden minus the whole image, by {by} of {base['model']} and "
+        f"{row['low_n']:.0f} galaxies: "
         f"{_difference(-row['low_difference'], *ends)}."
     ]
 
