@@ -12,11 +12,11 @@ endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-lsdb test-mlflow toy lint schema lock bench clean help
+.PHONY: reproduce test test-all test-lsdb test-mlflow toy lint schema lock bench clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
-	@echo "make test       set up and run the tests"
+	@echo "make test       set up and run the tests; make test-all: with those that take many minutes"
 	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
 	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
@@ -34,6 +34,9 @@ reproduce: $(READY)
 
 test: $(READY)
 	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+test-all: $(READY)
+	pytest -m "" --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-lsdb: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-lsdb.lock

@@ -40,6 +40,15 @@ def test_scatter_by_the_number_of_images(tmp_path):
     assert "0.4" in right.get_title()
 
 
+def test_a_range_with_too_few_galaxies_has_no_numbers(tmp_path):
+    folder = scored(tmp_path, "mmae", 0.04)
+    content = json.loads((folder / "metrics.json").read_text())
+    content["metrics"]["low_redshift"] = {"n": 3}
+    (folder / "metrics.json").write_text(json.dumps(content))
+    table = unpaired_table([folder], N_UNPAIRED, {})
+    assert table["sigma_nmad"].notna().tolist() == [True, False]
+
+
 def test_no_run_of_such_a_model(tmp_path):
     with pytest.raises(InputError, match="unpaired images: found no such run"):
         unpaired_table([scored(tmp_path, "gbdt", 0.02)], N_UNPAIRED, {})

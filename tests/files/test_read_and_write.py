@@ -12,10 +12,16 @@ import pytest
 from astropy.io import fits
 
 from mmae.errors import InputError
-from mmae.files import read
 from mmae.files.outputs import Kind
 from mmae.files.read import open_hdf5, read_json, read_npz, read_table
-from mmae.files.write import atomic, write_blocks, write_json, write_table, write_table_formats
+from mmae.files.write import (
+    atomic,
+    read,
+    write_blocks,
+    write_json,
+    write_table,
+    write_table_formats,
+)
 from mmae.survey.fits_files import open_fits
 
 NOTES = Kind("notes", ("old|new",))

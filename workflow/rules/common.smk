@@ -356,6 +356,7 @@ def compared_runs(wildcards):
         "predictions": evaluated(runs.scored, "predictions.csv"),
         "costs": evaluated(runs.compared, "cost.json"),
         "speeds": evaluated(runs.predicted, "speed.json"),
+        "trainings": f"results/{SURVEY}/evaluation/trainings.csv",
     }
 
 
@@ -374,6 +375,16 @@ def reference(wildcards):
 def view_labels():
     """Views in words, for notebooks."""
     return json.dumps({name: view.label for name, view in SETTINGS.views.items()})
+
+
+def hidden_whole():
+    """Modalities that views hide whole, for notebooks."""
+    return json.dumps(
+        {
+            name: [m for m, kinds in view.hidden.items() if kinds.get("random") == 1]
+            for name, view in SETTINGS.views.items()
+        }
+    )
 
 
 def modality_kinds():

@@ -18,6 +18,14 @@ rule comparison:
         ),
         table_md="results/{survey}/paper/tables/comparison.md",
         table_tex="results/{survey}/paper/tables/comparison.tex",
+        had=report(
+            "results/{survey}/paper/tables/trainings.csv",
+            caption="../report/trainings.rst",
+            category="Tables",
+            labels={"table": "What each model was trained with"},
+        ),
+        had_md="results/{survey}/paper/tables/trainings.md",
+        had_tex="results/{survey}/paper/tables/trainings.tex",
         figure="results/{survey}/paper/figures/comparison.pdf",
         figure_png=report(
             "results/{survey}/paper/figures/comparison.png",
@@ -49,6 +57,8 @@ rule comparison:
         reference=reference,
         published_as=json.dumps(published_as(SETTINGS)),
         view_labels=view_labels(),
+        hidden_whole=hidden_whole(),
+        trainings=lambda wildcards, input: input.get("trainings", ""),
         scoring=SETTINGS.scoring,
         code=code("mmae.cli.paper:notebook", shipped("notebooks/comparison.ipynb")),
     shell:
@@ -58,10 +68,12 @@ rule comparison:
             --set reference {params.reference:q} \
             --set published_as {params.published_as:q} \
             --set view_labels {params.view_labels:q} \
-            --set bootstrap_samples {params.scoring.bootstrap_samples} \
-            --set bootstrap_seed {params.scoring.bootstrap_seed} \
+            --set hidden_whole {params.hidden_whole:q} \
+            --set trainings {params.trainings:q} \
+            --set bootstrap "{params.scoring.bootstrap_samples} {params.scoring.bootstrap_seed}" \
             --set low_redshift {params.scoring.low_redshift} \
             --set table {output.table:q} \
+            --set had {output.had:q} \
             --set figure {output.figure:q} \
             --set differences {output.differences:q}
         """
@@ -136,12 +148,14 @@ rule masking:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
+        low_redshift=SETTINGS.scoring.low_redshift,
         code=code("mmae.cli.paper:notebook", shipped("notebooks/masking.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set studies "{input.studies}" \
             --set table {output.table:q} \
+            --set low_redshift {params.low_redshift} \
             --set figure {output.figure:q}
         """
 

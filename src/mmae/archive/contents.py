@@ -76,7 +76,7 @@ def required_files(settings: Settings) -> list[str]:
     ]
     files += [f"evaluation/{run.folder}/cost.json" for run in runs.trained(settings)]
     files += [f"evaluation/{run.folder}/study.csv" for run in runs.studied(settings)]
-    files.append("evaluation/histories.csv")
+    files += ["evaluation/histories.csv", "evaluation/trainings.csv"]
     released = settings.survey.source == "released"
     more = RELEASED_FILES if released else MATCHED_FILES
     files += [f"dataset/{name}" for name in (*DATASET_FILES, *more)]

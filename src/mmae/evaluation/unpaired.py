@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmae.errors import InputError
+from mmae.evaluation.comparison import with_interval
 from mmae.files.read import read_json
 
 RANGES = ("all", "low_redshift")
@@ -30,7 +31,7 @@ def unpaired_table(
     -------
     DataFrame
         model, n_unpaired, seed, view, range; sigma_nmad and outlier_fraction with `_low` and
-        `_high` (95% interval). Sorted by view, range and n_unpaired.
+        `_high` (95% interval), None of too few galaxies. Sorted by view, range and n_unpaired.
 
     Raises
     ------
@@ -51,9 +52,7 @@ def unpaired_table(
                 "range": name,
             }
             for measure in MEASURES:
-                low, high = scored["metrics"][name][f"{measure}_interval"]
-                row[measure] = scored["metrics"][name][measure]
-                row |= {f"{measure}_low": low, f"{measure}_high": high}
+                row |= with_interval(scored["metrics"][name], measure)
             rows.append(row)
     if not rows:
         raise InputError(

@@ -28,7 +28,7 @@ class Grid:
         "entries of models whose frozen image embeddings are read out: nearest neighbours and a "
         "small network"
     )
-    spectrum_probes: tuple[str, ...] = key("the same of spectra, as an upper bound")
+    spectrum_probes: tuple[str, ...] = key("the same of spectra alone")
     more_seeds: tuple[Seed, ...] = key(
         "further seeds of all that is compared, at the headline's mask ratio"
     )
@@ -95,7 +95,9 @@ class Evaluation:
     threads: Count = key("CPU threads", le=512)
     examples: Examples = key("whose reconstructions are kept")
     reconstructed: Count = key("test galaxies whose reconstructions are measured, at most")
-    neighbours: Count = key("nearest galaxies behind a redshift from embeddings (AstroCLIP: 16)")
+    neighbours: Count = key(
+        "nearest galaxies behind a redshift from embeddings (AstroCLIP's public code: 64)"
+    )
     probe_layers: Annotated[tuple[Count, ...], Field(min_length=1)] = key(
         "units of the small network on frozen embeddings (AstroCLIP: 64, 64)"
     )

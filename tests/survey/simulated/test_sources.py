@@ -10,7 +10,14 @@ from mmae.survey.simulated.images import PIXEL_NOISE, Scene, make_scene, render,
 from mmae.survey.simulated.population import Population, draw, real_sample
 from mmae.survey.simulated.quasars import igm_transmission, quasar_flux
 from mmae.survey.simulated.sources import GALAXY, QUASAR, Sources, make_sources, make_stars, take
-from mmae.survey.simulated.spectra import fibre_flux, lose_pixels, observe, sky_noise
+from mmae.survey.simulated.spectra import (
+    SKY_LINES,
+    fibre_flux,
+    lose_pixels,
+    observe,
+    sky_noise,
+    vacuum_wave,
+)
 from mmae.survey.simulated.templates import load_templates
 
 
@@ -100,16 +107,16 @@ def test_noise_is_what_ivar_says_but_for_sky_residuals():
     pull = (spectra["B"].flux - truth[:2751]) * np.sqrt(spectra["B"].ivar)
     assert pull[:, part].std() == pytest.approx(1, abs=0.05)
     # residuals at the sky line of 5577 Å exceed the stated noise
-    line = np.abs(desi_wave()[:2751] - 5577.3) < 1
+    line = np.abs(desi_wave()[:2751] - 5578.9) < 1
     assert pull[:, line].std() > 1.1
 
 
 def test_noise_knows_the_wavelength():
     sky = sky_noise()
-    at = {wave: sky[round((wave - 3600) / 0.8)] for wave in (3600, 5000, 5577.6, 7000, 8885.6)}
+    at = {wave: sky[round((wave - 3600) / 0.8)] for wave in (3600, 5000, 5579.2, 7000, 8888.8)}
     assert at[3600] > 3 * at[5000]
-    assert at[5577.6] > 3 * at[5000]
-    assert at[8885.6] > 3 * at[7000]
+    assert at[5579.2] > 3 * at[5000]
+    assert at[8888.8] > 3 * at[7000]
 
 
 def test_lost_pixels_have_neither_flux_nor_weight():
@@ -183,3 +190,10 @@ def test_pixels_are_as_bright_and_as_noisy_as_the_release():
     scatter = [band[band < 0].std() for band in bands]
     assert scatter == pytest.approx([0.021, 0.035, 0.037, 0.069, 0.137], rel=0.05)
     assert bands.mean(axis=1) == pytest.approx([0.29, 0.60, 0.91, 1.17, 1.39], rel=0.15)
+
+
+def test_sky_lines_are_in_vacuum():
+    """[O I] 5577 and 6300, in air and in vacuum (NIST)."""
+    for air, vacuum in ((5577.34, 5578.89), (6300.30, 6302.05)):
+        assert vacuum_wave(np.array([air]))[0] == pytest.approx(vacuum, abs=0.01)
+        assert np.abs(SKY_LINES[:, 0] - vacuum).min() < 0.1

@@ -10,6 +10,13 @@ from mmae.survey.simulated.quasars import BROAD_LINES, igm_transmission, quasar_
 from mmae.survey.simulated.sources import PIVOT_WAVE, QUASAR, STAR, Sources, star_flux
 from mmae.survey.simulated.templates import NEBULAR_WAVE, load_templates
 
+
+def vacuum_wave(air_wave: np.ndarray) -> np.ndarray:
+    """Vacuum wavelength of a wavelength in air, both Å (Ciddor 1996, Appl. Opt. 35, 1566)."""
+    squared = (1e4 / air_wave) ** 2
+    return air_wave * (1 + 5.792105e-2 / (238.0185 - squared) + 1.67917e-3 / (57.362 - squared))
+
+
 SKY_LINES = np.array(
     [
         (4358.3, 1.0), (5460.7, 1.0), (5577.3, 12.0), (5891.6, 3.0), (6300.3, 6.0), (6363.8, 2.5),
@@ -24,10 +31,11 @@ SKY_LINES = np.array(
         (9719.8, 4.0), (9793.0, 4.0), (9805.0, 4.0),
     ]
 )  # fmt: skip
-"""Bright night-sky lines: (wavelength in Å, noise relative to the continuum's).
+"""Bright night-sky lines: (wavelength in vacuum, Å, noise relative to the continuum's).
 
-Positions after Hanuschik 2003 (A&A 407, 1157); the strengths are rounded.
+Positions after Hanuschik 2003 (A&A 407, 1157), who gives them in air; the strengths are rounded.
 """
+SKY_LINES[:, 0] = vacuum_wave(SKY_LINES[:, 0])
 
 _CALIBRATION_ERROR = 0.02
 """Noise in proportion to the flux: photon noise and flux calibration together."""
