@@ -6,9 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from mmae.instruments import ARMS, SPEED_OF_LIGHT_KMS, desi_wave, resolving_power
-from mmae.survey.simulated.quasars import BROAD_LINES, igm_transmission, quasar_flux
-from mmae.survey.simulated.sources import PIVOT_WAVE, QUASAR, STAR, Sources, star_flux
+from mmae.survey.simulated.galaxies import components
+from mmae.survey.simulated.hydrogen import forest, igm_transmission
+from mmae.survey.simulated.quasars import nucleus_flux
+from mmae.survey.simulated.sources import PIVOT_WAVE, STAR, Sources, take
+from mmae.survey.simulated.stars import star_flux
 from mmae.survey.simulated.templates import NEBULAR_WAVE, load_templates
+
+
+def vacuum_wave(air_wave: np.ndarray) -> np.ndarray:
+    """Vacuum wavelength of a wavelength in air, both Å (Ciddor 1996, Appl. Opt. 35, 1566)."""
+    squared = (1e4 / air_wave) ** 2
+    return air_wave * (1 + 5.792105e-2 / (238.0185 - squared) + 1.67917e-3 / (57.362 - squared))
+
 
 SKY_LINES = np.array(
     [
@@ -24,20 +34,17 @@ SKY_LINES = np.array(
         (9719.8, 4.0), (9793.0, 4.0), (9805.0, 4.0),
     ]
 )  # fmt: skip
-"""Bright night-sky lines: (wavelength in Å, noise relative to the continuum's).
+"""Bright night-sky lines: (wavelength in vacuum, Å, noise relative to the continuum's).
 
-Positions after Hanuschik 2003 (A&A 407, 1157); the strengths are rounded.
+Positions after Hanuschik 2003 (A&A 407, 1157), who gives them in air; the strengths are rounded.
 """
+SKY_LINES[:, 0] = vacuum_wave(SKY_LINES[:, 0])
 
 _CALIBRATION_ERROR = 0.02
 """Noise in proportion to the flux: photon noise and flux calibration together."""
 
 _RESIDUAL_SIGMA = 0.6
 """Amplitude of the residuals that sky subtraction leaves at sky lines, in units of the noise."""
-
-_LINE_SIGMA_KMS = 90.0
-"""Velocity dispersion of the gas in a galaxy."""
-
 
 BAD_PIXEL = 2
 """Bit of the mask for a pixel without data."""
@@ -111,33 +118,30 @@ def _mask_bad_pixels(spectra: ArmSpectra, row: int, rng: np.random.Generator) ->
 def fibre_flux(sources: Sources, row: int) -> np.ndarray:
     """Noiseless flux of one source in the fibre on the combined grid, 1e-17 erg / (s cm2 Å)."""
     wave, z = desi_wave(), sources.redshift[row]
-    coefficient = sources.coefficient[row]
     if sources.kind[row] == STAR:
-        flux = coefficient[0] * star_flux(wave, sources.temperature[row])
-    elif sources.kind[row] == QUASAR:
-        strength = sources.line_strength[row, : len(BROAD_LINES)]
-        flux = coefficient[0] * quasar_flux(wave / (1 + z), strength)
-    else:
-        flux = _galaxy_flux(wave, z, coefficient, sources.line_strength[row])
-    flux = flux * igm_transmission(wave, z) * (wave / PIVOT_WAVE) ** sources.tilt[row]
-    return sources.fibre_fraction[row] * flux
-
-
-def _galaxy_flux(
-    wave: np.ndarray, z: float, coefficient: np.ndarray, line_strength: np.ndarray
-) -> np.ndarray:
-    """Stars of the template mixture and narrow lines of its gas."""
-    templates = load_templates()
-    flux = np.interp(wave / (1 + z), templates.wave, coefficient @ templates.continuum)
+        flux = sources.scale[row] * star_flux(wave, sources.temperature[row])
+        return sources.fibre_fraction[row] * flux
+    one = take(sources, np.array([row]))
+    rest = load_templates().wave
+    stars = components(one.galaxies)[0].sum(0) + nucleus_flux(one.nuclei, rest)[0]
+    flux = np.interp(wave / (1 + z), rest, stars)
     # line fluxes are per rest-frame Å: the profile widens by 1 + z and its height stays
-    strength = coefficient @ templates.line_flux * line_strength[: len(NEBULAR_WAVE)] * (1 + z)
-    centre = NEBULAR_WAVE * (1 + z)
-    sigma = line_sigma(centre, _LINE_SIGMA_KMS)
+    _add_lines(flux, wave, NEBULAR_WAVE * (1 + z), one.galaxies.lines[0] * (1 + z), one)
+    if z > 1.9:
+        mean = igm_transmission(wave, z)
+        flux *= forest(mean, np.random.default_rng(one.seed[0]))
+    return one.fibre_fraction[0] * flux * (wave / PIVOT_WAVE) ** one.tilt[0]
+
+
+def _add_lines(
+    flux: np.ndarray, wave: np.ndarray, centre: np.ndarray, strength: np.ndarray, one: Sources
+) -> None:
+    """Add the narrow lines of one source's gas, in place."""
+    sigma = line_sigma(centre, one.galaxies.gas_sigma[0])
     for c, s, total in zip(centre, sigma, strength, strict=True):
         near = slice(*np.searchsorted(wave, [c - 6 * s, c + 6 * s]))
         profile = np.exp(-0.5 * ((wave[near] - c) / s) ** 2) / (np.sqrt(2 * np.pi) * s)
         flux[near] += total * profile
-    return flux
 
 
 def line_sigma(wave: np.ndarray, velocity_kms: float) -> np.ndarray:
