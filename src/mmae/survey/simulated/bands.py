@@ -24,12 +24,22 @@ _OBSERVED = (3850.0, 11_200.0)
 
 
 @cache
-def _weights() -> np.ndarray:
-    """What a flux on the observed grid adds to each band's AB maggies, shape (window, 5)."""
-    wave = np.exp(np.arange(*np.log(_OBSERVED), STEP))
+def weights() -> np.ndarray:
+    """What a flux on `observed_wave` adds to AB maggies in HSC's bands, shape (window, 5)."""
     hsc = filters.load_filters(*(f"hsc2017-{band}" for band in BANDS))
-    curves = np.array([np.interp(wave, f.wavelength, f.response, 0, 0) for f in hsc])
-    return (curves * wave**2 / curves.sum(1, keepdims=True) * FLUX_UNIT / AB_FLUX).T
+    return weights_of([(curve.wavelength, curve.response) for curve in hsc])
+
+
+def weights_of(curves: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The same for any filter curves (wavelength, response)."""
+    wave = observed_wave()
+    seen = np.array([np.interp(wave, *curve, 0, 0) for curve in curves])
+    return (seen * wave**2 / seen.sum(1, keepdims=True) * FLUX_UNIT / AB_FLUX).T
+
+
+def observed_wave() -> np.ndarray:
+    """Wavelengths on which `maggies` takes a transmission, Å, shape (window,)."""
+    return np.exp(np.arange(*np.log(_OBSERVED), STEP))
 
 
 def maggies(flux: np.ndarray, z: np.ndarray, transmission: np.ndarray | None = None) -> np.ndarray:
@@ -47,23 +57,18 @@ def maggies(flux: np.ndarray, z: np.ndarray, transmission: np.ndarray | None = N
     -------
     ndarray, shape (N, ..., 5)
     """
-    weights = _weights()
+    weight = weights()
     place = (np.log(_OBSERVED[0] / REST_WAVE[0]) - np.log1p(z)) / STEP
     first = np.floor(place).astype(int)
     after = place - first
-    index = first[:, None] + np.arange(len(weights) + 1)
+    index = first[:, None] + np.arange(len(weight) + 1)
     index = index.reshape(len(z), *(1,) * (flux.ndim - 2), -1)
     seen = np.take_along_axis(flux, np.clip(index, 0, flux.shape[-1] - 1), axis=-1)
     after = after.reshape(len(z), *(1,) * (flux.ndim - 1))
     seen = (1 - after) * seen[..., :-1] + after * seen[..., 1:]
     if transmission is not None:
         seen = seen * transmission
-    return seen @ weights
-
-
-def observed_wave() -> np.ndarray:
-    """Wavelengths on which `maggies` takes a transmission, Å, shape (window,)."""
-    return np.exp(np.log(_OBSERVED[0]) + STEP * np.arange(len(_weights())))
+    return seen @ weight
 
 
 def line_maggies(wave: np.ndarray, flux: np.ndarray) -> np.ndarray:
@@ -75,8 +80,6 @@ def line_maggies(wave: np.ndarray, flux: np.ndarray) -> np.ndarray:
         Observed wavelength, Å, and flux of each line, FLUX_UNIT Å.
     """
     place = np.log(wave / _OBSERVED[0]) / STEP
-    weights = np.array(
-        [np.interp(place, np.arange(len(w)), w, 0, 0) for w in _weights().T]
-    )  # (5, N, K)
+    at = np.array([np.interp(place, np.arange(len(w)), w, 0, 0) for w in weights().T])  # (5, N, K)
     # a line of unit area covers 1 / (wave * STEP) of a pixel's flux density
-    return np.einsum("bnk,nk->nb", weights, flux / (wave * STEP))
+    return np.einsum("bnk,nk->nb", at, flux / (wave * STEP))

@@ -23,7 +23,7 @@ V_WAVE = 5500.0
 KNOTS = np.exp(np.linspace(np.log(1800.0), np.log(10_800.0), 12))
 """Å. Between them smooth deviations of a galaxy's spectrum from its templates."""
 
-FORMATION = (2.0, 6.0, 4.0)
+FORMATION = (3.0, 9.0, 6.0)
 """Of the Dirichlet distribution of the young templates' shares: starburst, disk, after a burst."""
 
 RECENT = (0.02, 0.15)
@@ -36,7 +36,7 @@ part of the former that old stars are behind as well."""
 STEEPNESS = 0.1
 """Scatter of the dust's law."""
 
-SCATTER = 0.012
+SCATTER = 0.008
 """Of the smooth deviations at each knot, ln F_lambda.
 
 These five are such that the colours of real galaxies of the same i, g - z and z scatter as much and
@@ -46,8 +46,8 @@ tell redshifts as well (docs/survey.md).
 DEEPER = 0.42
 """Absorption lines of young stars beyond the templates', in units of the old stars' lines."""
 
-GAS = 0.46
-"""H-alpha of young stars, relative to the template's."""
+GAS, GAS_DUST = 0.52, 0.6
+"""H-alpha of young stars, relative to the template's, and mean A_V in front of it alone, mag."""
 
 SODIUM = (5894.6, 4.5)
 """Wavelength and sigma of the interstellar Na D doublet at the templates' resolution, Å."""
@@ -174,15 +174,16 @@ def with_gas(
     n = len(z)
     young = galaxies.light[:, 1] * (galaxies.mixture @ load_templates().line_flux[:, H_ALPHA])
     h_alpha = GAS * young * 10 ** rng.normal(0, 0.2, n)
-    metals = 8.76 - 0.11 * (absolute + 20.5) - 0.15 * np.clip(z, 0, 2) + rng.normal(0, 0.12, n)
+    metals = 8.82 - 0.11 * (absolute + 20.5) - 0.15 * np.clip(z, 0, 2) + rng.normal(0, 0.12, n)
     n2 = np.clip((metals - 8.90) / 0.57, -2.0, -0.35)
     o3 = 0.61 / (n2 + 0.08) + 1.10 + rng.normal(0, 0.12, n)
-    o2 = -0.1 - 0.8 * (metals - 8.5) + rng.normal(0, 0.12, n)
+    o2 = 0.03 - 0.8 * (metals - 8.5) + rng.normal(0, 0.12, n)
     stars = h_alpha[:, None] * _ratios(10**n2, 10**o3, 10 ** np.clip(o2, -1.0, 0.35), 0.3, 0.03)
     # the gas is behind more dust than the stars (Calzetti et al. 2000, ApJ 533, 682)
-    stars *= dust_at(NEBULAR_WAVE, galaxies, 1) ** 3.0
+    behind = 2.3 * galaxies.dust + rng.exponential(GAS_DUST, (n, 1))
+    stars *= dust_at(NEBULAR_WAVE, galaxies._replace(dust=behind), 1)
     # old stars and weak nuclei: LINERs in many, Seyferts in a twentieth of luminous galaxies
-    liner = rng.uniform(size=n) < 0.45
+    liner = rng.uniform(size=n) < 0.55
     seyfert = rng.uniform(size=n) < np.clip(0.05 - 0.03 * (absolute + 21), 0, 0.1)
     width = np.where(liner, 1.5, 0.1) * 10 ** rng.normal(0, 0.3, n)
     width = np.where(seyfert, 4.0 * 10 ** rng.normal(0, 0.4, n), width)

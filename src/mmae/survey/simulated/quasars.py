@@ -16,7 +16,7 @@ BROAD_LINES = np.array(
         *((1033.03, 9.8, 7.8), (1215.67, 105.0, 19.5), (1240.14, 13.0, 11.0), (1305.42, 1.7, 5.4)),
         *((1336.60, 0.7, 3.9), (1398.33, 12.0, 14.3), (1549.06, 52.0, 16.0), (1640.42, 9.0, 15.0)),
         *((1857.40, 2.0, 10.0), (1892.03, 3.0, 10.0), (1908.73, 25.0, 21.0), (2326.44, 0.5, 5.0)),
-        *((2798.75, 60.0, 28.0), (4102.89, 6.0, 18.6), (4341.68, 14.0, 20.3), (4687.0, 2.0, 20.0)),
+        *((2798.75, 68.0, 28.0), (4102.89, 6.0, 18.6), (4341.68, 14.0, 20.3), (4687.0, 2.0, 20.0)),
         *((4862.68, 95.0, 38.0), (5877.25, 4.9, 23.5), (6564.61, 300.0, 44.0)),
     ]
 )
@@ -73,13 +73,13 @@ def draw_nuclei(n: int, rng: np.random.Generator) -> Nuclei:
     absorbed, spread = rng.uniform(size=n) < 0.13, 10 ** rng.uniform(3.0, 3.6, n)
     return Nuclei(
         light=np.ones(n),
-        slope=np.c_[rng.normal(-1.55, 0.3, n), rng.normal(-0.5, 0.3, n)],
+        slope=np.c_[rng.normal(-1.58, 0.3, n), rng.normal(-0.5, 0.3, n)],
         lines=10 ** (common + rng.normal(0, 0.13, (n, len(BROAD_LINES)))),
         width=width,
         shift=np.abs(rng.normal(0, 0.0025, n)),
         # strong iron goes with narrow lines (Boroson & Green 1992)
-        iron=10 ** rng.normal(0, 0.2, (n, 2)) * width[:, None] ** -0.7,
-        dust=rng.exponential(0.04, n) * rng.choice([1, 4], n, p=[0.9, 0.1]),
+        iron=10 ** rng.normal(0.06, 0.2, (n, 2)) * width[:, None] ** -0.7,
+        dust=rng.exponential(0.06, n) * rng.choice([1, 4], n, p=[0.9, 0.1]),
         absorption=np.c_[
             np.where(absorbed, rng.uniform(0.4, 1.0, n), 0.0),
             1.5 * spread + rng.uniform(0, 16_000, n),

@@ -110,7 +110,7 @@ def _write_images(
         REDSHIFT: hsc["redshift"].to_numpy(),
         "specz_redshift_err": hsc["redshift_error"].to_numpy(),
         "specz_flag_homogeneous": np.ones(len(hsc), dtype=bool),
-        **_photometry(catalogs.sources, hsc["source"].to_numpy(), conditions, rng),
+        **measured_photometry(catalogs.sources, hsc["source"].to_numpy(), conditions, rng),
     }
     seeds = _seeds(settings.seed, IMAGES, len(hsc))
     scene = make_scene(
@@ -192,7 +192,7 @@ def _seeds(seed: int, stream: int, n: int) -> np.ndarray:
     return np.random.default_rng([seed, stream]).integers(0, 2**63, n)
 
 
-def _photometry(
+def measured_photometry(
     sources: Sources, rows: np.ndarray, conditions: Conditions, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Magnitudes (cmodel) with their errors and a few shapes, one value a row and band.
@@ -220,7 +220,7 @@ def _photometry(
     return columns
 
 
-MODEL_ERROR, COLOUR_ERROR = 0.1, 0.01
+MODEL_ERROR, COLOUR_ERROR = 0.1, 0.007
 """Of cmodel magnitudes of extended sources: common to all bands, and of each band, mag."""
 
 

@@ -34,7 +34,7 @@ BULGE, DISK, NUCLEUS = 0, 1, 2
 QUIESCENT, FORMING = 3, 7
 """Candidates without and with young stars that a galaxy's spectrum is chosen from."""
 
-RED_SCATTER = 0.07
+RED_SCATTER = 0.055
 """Of the colour of old stars beyond what dust and metals make of it, mag."""
 
 BLOCK = 1024
@@ -86,7 +86,9 @@ def join(several: list) -> NamedTuple:
 
 
 def make_sources(population: Population, rng: np.random.Generator) -> Sources:
-    """Give each real (i, g - z, redshift) a spectrum whose g - z at that redshift is the real one.
+    """Give each galaxy a spectrum whose g - z at its redshift is the one drawn.
+
+    A quasar has the colour of its spectrum.
 
     Parameters
     ----------
@@ -234,8 +236,8 @@ def _scaled(
         total = maggies.sum(1)
         colour = -2.5 * np.log10(total[:, _G] / total[:, _Z])
         # a change of slope: what is left of dust, ages and metals
-        tilt += (colour - population.g_minus_z) / (2.5 * np.log10(4844.0 / 8912.0))
-        tilt = np.clip(tilt, -4, 4)
+        step = (colour - population.g_minus_z) / (2.5 * np.log10(4844.0 / 8912.0))
+        tilt = np.clip(tilt + np.where(population.is_quasar, 0.0, step), -4, 4)
     galaxies = galaxies._replace(
         light=galaxies.light * scale[:, :2], lines=galaxies.lines * scale[:, [0]]
     )
