@@ -1,5 +1,7 @@
 """Redshift estimators as an astronomer would first try them: trees and a small softmax network."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -44,7 +46,7 @@ def softmax(
     centre = (torch.arange(bins) + 0.5) * float(y.max()) * 1.02 / bins
     widths = [x.shape[1], 256, 256, 256]
     layers: list[torch.nn.Module] = []
-    for a, b in zip(widths[:-1], widths[1:], strict=True):
+    for a, b in pairwise(widths):
         layers += [torch.nn.Linear(a, b), torch.nn.GELU()]
     network = torch.nn.Sequential(*layers, torch.nn.Linear(widths[-1], bins))
     optimizer = torch.optim.AdamW(network.parameters(), 2e-3, (0.9, 0.98), weight_decay=0.05)

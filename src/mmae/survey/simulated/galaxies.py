@@ -9,7 +9,6 @@ from scipy.ndimage import gaussian_filter1d
 
 from mmae.survey.simulated.bands import REST_WAVE, STEP
 from mmae.survey.simulated.templates import (
-    H_ALPHA,
     NEBULAR_WAVE,
     OLD,
     YOUNG,
@@ -23,7 +22,7 @@ V_WAVE = 5500.0
 KNOTS = np.exp(np.linspace(np.log(1800.0), np.log(10_800.0), 12))
 """Å. Between them smooth deviations of a galaxy's spectrum from its templates."""
 
-FORMATION = (3.0, 9.0, 6.0)
+FORMATION = (4.0, 12.0, 8.0)
 """Of the Dirichlet distribution of the young templates' shares: starburst, disk, after a burst."""
 
 RECENT = (0.02, 0.15)
@@ -43,10 +42,10 @@ These five are such that the colours of real galaxies of the same i, g - z and z
 tell redshifts as well (docs/survey.md).
 """
 
-DEEPER = 0.42
+DEEPER = 0.43
 """Absorption lines of young stars beyond the templates', in units of the old stars' lines."""
 
-GAS, GAS_DUST = 0.52, 0.6
+GAS, GAS_DUST = 0.365, 0.6
 """H-alpha of young stars, relative to the template's, and mean A_V in front of it alone, mag."""
 
 SODIUM = (5894.6, 4.5)
@@ -172,12 +171,14 @@ def with_gas(
     2004, MNRAS 348, L59); [O II] after Kewley et al. 2004, AJ 127, 2002.
     """
     n = len(z)
-    young = galaxies.light[:, 1] * (galaxies.mixture @ load_templates().line_flux[:, H_ALPHA])
-    h_alpha = GAS * young * 10 ** rng.normal(0, 0.2, n)
-    metals = 8.82 - 0.11 * (absolute + 20.5) - 0.15 * np.clip(z, 0, 2) + rng.normal(0, 0.12, n)
+    young = galaxies.light[:, 1] * (galaxies.mixture @ load_templates().h_alpha)
+    # more of it in the past (Fumagalli et al. 2012, ApJ 757, L22), in all but the most luminous
+    past = ((1 + z) / 1.1) ** (2.2 * np.clip(absolute + 22.0, 0, 1.6))
+    h_alpha = GAS * past * young * 10 ** rng.normal(0, 0.2, n)
+    metals = 8.87 - 0.11 * (absolute + 20.5) - 0.25 * np.clip(z, 0, 2) + rng.normal(0, 0.12, n)
     n2 = np.clip((metals - 8.90) / 0.57, -2.0, -0.35)
     o3 = 0.61 / (n2 + 0.08) + 1.10 + rng.normal(0, 0.12, n)
-    o2 = 0.03 - 0.8 * (metals - 8.5) + rng.normal(0, 0.12, n)
+    o2 = 0.0 - 0.8 * (metals - 8.5) + rng.normal(0, 0.12, n)
     stars = h_alpha[:, None] * _ratios(10**n2, 10**o3, 10 ** np.clip(o2, -1.0, 0.35), 0.3, 0.03)
     # the gas is behind more dust than the stars (Calzetti et al. 2000, ApJ 533, 682)
     behind = 2.3 * galaxies.dust + rng.exponential(GAS_DUST, (n, 1))
@@ -185,11 +186,11 @@ def with_gas(
     # old stars and weak nuclei: LINERs in many, Seyferts in a twentieth of luminous galaxies
     liner = rng.uniform(size=n) < 0.55
     seyfert = rng.uniform(size=n) < np.clip(0.05 - 0.03 * (absolute + 21), 0, 0.1)
-    width = np.where(liner, 1.5, 0.1) * 10 ** rng.normal(0, 0.3, n)
+    width = np.where(liner, 1.4, 0.1) * 10 ** rng.normal(0, 0.3, n)
     width = np.where(seyfert, 4.0 * 10 ** rng.normal(0, 0.4, n), width)
     o3 = np.where(seyfert, rng.normal(0.75, 0.2, n), rng.normal(0.2, 0.15, n))
     nucleus = (galaxies.light.sum(1) * width)[:, None] * _ratios(
-        10 ** rng.normal(0.05, 0.12, n), 10**o3, 10 ** rng.normal(0.1, 0.15, n), 0.5, 0.15
+        10 ** rng.normal(0.05, 0.12, n), 10**o3, 10 ** rng.normal(0.0, 0.15, n), 0.5, 0.15
     )
     return galaxies._replace(lines=stars + nucleus)
 

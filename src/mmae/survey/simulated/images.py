@@ -16,7 +16,7 @@ from mmae.instruments import (
 from mmae.settings import ImageFaults
 from mmae.survey.simulated import profiles
 from mmae.survey.simulated.image_faults import damage, draw_image_faults
-from mmae.survey.simulated.sources import STAR, Sources
+from mmae.survey.simulated.sources import Sources
 
 PHOTONS_PER_FLUX = (3800.0, 4100.0, 5200.0, 2300.0, 1700.0)
 """Photo-electrons behind a flux of 1 in each band.
@@ -154,9 +154,6 @@ def _render_one(
     for _, row, dimming_mag, (x, y) in zip(*scene, strict=True):
         flux = flux_from_mag(sources.mag[row] + dimming_mag)[:, None, None]
         where = profiles.shifted(x, y)
-        if sources.kind[row] == STAR:
-            light += flux * where
-            continue
         shapes = type(sources.shapes)(*(part[row] for part in sources.shapes))
         light += flux * where * profiles.galaxy(shapes, sources.share[row], sources.seed[row])
     margin = (profiles.SIZE - IMAGE_SIZE) // 2

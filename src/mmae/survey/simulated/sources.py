@@ -18,7 +18,6 @@ from mmae.survey.simulated.hydrogen import igm_transmission
 from mmae.survey.simulated.population import Population
 from mmae.survey.simulated.quasars import CONTINUUM_WAVE, Nuclei, draw_nuclei, nucleus_flux
 from mmae.survey.simulated.shapes import Shapes, draw_shapes
-from mmae.survey.simulated.stars import star_flux
 from mmae.survey.simulated.templates import NEBULAR_WAVE
 
 GALAXY, QUASAR, STAR = 0, 1, 2
@@ -33,6 +32,9 @@ BULGE, DISK, NUCLEUS = 0, 1, 2
 
 QUIESCENT, FORMING = 3, 7
 """Candidates without and with young stars that a galaxy's spectrum is chosen from."""
+
+FADING = 1.2
+"""Since z = 1, of galaxies of a given mass, mag."""
 
 RED_SCATTER = 0.055
 """Of the colour of old stars beyond what dust and metals make of it, mag."""
@@ -59,10 +61,6 @@ class Sources(NamedTuple):
     """Active nuclei; without light for most galaxies."""
     tilt: np.ndarray
     """Exponent of the colour correction (observed wave / PIVOT_WAVE) ** tilt."""
-    temperature: np.ndarray
-    """Of stars, K; else 0."""
-    scale: np.ndarray
-    """F_lambda of stars at PIVOT_WAVE, FLUX_UNIT; else 0."""
     shapes: Shapes
     fibre_fraction: np.ndarray
     """Share of the light that enters DESI's fibre."""
@@ -112,7 +110,9 @@ def _make_block(population: Population, rng: np.random.Generator) -> Sources:
     # ASSUME: hosts of quasars are luminous galaxies (K corrections: one magnitude at z = 1)
     host = rng.normal(-21.9, 0.6, n)
     absolute = np.where(quasar, host, population.i_mag - distance)
-    galaxies = _choose(absolute, population.g_minus_z, z, rng)
+    # galaxies of a given mass were brighter in the past
+    faded = absolute + np.where(quasar, 0.0, FADING * np.minimum(z, 1.5))
+    galaxies = _choose(faded, population.g_minus_z, z, rng)
     stellar = np.where(quasar, 10 ** (-0.4 * (host + distance + z - population.i_mag)), 1.0)
     stellar = np.where(quasar, np.where(z < 2, np.minimum(stellar, 0.6), 0.0), stellar)
     # Seyfert galaxies: a nucleus beside the stars
@@ -138,8 +138,6 @@ def _make_block(population: Population, rng: np.random.Generator) -> Sources:
         galaxies=galaxies,
         nuclei=nuclei,
         tilt=tilt,
-        temperature=np.zeros(n),
-        scale=np.zeros(n),
         shapes=shapes,
         # a fibre of 1.5 arcsec in seeing of 1.1 arcsec takes three quarters of a point source
         fibre_fraction=0.75 * (point + (1 - point) / (1 + shapes.radius**1.2)),
@@ -190,7 +188,7 @@ def _choose(
     )
     density /= 1 + np.abs(missed / spread) ** 3
     # ASSUME: half of the galaxies of M_i = -22 form no stars, more of the luminous ones
-    old = 1 / (1 + np.exp((absolute[of] + 22.0) / 0.7))
+    old = 1 / (1 + np.exp((absolute[of] - FADING * np.minimum(z[of], 1.5) + 22.0) / 0.7))
     density *= np.where(quiescent, old / QUIESCENT, (1 - old) / FORMING)
     chances = density.reshape(n, k).cumsum(1)
     pick = (chances < rng.uniform(size=(n, 1)) * chances[:, -1:]).sum(1) + np.arange(n) * k
@@ -266,23 +264,19 @@ def true_properties(sources: Sources) -> dict[str, np.ndarray]:
 
 
 def make_stars(n: int, rng: np.random.Generator) -> Sources:
-    """Stars as black bodies of 3,500 to 8,000 K, i = 16 to 20.5."""
-    empty = Population(np.full(n, 20.0), np.ones(n), np.full(n, 0.1), np.zeros(n, bool))
-    sources = make_sources(empty, rng)
-    temperature, i_mag = rng.uniform(3500, 8000, n), rng.uniform(16, 20.5, n)
-    flux = np.array([star_flux(bands.REST_WAVE, t) for t in temperature])
-    maggies = bands.maggies(flux, np.zeros(n))
-    scale = 10 ** (-0.4 * i_mag) / maggies[:, _I]
-    galaxies = sources.galaxies
+    """Stars, i = 16 to 20.5: points with a smooth continuum of 3,500 to 8,000 K, about."""
+    population = Population(rng.uniform(16, 20.5, n), np.zeros(n), np.zeros(n), np.ones(n, bool))
+    sources = make_sources(population, rng)
+    smooth = type(sources.nuclei)(*(np.zeros_like(part) for part in sources.nuclei))
+    slope = np.c_[rng.uniform(-1.5, 4.0, n), rng.uniform(-2.5, 1.0, n)]
+    smooth = smooth._replace(light=np.ones(n), width=np.ones(n), slope=slope)
+    galaxies, nuclei, _, maggies = _scaled(population, sources.galaxies, smooth, np.zeros(n))
     return sources._replace(
         kind=np.full(n, STAR),
         redshift=rng.normal(0, 1e-4, n),
-        mag=-2.5 * np.log10(maggies * scale[:, None]),
+        mag=-2.5 * np.log10(maggies.sum(1)),
         share=np.tile(np.eye(3)[NUCLEUS][:, None], (n, 1, 5)),
-        galaxies=galaxies._replace(light=galaxies.light * 0, lines=galaxies.lines * 0),
-        nuclei=sources.nuclei._replace(light=np.zeros(n)),
-        tilt=np.zeros(n),
-        temperature=temperature,
-        scale=scale,
+        galaxies=galaxies,
+        nuclei=nuclei,
         fibre_fraction=np.full(n, 0.75),
     )

@@ -9,8 +9,7 @@ from mmae.instruments import ARMS, SPEED_OF_LIGHT_KMS, desi_wave, resolving_powe
 from mmae.survey.simulated.galaxies import components
 from mmae.survey.simulated.hydrogen import forest, igm_transmission
 from mmae.survey.simulated.quasars import nucleus_flux
-from mmae.survey.simulated.sources import PIVOT_WAVE, STAR, Sources, take
-from mmae.survey.simulated.stars import star_flux
+from mmae.survey.simulated.sources import PIVOT_WAVE, Sources, take
 from mmae.survey.simulated.templates import NEBULAR_WAVE, load_templates
 
 
@@ -118,9 +117,6 @@ def _mask_bad_pixels(spectra: ArmSpectra, row: int, rng: np.random.Generator) ->
 def fibre_flux(sources: Sources, row: int) -> np.ndarray:
     """Noiseless flux of one source in the fibre on the combined grid, 1e-17 erg / (s cm2 Å)."""
     wave, z = desi_wave(), sources.redshift[row]
-    if sources.kind[row] == STAR:
-        flux = sources.scale[row] * star_flux(wave, sources.temperature[row])
-        return sources.fibre_fraction[row] * flux
     one = take(sources, np.array([row]))
     rest = load_templates().wave
     stars = components(one.galaxies)[0].sum(0) + nucleus_flux(one.nuclei, rest)[0]
