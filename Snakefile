@@ -1,11 +1,17 @@
 """Multi-modal masked autoencoders for galaxy images and spectra: arXiv:2510.22527, reproduced."""
 
+import os
+
 from snakemake.utils import min_version, validate
 
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+CONFIG = "config/config.yaml"
+
+
+# the folder that it runs in may have a config of its own
+configfile: CONFIG if os.path.exists(CONFIG) else workflow.source_path(CONFIG)
 
 
 include: "workflow/rules/common.smk"
@@ -37,6 +43,7 @@ rule all:
         paper("figures/figure_3.pdf"),  # redshift from images alone
         paper("figures/history.pdf"),  # how the trainings went
         paper("figures/masking.pdf"),  # scatter and reconstruction by mask ratio, training and test
+        if_missing(paper("figures/missing.pdf")),  # bands, arms and pixels missing in the test
         paper("figures/reconstruction.pdf"),  # how well hidden parts are reconstructed
         paper("figures/comparison.pdf"),  # every model on the same galaxies, with intervals
         paper("figures/uncertainty.pdf"),  # are the models as sure as they should be?

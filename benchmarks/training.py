@@ -23,16 +23,19 @@ from reference import ReferenceStep, reference_loader
 
 from mmae.config import read_config
 from mmae.dataset.arrays import TrainingArrays, open_arrays
-from mmae.files import write_json
+from mmae.files.write import write_json
+from mmae.modalities import from_plain
 from mmae.models import build_model
-from mmae.models.batch import generator_of
+from mmae.models.batch import generator_of, load_batch
 from mmae.settings import Training
 from mmae.settings.training import training_of
-from mmae.training.batches import batches_of, load_batch
+from mmae.training.batches import batches_of
 from mmae.training.fit import make_fabric, make_optimizer
 
 RESULT = Path("results/bench/training.json")
 MASK_RATIO = 0.75
+READ = ("image", "spectrum")
+"""What the paper's model reads."""
 
 
 @dataclass
@@ -60,21 +63,24 @@ def step_of(variant: Variant, config: dict, arrays: TrainingArrays) -> Callable[
     base = Training(**config["training"] | {"device": "cpu", "threads": torch.get_num_threads()})
     settings = training_of(base, {"precision": variant.precision})
     torch.manual_seed(0)
-    model = build_model(entry)
+    model = build_model(entry, from_plain(arrays.modalities, "benchmark"))
     if variant.compiled:
         model.compile()
     fabric = make_fabric(settings)
     network, optimizer = fabric.setup(model, make_optimizer(model, settings))
-    network.mark_forward_method("training_losses")
+    network.mark_forward_method("losses")
     network.train()
     numbers = itertools.count()
 
     def step(rows: np.ndarray) -> None:
-        batch = load_batch(arrays, rows, model.spectrum_length, fabric.device)
+        batch = load_batch(arrays, rows, model.modalities, fabric.device)
+        drawn = generator_of(0, next(numbers))
+        masks = model.draw_masks(len(rows), MASK_RATIO, drawn, training=True)
         with fabric.autocast():
-            losses = network.training_losses(batch, MASK_RATIO, generator_of(0, next(numbers)))
+            parts = network.losses(batch, masks, drawn).parts
+            total = model.total({name: part.value for name, part in parts.items()})
         optimizer.zero_grad()
-        fabric.backward(losses["total"])
+        fabric.backward(total)
         fabric.clip_gradients(network, optimizer, max_norm=1.0)
         optimizer.step()
 
@@ -102,7 +108,7 @@ def measure_steps(arrays: TrainingArrays, batch_size: int, repeats: int) -> dict
     rows = list(batches_of(np.arange(len(arrays.redshift)), batch_size, generator))
     steps: dict[str, Callable[[np.ndarray], object]] = {
         "reference": lambda rows: reference(
-            *(torch.from_numpy(part[rows]) for part in (arrays.images, arrays.spectra)),
+            *(torch.from_numpy(np.nan_to_num(arrays.values[name][rows])) for name in READ),
             torch.from_numpy(arrays.redshift[rows]),
         )
     }
@@ -131,7 +137,7 @@ def measure_loaders(
         order = torch.Generator().manual_seed(k)
         parts = batches_of(rows, batch_size, order)
         rates["reference"].append(n / seconds(partial(read_through, loader)))
-        batches = (load_batch(arrays, part, 259, "cpu") for part in parts)
+        batches = (load_batch(arrays, part, READ, "cpu") for part in parts)
         rates["ours"].append(n / seconds(partial(read_through, batches)))
     return {name: float(np.median(values)) for name, values in rates.items()}
 

@@ -13,6 +13,7 @@ from rocrate.rocrate import ROCrate
 
 from archive_run import CONFIG, METRICS, SETTINGS, WEIGHTS, write_config
 from helpers import PROJECT, assert_one_sentence, run_mmae
+from mmae.archive import packing
 from mmae.archive.contents import PAPER_FILES, required_files
 from mmae.archive.manifest import parse_manifest
 from mmae.archive.packing import pack
@@ -60,6 +61,25 @@ def test_config_and_versions_are_those_of_the_run(packed):
     assert len(versions["packages"]) > 100
 
 
+def test_another_repositorys_commit_is_not_ours(tmp_path, monkeypatch):
+    """A copy of the project without .git, unpacked inside a checkout of something else."""
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        command = ["git", "-C", str(tmp_path), *who, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init")
+    git("commit", "--allow-empty", "--message", "something else")
+    copy_of_ours = tmp_path / "downloads/galaxy-mmae"
+    copy_of_ours.mkdir(parents=True)
+    monkeypatch.setattr(packing, "ROOT", copy_of_ours)
+    versions = packing.software_versions()
+    assert (versions["commit"], versions["modified"]) == (None, False)
+    monkeypatch.setattr(packing, "ROOT", tmp_path)
+    assert packing.software_versions()["commit"] == git("rev-parse", "HEAD")
+
+
 def test_the_crate_describes_every_file_its_authors_and_the_paper(packed):
     crate = ROCrate(packed)
     sums = parse_manifest((packed / "manifest-sha256.txt").read_text(), packed)
@@ -92,12 +112,21 @@ def test_every_figure_and_table_of_the_paper_is_required():
 
 def test_other_views_than_the_grids_are_kept_for_the_figures():
     """Figures 1 and 2 show views that the grid need not have."""
-    grid = CONFIG["grid"] | {"test_masks": [0.5]}
+    grid = CONFIG["grid"] | {"views": ["no-y"]}
     names = required_files(read_section(Settings, CONFIG | {"grid": grid}, "config"))
     run = "evaluation/mmae/mask0.75/seed0"
     for view in ("image0.75-spectrum0.75", "image0.00-spectrum1.00"):
         assert f"{run}/{view}/reconstructions.npz" in names
-    assert f"{run}/image0.50-spectrum1.00/metrics.json" in names
+    for view in ("no-y", "image0.25-spectrum1.00"):
+        assert f"{run}/{view}/metrics.json" in names
+    assert f"{run}/image0.00-spectrum1.00/metrics.json" not in names
+
+
+def test_the_figure_of_what_is_missing_is_there_where_views_hide_it():
+    assert "paper/figures/missing.pdf" not in required_files(SETTINGS)
+    grid = CONFIG["grid"] | {"study_views": ["no-y"]}
+    names = required_files(read_section(Settings, CONFIG | {"grid": grid}, "config"))
+    assert set(names) - set(required_files(SETTINGS)) == {"paper/figures/missing.pdf"}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +146,7 @@ def test_what_is_no_archive_is_not_replaced(run, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     (home / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="home: found something else"):
+    with pytest.raises(InputError, match=r"home: found a folder with thesis\.tex in it"):
         pack(run, CONFIG, CITATION, home)
     assert (home / "thesis.tex").exists()
 

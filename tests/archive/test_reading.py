@@ -1,9 +1,11 @@
 """Reading an archive back: every byte verified, nothing written outside, nothing half-written."""
 
+import gzip
 import os
 import shutil
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from helpers import assert_one_sentence, run_mmae
 from mmae.archive.contents import required_files
 from mmae.archive.manifest import MANIFEST
 from mmae.archive.reading import read_archive, restore
-from mmae.checksums import file_digest
 from mmae.errors import InputError
+from mmae.files.checksums import file_digest
 
 
 def flip(path: Path) -> None:
@@ -200,9 +202,132 @@ def test_a_failure_leaves_what_was_there(archive, tmp_path):
     restore(archive, results)
     flip(archive / "dataset/summary.csv")
     (results / METRICS).write_text("mine")
-    with pytest.raises(InputError, match=r"summary\.csv"):
+    for force in (False, True):
+        with pytest.raises(InputError, match=r"summary\.csv|of another run"):
+            restore(archive, results, force)
+        assert (results / METRICS).read_text() == "mine"
+
+
+def test_results_of_ones_own_are_replaced_only_when_asked(run, archive, tmp_path):
+    results = tmp_path / "results/toy"
+    restore(archive, results)
+    restore(archive, results)  # equal files are no harm
+    (results / METRICS).write_text("days of work")
+    shutil.rmtree(results / "evaluation/gbdt")
+    result = run_mmae("restore", "--archive", archive, "--results", results)
+    words = f"found 1 results of another run, such as {METRICS}, expected none, or --force"
+    assert_one_sentence(result, words)
+    assert (results / METRICS).read_text() == "days of work"
+    assert not (results / "evaluation/gbdt").exists(), "nothing was unpacked"
+    (results / "dataset/summary.csv").unlink()
+    (results / "dataset/summary.csv").mkdir()
+    with pytest.raises(InputError, match="found 2 results of another run"):
         restore(archive, results)
-    assert (results / METRICS).read_text() == "mine"
+    (results / "dataset/summary.csv").rmdir()
+    result = run_mmae("restore", "--force", "--archive", archive, "--results", results)
+    assert result.returncode == 0, result.stderr
+    assert (results / METRICS).read_bytes() == (run / METRICS).read_bytes()
+
+
+def test_what_a_killed_restore_left_is_removed(archive, tmp_path):
+    results = tmp_path / "results/toy"
+    (results / ".restored.0123456789ab.part/dataset").mkdir(parents=True)
+    restore(archive, results)
+    assert sorted(p.name for p in results.iterdir()) == ["dataset", "evaluation"]
+
+
+def zip_of_zeros(name: str, size: int):
+    """An archive in which one file unpacks to many zeros, listed with any checksum."""
+
+    def pack(archive: Path) -> Path:
+        path = as_zip(archive)
+        with zipfile.ZipFile(path) as file:
+            members = {info.filename: file.read(info) for info in file.infolist()}
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for member, content in members.items():
+                if member != f"toy/{name}":
+                    file.writestr(member, content)
+            with file.open(f"toy/{name}", "w") as stream:
+                for _ in range(size >> 20):
+                    stream.write(bytes(1 << 20))
+        return path
+
+    return pack
+
+
+def tar_of_zeros(header: bool):
+    """A .tar.gz whose last member, or the header of one, is 200 MB of zeros."""
+
+    def pack(archive: Path) -> Path:
+        path = archive.parent / "toy.tar.gz"
+        info = tarfile.TarInfo("toy/paper/zeros")
+        info.size = 200 << 20
+        info.type = tarfile.XHDTYPE if header else tarfile.REGTYPE
+        with gzip.open(path, "w", 1) as stream:
+            stream.write(info.tobuf())
+            for _ in range(200):
+                stream.write(bytes(1 << 20))
+        shutil.rmtree(archive)
+        return path
+
+    return pack
+
+
+def packed_by_lzma(archive: Path) -> Path:
+    path = as_zip(archive)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as file:
+        file.writestr("toy/paper/more", "x")
+    return path
+
+
+def sparse(archive: Path) -> Path:
+    """A folder with a file that is longer than any disk."""
+    os.truncate(archive / METRICS, 1 << 43)
+    return archive
+
+
+BOMBS = {
+    "a manifest of zeros": (zip_of_zeros(MANIFEST, 20 << 20), [MANIFEST, "20971520 bytes"]),
+    "a config of zeros": (zip_of_zeros("config.yaml", 1 << 20), ["config.yaml", "1048576 bytes"]),
+    "a zip of zeros": (zip_of_zeros(METRICS, 200 << 20), ["found 0.2 GB packed into", "at most"]),
+    "a tar of zeros": (tar_of_zeros(False), ["found 0.2 GB packed into"]),
+    "a tar's header of zeros": (tar_of_zeros(True), ["a header of 209715200 bytes"]),
+    "a hungry compression": (packed_by_lzma, ["toy.zip", "compression"]),
+    "more than the disk": (sparse, ["GB free on its disk", "expected 8796"]),
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_bomb_is_told_from_its_sizes(archive, tmp_path, case):
+    pack, words = BOMBS[case]
+    source, results = pack(archive), tmp_path / "results/toy"
+
+    def plan_and_restore():
+        read_archive(str(source), CONFIG, {})
+        restore(source, results)
+
+    tracemalloc.start()
+    with pytest.raises(InputError) as caught:
+        plan_and_restore()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    for word in words:
+        assert word in str(caught.value)
+    assert peak < 20 << 20, "bytes of memory"
+    assert not results.exists() or list(results.iterdir()) == []
+
+
+NESTED = "a: &a [1, 1]\n" + "".join(
+    f"{name}: &{name} [*{before}, *{before}]\n"
+    for before, name in zip("abcdefghijklmnopqrstu", "bcdefghijklmnopqrstuv", strict=True)
+)
+
+
+def test_a_config_of_aliases_is_told(archive):
+    (archive / "config.yaml").write_text(NESTED)
+    relist(archive, "config.yaml")
+    with pytest.raises(InputError, match=r"config\.yaml: found no YAML \(more than 100000"):
+        read_archive(str(archive), CONFIG, {})
 
 
 @pytest.mark.parametrize(
@@ -246,7 +371,7 @@ def test_no_archive_asks_for_nothing():
 def test_a_config_that_is_none_is_told(archive):
     (archive / "config.yaml").write_text("[")
     relist(archive, "config.yaml")
-    with pytest.raises(InputError, match=r"config\.yaml: found no config"):
+    with pytest.raises(InputError, match=r"config\.yaml: found no YAML"):
         read_archive(str(archive), CONFIG, {})
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from galaxies import TOY
-from mmae import runs as planned
 from mmae.config import read_section
 from mmae.errors import InputError
 from mmae.evaluation.comparison import (
@@ -23,10 +22,12 @@ from mmae.evaluation.scoring import full_report
 from mmae.metrics.paired import paired_difference
 from mmae.metrics.redshift import sigma_nmad
 from mmae.settings import Scoring, Settings
+from mmae.workflow import runs as planned
 
 SCORING = Scoring(bootstrap_samples=40)
 HEADLINE, WHOLE, SPECTRUM = planned.HEADLINE_VIEW, planned.WHOLE_IMAGE, planned.SPECTRUM_ALONE
 REFERENCE = ("mmae", "0.75", HEADLINE)
+SHOWN = {HEADLINE: "image 25% hidden", WHOLE: "", SPECTRUM: "spectrum alone"}
 PUBLISHED_AS = {"mmae": "MMAE", "astroclip-knn": "AstroCLIP", "bcnn-mag": "BCNN"}
 Z_SPEC = np.random.default_rng(0).uniform(0.01, 1.2, 900)
 SCATTERS = {
@@ -51,7 +52,8 @@ def run_of(key: tuple[str, str, str, str], scatter: float, z_spec=Z_SPEC, **cost
     forecast = pd.DataFrame(
         {"targetid": np.arange(len(z_spec)), "z_spec": z_spec, "z_pred": z_pred}
     )
-    return ScoredRun(model, mask, seed, view, full_report(forecast, None, SCORING), forecast, cost)
+    report = full_report(forecast, None, SCORING)
+    return ScoredRun(model, mask, seed, view, report, forecast, cost, SHOWN[view])
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,21 @@ def test_differences_are_paired_and_to_the_reference(runs, table):
     low = Z_SPEC <= 0.4
     found = paired_difference(sigma_nmad, *(z[low] for z in pair), Z_SPEC[low], 60, 0)
     assert trees[[f"low_{name}" for name in names]].tolist() == pytest.approx(list(found))
+
+
+def test_differences_are_of_galaxies_that_both_have(runs):
+    """Each run may lack some redshifts; z_spec may be unknown for all."""
+    lacking, without = ([run.forecast.copy() for run in (runs[0], runs[7])] for _ in range(2))
+    lacking[0].loc[5, "z_pred"] = lacking[1].loc[6, "z_pred"] = np.nan
+    for k in range(2):
+        lacking[k].loc[7, "z_spec"] = np.nan
+        without[k] = without[k].drop(index=[5, 6, 7]).reset_index(drop=True)
+    found = []
+    for tables in (lacking, without):
+        pair = [r._replace(forecast=t) for r, t in zip((runs[0], runs[7]), tables, strict=True)]
+        found.append(row_of(compared(pair), "gbdt", "0.00", WHOLE))
+    names = ["difference", "difference_low", "difference_high", "p_better"]
+    assert found[0][names].equals(found[1][names])
 
 
 def test_seeds_are_told_as_mean_and_spread(runs, table):
@@ -242,6 +259,10 @@ def test_runs_are_read_from_their_folders(tmp_path):
     for run in found:
         assert np.array_equal(run.forecast["z_spec"], clip.forecast["z_spec"])
         assert np.allclose(run.forecast["z_pred"], clip.forecast["z_pred"])
+        assert run.shown == WHOLE, "a view without words is called by its name"
+    named = load_runs(folders, {WHOLE: "whole images"})
+    assert [run.label for run in named] == ["astroclip-knn, whole images", "gbdt, whole images"]
+    assert [run.label for run in load_runs(folders, {WHOLE: ""})] == ["astroclip-knn", "gbdt"]
     assert found[1].metrics["all"]["sigma_nmad"] == trees.metrics["all"]["sigma_nmad"]
 
 

@@ -31,6 +31,15 @@ def test_table_1_by_eye():
     assert table["count"].tolist() == [4, 1, 20_283_824, 286_401, 134_533]
 
 
+def test_table_1_leaves_out_what_stands_for_unknown():
+    z, i = np.array([0.1, 0.2, -99.0, 0.3, 4.0, np.nan]), np.array([18.0, 99.0, 19.0, -999.0, 20.0])
+    row = summary_row("x", z, i)
+    assert (row["count"], row["z_max"]) == (6, 4.0)
+    assert row["i_mag_90th_percentile"] == pytest.approx(19.8)
+    unknown = summary_row("x", np.array([-99.0]), np.array([99.0]))
+    assert [*unknown.values()] == ["x", 1, None, None, None]
+
+
 def test_cleaning_table_ends_with_the_papers_counts():
     table = cleaning_table(pd.DataFrame({"cut": ["a"], "removed": [1], "remaining": [9]}))
     assert table["remaining"].tolist() == [9, 136_939, 134_533]
@@ -55,7 +64,7 @@ def test_line_tables_tell_true_from_reconstructed():
     [
         ("z_spec,z\n0.1,0.2\n", "column z_pred: found only"),
         ("z_spec,z_pred\n0.1,abc\n", "column z_pred: found values that are no numbers"),
-        ("z_spec,z_pred\n0.1,0.1\n0.2,\n", "column z_pred, row 2: found nan"),
+        ("z_spec,z_pred\n0.1,\n0.2,\n", "found 2 galaxies, none with z_spec, z_pred"),
         ("", "found no table"),
     ],
 )

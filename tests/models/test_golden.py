@@ -8,24 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import SHARED
+from galaxies import modalities_of
+from helpers import PROJECT
 from mmae.dataset.spectra import normalise, pool
 from mmae.models.authors import our_name
 from mmae.models.batch import Batch, to_batch
-from mmae.models.masking import random_mask
+from mmae.models.masking import Mask, random_mask
 from mmae.models.paper import PaperMMAE
 from mmae.settings import PaperModel
 
-GOLDEN = Path(os.environ.get("MMAE_GOLDEN", SHARED / "golden"))
+GOLDEN = Path(os.environ.get("MMAE_GOLDEN", PROJECT / "tests/data"))
 FILES = sorted(GOLDEN.glob("*.npz"))
 TOLERANCE = 1e-5
 """Relative to the scale of each array: its largest absolute value."""
 
 LOSS_WEIGHTS = {"image": 0.1, "spectrum": 0.01, "redshift": 1.0}
-MODEL_KEYS = (
-    *("image_size", "image_patch", "spectrum_length", "spectrum_patch"),
-    *("dim", "depth", "heads", "cross_layers"),
-)
+MODEL_KEYS = ("dim", "depth", "heads", "cross_layers")
 
 pytestmark = pytest.mark.golden
 
@@ -44,8 +42,12 @@ def golden(request) -> dict[str, np.ndarray]:
 def model(golden) -> PaperMMAE:
     """Our model with the authors' parameters."""
     sizes = json.loads(str(golden["config"]))
-    settings = PaperModel(kind="paper", dropout=0.0, **{key: sizes[key] for key in MODEL_KEYS})
-    model = PaperMMAE(settings).eval()
+    keys = {key: sizes[key] for key in MODEL_KEYS}
+    settings = PaperModel(
+        kind="paper", modalities=("image", "spectrum"), dropout=0.0, weights=LOSS_WEIGHTS, **keys
+    )
+    known = modalities_of(sizes["image_size"], sizes["spectrum_length"], sizes["image_patch"])
+    model = PaperMMAE(settings, {name: known[name] for name in settings.modalities}).eval()
     model.load_state_dict(
         {our_name(name): torch.from_numpy(v) for name, v in part(golden, "param/").items()}
     )
@@ -55,15 +57,12 @@ def model(golden) -> PaperMMAE:
 @pytest.fixture(scope="module")
 def results(golden, model):
     """Outputs and losses of one forward pass, and the gradient norms of one backward pass."""
-    batch = batch_of(golden, golden["spectrum"], model.settings.spectrum_length)
-    image_mask, spectrum_mask = (
-        torch.from_numpy(golden[f"{modality}_mask"]) for modality in ("image", "spectrum")
-    )
-    output = model(batch.image, batch.spectrum, image_mask, spectrum_mask)
-    losses = model.losses(
-        output, batch.image, batch.spectrum, batch.redshift, image_mask, spectrum_mask
-    )
-    total = sum(LOSS_WEIGHTS[name] * loss for name, loss in losses._asdict().items())
+    batch = batch_of(golden, golden["spectrum"])
+    masks = {name: Mask(torch.from_numpy(golden[f"{name}_mask"])) for name in ("image", "spectrum")}
+    output = model(batch.values, masks)
+    parts = model.losses(batch, masks, torch.Generator()).parts
+    losses = {name: mean.value for name, mean in parts.items()}
+    total = model.total(losses)
     model.zero_grad()
     total.backward()
     return output, losses, total
@@ -73,11 +72,9 @@ def part(golden: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)}
 
 
-def batch_of(golden: dict[str, np.ndarray], spectrum: np.ndarray, length: int) -> Batch:
-    """The authors' galaxies; their model reads neither magnitudes nor sizes."""
-    unknown = np.full((len(spectrum), 5), np.nan, "f4")
-    parts = (golden["image"], spectrum, golden["redshift"], unknown, unknown)
-    return to_batch(*parts, length, "cpu")
+def batch_of(golden: dict[str, np.ndarray], spectrum: np.ndarray) -> Batch:
+    """The authors' galaxies."""
+    return to_batch({"image": golden["image"], "spectrum": spectrum}, golden["redshift"], "cpu")
 
 
 def assert_agrees(ours: object, theirs: np.ndarray, name: str) -> None:
@@ -94,9 +91,8 @@ def test_golden_spectra_are_normalised_and_pooled(golden):
     assert_agrees(normalised, golden["normalized_flux"], "normalized_flux")
     pooled = pool(normalised, width)
     assert_agrees(pooled, golden["pooled_flux"], "pooled_flux")
-    length = golden["spectrum"].shape[1]
-    batch = batch_of(golden, pooled, length)
-    assert_agrees(batch.spectrum, golden["spectrum"], "spectrum")
+    batch = batch_of(golden, pooled)
+    assert_agrees(batch.values["spectrum"], golden["spectrum"], "spectrum")
 
 
 def test_golden_parameters_are_all_ours(golden, model):
@@ -108,8 +104,8 @@ def test_golden_parameters_are_all_ours(golden, model):
 def test_golden_outputs(golden, results):
     output, *_ = results
     for ours, name in (
-        (output.image, "image_reconstruction"),
-        (output.spectrum, "spectrum_reconstruction"),
+        (output.reconstruction["image"], "image_reconstruction"),
+        (output.reconstruction["spectrum"], "spectrum_reconstruction"),
         (output.embedding, "joint_embedding"),
         (output.z_pred, "redshift_prediction"),
     ):
@@ -118,7 +114,7 @@ def test_golden_outputs(golden, results):
 
 def test_golden_losses(golden, results):
     _, losses, total = results
-    for name, loss in losses._asdict().items():
+    for name, loss in losses.items():
         assert_agrees(loss, golden[f"{name}_loss"], f"{name}_loss")
     assert_agrees(total, golden["total_loss"], "total_loss")
 

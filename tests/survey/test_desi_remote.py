@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import services
+from downloads.test_download import settings
 from helpers import read_zcatalog
 from mmae.errors import InputError
 from mmae.settings import Desi
@@ -19,7 +20,6 @@ from mmae.survey.collect import (
 from mmae.survey.desi import ZCATALOG_PATH, coadd_path
 from mmae.survey.desi_remote import fetch_zcatalog, fetched_coadd
 from services import answers, cut
-from survey.test_download import settings
 
 
 @pytest.fixture
@@ -57,6 +57,19 @@ def test_a_truncated_catalogue_is_refused(server, small_survey, tmp_path):
 def test_the_checksum_of_the_config_is_kept_to(server, tmp_path):
     with pytest.raises(InputError, match="sha256: found"):
         fetch_zcatalog(desi(server, sha256="0" * 64), settings(folder=str(tmp_path)))
+
+
+def test_a_refusal_names_the_place_and_the_config_key(server, matches, tmp_path):
+    server.faults[".fits"] = [answers(403), answers(403)]
+    patience = settings(folder=str(tmp_path))
+    words = r"answer 403 .*put the file at .*{}.* or say in survey\.files\.desi where it is"
+    with pytest.raises(InputError, match=words.format("zall-pix-iron.fits")):
+        fetch_zcatalog(desi(server), patience)
+    with (
+        pytest.raises(InputError, match=words.format("coadd-")),
+        fetched_coadd(desi(server), patience, *first_coadd(matches)),
+    ):
+        pass
 
 
 def test_a_coadd_file_that_was_there_stays(server, matches, tmp_path):

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 from contextlib import contextmanager
 
 import pytest
 
-from workflow_project import TOY
+from workflow_project import TOY, Project
 
 pytestmark = pytest.mark.workflow
 
@@ -135,6 +136,59 @@ def test_a_new_model_is_an_entry_of_the_config(finished):
         "comparison": 1,
         "uncertainty": 1,
     } | dict.fromkeys(HISTORIES, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "trained"),
+    [
+        ("models/mmae/mask0.75/seed0/weights.safetensors", TRAINED, 1),
+        ("models/gbdt/mask0.00/seed0/regressor.skops",
+         {"train", "predict", "score", *HISTORIES, *COMPARED}, 1),
+        ("dataset/arrays/wave.npy", {"training_arrays", *TRAINED}, None),
+        ("catalog/desi/zcatalog/v1/zall-pix-iron.fits", EVERYTHING, None),
+    ],
+)  # fmt: skip
+def test_a_file_deleted_inside_a_folder_is_made_again(finished, tmp_path, name, rules, trained):
+    path, away = finished.folder / "results/toy" / name, tmp_path / "away"
+    path.rename(away)
+    try:
+        jobs = finished.planned(*TOY)
+        one = finished.planned("results/toy/paper/tables/cleaning.csv", *TOY)
+    finally:
+        away.rename(path)
+    assert set(jobs) == rules
+    assert trained in (None, jobs["train"])
+    assert "table_1" not in one
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished project whose files all have new times, as `cp -r` makes it."""
+    project = object.__new__(Project)
+    project.folder = tmp_path / "copied"
+    shutil.copytree(finished.folder, project.folder, copy_function=shutil.copy)
+    return project
+
+
+def test_a_copy_runs_nothing_again_but_what_differs(copied):
+    made = copied.folder / "results/toy/dataset"
+    # the later a folder is copied, the more it seems to be new
+    (made / "arrays/.snakemake_timestamp").touch()
+    for path in (made / "galaxiesml_spectra.hdf5", copied.folder / "notebooks/table_1.ipynb"):
+        path.touch()
+    assert copied.planned(*TOY) == {}
+    # its own results are compared by content, too
+    table = made / "matches.csv"
+    table.write_text(table.read_text() + "\n")
+    assert set(copied.planned(*TOY)) >= {"fetch_spectra", "clean", "train", "figure_3"}
+
+
+def test_a_copy_is_up_to_date_after_a_touch(copied):
+    """What docs/restart.md offers for files that are too large to compare."""
+    options = ("--max-checksum-file-size", "0")
+    assert "train" in copied.planned(*TOY, *options)
+    copied.toy("--touch", *options)
+    assert copied.planned(*TOY, *options) == {}
 
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):

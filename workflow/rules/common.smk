@@ -2,38 +2,99 @@
 
 import json
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+import yaml
+
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
-from mmae import runs
-from mmae.archive.contents import ESTIMATORS, workflow_outputs
+from mmae.workflow import runs
+from mmae.archive.contents import workflow_outputs
 from mmae.archive.reading import read_archive
-from mmae.checks import check_writable
-from mmae.cluster import Request, check_requests, profile_of
-from mmae.errors import InputError
-from mmae.locks import clear_stale_locks
-from mmae.orphans import MARK, end_orphans, mark
+from mmae.workflow.caches import fall_back
+from mmae.files.checks import check_writable
+from mmae.workflow.cluster import Request, check_requests, profile_of
+from mmae.workflow.copies import restore_times
+from mmae.errors import InputError, in_one_sentence
+from mmae.workflow.locks import clear_stale_locks
+from mmae.workflow.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
-from mmae.provenance import code_digest
+from mmae.dataset.arrays import are_whole
+from mmae.files.outputs import MODEL, TREE, is_whole
+from mmae.workflow.provenance import code_digest
 from mmae.config import from_text, read_section
-from mmae.settings import Settings, training_of
-from mmae.timing import write_timings
+from mmae.settings import Settings, can_do, training_of
+from mmae.workflow.timing import write_timings
 
+# the folder of this workflow, which may run elsewhere, or be a module of another
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+
+
+def shipped(name):
+    """Path of a file of this workflow; of a copy where the workflow itself is on no disk."""
+    path = ROOT / name
+    if not path.exists():
+        return workflow.source_path(f"../../{name}")
+    below = path.is_relative_to(Path.cwd())
+    return local(str(path.relative_to(Path.cwd()) if below else path))
+
+
+if workflow.modifier.skip_configfile:
+    # a workflow that uses this one as a module says what it wants to be different
+    defaults = yaml.safe_load(Path(shipped("config/config.yaml")).read_text())
+    update_config(defaults, config)
+    config |= defaults
+
+# before rules start anything that keeps one
+fall_back()
 # what stands inside a mapping of --config reaches us as text
 update_config(config, from_text(workflow.config_settings.config))
 
 if workflow.is_main_process:
-    RUNNING = clear_stale_locks(Path(".snakemake"))
+    RUNNING = clear_stale_locks(Path(".snakemake"), workflow.snakemake_tmp_dir)
+    restore_times(Path(".snakemake/metadata"))
     # a job that outlives this process is known by its mark; a cluster's jobs do, and have none
     shell.prefix(f"set -euo pipefail; export {MARK}={mark(Path())}; ")
 
-try:
+
+def stop(error):
+    """End with the sentence alone: to an exception, Snakemake adds where in these files it arose."""
+    sys.exit(in_one_sentence(error))
+
+
+def check_call():
+    """Raise InputError where Snakemake would go on, and fail or do what nobody asked for."""
+    if "{" in workflow.main_snakefile or "}" in workflow.main_snakefile:
+        raise InputError(
+            os.path.dirname(workflow.main_snakefile),
+            found="braces, which Snakemake takes for wildcards",
+            expected="the project in a folder without",
+        )
     check_writable("results")
+    for key, value in workflow.config_settings.config.items():
+        # null would be text
+        if value is None:
+            raise InputError(
+                "config", key=key, found="nothing", expected="a value, or null"
+            )
+    words = [word.partition("=")[0] for word in sys.argv[1:]]
+    if "--report" in words and "--report-after-run" not in words:
+        if not any(Path("results").glob("*/paper/figures/*.png")):
+            raise InputError(
+                "--report",
+                found="no figure under results/",
+                expected="a finished run; start it first, without --report",
+            )
+
+
+try:
+    check_call()
+    # before the archive is opened, which may be large or far away
+    read_section(Settings, config, "config")
     ARCHIVE = read_archive(
         config.get("from_archive"), config, workflow.config_settings.overwrite_config
     )
@@ -41,8 +102,8 @@ try:
     update_config(config, ARCHIVE.config)
     SETTINGS = read_section(Settings, config, "config")
     RESTORED = ARCHIVE.restored(SETTINGS)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
+except (InputError, OSError) as error:
+    stop(error)
 
 SURVEY, GRID, HEADLINE = SETTINGS.survey.name, SETTINGS.grid, SETTINGS.headline
 RELEASED = SETTINGS.survey.source == "released"
@@ -74,7 +135,7 @@ wildcard_constraints:
     mask=r"[01]\.\d\d",
     seed=r"\d+",
     group=r"\d{3}",
-    view=r"image[01]\.\d\d-spectrum[01]\.\d\d",
+    view="|".join(map(re.escape, SETTINGS.views)),
 
 
 def paper(name):
@@ -116,13 +177,43 @@ def if_matched_here(path):
     return [] if RELEASED else path
 
 
+def unpaired_table():
+    """Which images without a spectrum are kept, if any are."""
+    are_kept = SETTINGS.dataset.unpaired and not RELEASED
+    return f"results/{SURVEY}/dataset/unpaired.csv" if are_kept else []
+
+
+def unpaired_images(wildcards):
+    """Where images without a spectrum are, if they are kept."""
+    if not unpaired_table():
+        return {}
+    return {"galaxiesml": catalog("galaxiesml.hdf5"), "unpaired": unpaired_table()}
+
+
+def modality_files():
+    """Files that modalities have of their own."""
+    files = [getattr(one, "file", None) for one in SETTINGS.modalities.values()]
+    return [path for path in files if path is not None]
+
+
+def options_of(files, *names):
+    """Options for those of some files of a rule that there are."""
+    given = {name: files[name] for name in names if name in files.keys()}
+    return [f"--{name}={path}" for name, path in given.items() if path]
+
+
+def if_missing(path):
+    """A path that exists only where views with something missing are studied."""
+    return path if GRID.study_views else []
+
+
 def if_released(path):
     """A path that exists only where the released dataset is used."""
     return path if RELEASED else []
 
 
 def evaluated(of, name):
-    """Path of a file of each run or view that a function of mmae.runs names."""
+    """Path of a file of each run or view that a function of mmae.workflow.runs names."""
     return [
         f"results/{SURVEY}/evaluation/{part.folder}/{name}" for part in of(SETTINGS)
     ]
@@ -162,6 +253,26 @@ def with_validation(wildcards):
     return [f"--{name}={path}" for name, path in files.items()]
 
 
+def whole(kind):
+    """Whether a folder has each of a kind's files."""
+    return lambda folder: is_whole(folder, kind)
+
+
+def again_unless(is_complete, path):
+    """No input; where a folder lacks one of its files, the job that writes it is done again.
+
+    Snakemake knows that the folder is there, and not what is in it.
+    """
+
+    def check(wildcards):
+        folder = Path(path.format(**wildcards))
+        if folder.is_dir() and not is_complete(folder):
+            workflow.dag.forcefiles.add(str(folder))
+        return []
+
+    return check
+
+
 def on_retry(amount, number=lambda wildcards: 1):
     """More memory or time at each attempt: too little may have been what ended the last one."""
     return lambda wildcards, attempt: amount * number(wildcards) * attempt
@@ -173,10 +284,14 @@ def training_settings(wildcards):
     return training_of(SETTINGS.training, model.training)
 
 
+def is_network(wildcards):
+    """Whether the model of a rule is trained in epochs, by processes, on a GPU if there is one."""
+    return can_do(SETTINGS.models[wildcards.model]).fitted_by == "gradient"
+
+
 def n_processes(wildcards):
     """How many processes train the model; scikit-learn's have one."""
-    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
-    return 1 if is_estimator else training_settings(wildcards).processes
+    return training_settings(wildcards).processes if is_network(wildcards) else 1
 
 
 def launcher(wildcards):
@@ -191,7 +306,9 @@ def launcher(wildcards):
 def model_code(entry):
     """Digest of the source of a command and of the model that the wildcard names."""
     return lambda wildcards: code(
-        entry, f"mmae.models.{SETTINGS.models[wildcards.model].kind}"
+        entry,
+        f"mmae.models.{SETTINGS.models[wildcards.model].kind}",
+        *modality_kinds(),
     )
 
 
@@ -202,9 +319,8 @@ def model_threads(wildcards):
 
 def model_gpu(wildcards):
     """A GPU for each process of a training: profiles/default says how many there are."""
-    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
     on_cpu = training_settings(wildcards).device == "cpu"
-    return 0 if on_cpu or is_estimator else n_processes(wildcards)
+    return 0 if on_cpu or not is_network(wildcards) else n_processes(wildcards)
 
 
 def slurm_request(job):
@@ -224,13 +340,12 @@ def check_slurm():
     try:
         check_requests(map(slurm_request, jobs), profile_of(sys.argv[1:]))
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        stop(error)
 
 
 def evaluation_gpu(wildcards):
     """A GPU for a rule that predicts with a network, if the config says so."""
-    is_estimator = SETTINGS.models[wildcards.model].kind in ESTIMATORS
-    return 0 if SETTINGS.evaluation.device == "cpu" or is_estimator else 1
+    return int(SETTINGS.evaluation.device != "cpu" and is_network(wildcards))
 
 
 def compared_runs(wildcards):
@@ -263,6 +378,17 @@ def reference(wildcards):
     return f"{HEADLINE.model} {HEADLINE.mask:.2f} {runs.HEADLINE_VIEW}"
 
 
+def view_labels():
+    """Views in words, for notebooks."""
+    return json.dumps({name: view.label for name, view in SETTINGS.views.items()})
+
+
+def modality_kinds():
+    """Modules of the kinds of modalities, which no import names."""
+    kinds = {one.kind for one in SETTINGS.modalities.values()}
+    return [f"mmae.modalities.{kind}" for kind in sorted(kinds)]
+
+
 def settings(*sections):
     """The named sections of the config as JSON, for a command's --config."""
     content = {}
@@ -284,6 +410,8 @@ def code(entry, *more):
 os.environ |= {
     # commands of this environment, also where it was not activated
     "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
+    # logs have the same letters in every locale
+    "PYTHONUTF8": "1",
     # what is no part of a result, and so no reason to do it again: not among the params
     "MMAE_CONFIG": settings("download", "crossmatch.engine", "logs"),
 }
@@ -292,4 +420,7 @@ os.environ |= {
 onstart:
     for command in end_orphans(Path()):
         print(f"ended: {command}, which a killed run left running", file=sys.stderr)
+    if workflow.executor_plugin.name == "local":
+        # their shells, too, in which alone the prefix would set it
+        os.environ[MARK] = mark(Path())
     check_slurm()

@@ -8,7 +8,7 @@ rule comparison:
     """Section 5.2: every model on the same galaxies, beside published values."""
     input:
         unpack(compared_runs),
-        notebook="notebooks/comparison.ipynb",
+        notebook=shipped("notebooks/comparison.ipynb"),
     output:
         table=report(
             "results/{survey}/paper/tables/comparison.csv",
@@ -48,14 +48,16 @@ rule comparison:
         folders=lambda wildcards, input: folders(input.metrics),
         reference=reference,
         published_as=json.dumps(published_as(SETTINGS)),
+        view_labels=view_labels(),
         scoring=SETTINGS.scoring,
-        code=code("mmae.cli.paper:notebook", "notebooks/comparison.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/comparison.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set folders {params.folders:q} \
             --set reference {params.reference:q} \
             --set published_as {params.published_as:q} \
+            --set view_labels {params.view_labels:q} \
             --set bootstrap_samples {params.scoring.bootstrap_samples} \
             --set bootstrap_seed {params.scoring.bootstrap_seed} \
             --set low_redshift {params.scoring.low_redshift} \
@@ -69,7 +71,7 @@ rule history:
     """Section 4: how the trainings went, epoch by epoch."""
     input:
         histories="results/{survey}/evaluation/histories.csv",
-        notebook="notebooks/history.ipynb",
+        notebook=shipped("notebooks/history.ipynb"),
     output:
         figure="results/{survey}/paper/figures/history.pdf",
         figure_png=report(
@@ -91,7 +93,7 @@ rule history:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
-        code=code("mmae.cli.paper:notebook", "notebooks/history.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/history.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -103,8 +105,8 @@ rule history:
 rule masking:
     """Section 4: redshifts and reconstructions by mask ratio, in training and in the test."""
     input:
-        studies=evaluated(runs.studied, "study.csv"),
-        notebook="notebooks/masking.ipynb",
+        studies=evaluated(runs.masks_studied, "study.csv"),
+        notebook=shipped("notebooks/masking.ipynb"),
     output:
         figure="results/{survey}/paper/figures/masking.pdf",
         figure_png=report(
@@ -134,7 +136,7 @@ rule masking:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
-        code=code("mmae.cli.paper:notebook", "notebooks/masking.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/masking.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -144,11 +146,57 @@ rule masking:
         """
 
 
+rule missing:
+    """Section 6: redshifts and reconstructions where bands, arms or pixels are missing."""
+    input:
+        studies=evaluated(runs.missing, "study.csv"),
+        notebook=shipped("notebooks/missing.ipynb"),
+    output:
+        figure="results/{survey}/paper/figures/missing.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/missing.png",
+            caption="../report/missing.rst",
+            category="Figures",
+            labels={"figure": "Bands, arms and pixels missing"},
+        ),
+        table=report(
+            "results/{survey}/paper/tables/missing.csv",
+            caption="../report/missing_table.rst",
+            category="Tables",
+            labels={"table": "Bands, arms and pixels missing"},
+        ),
+        table_md="results/{survey}/paper/tables/missing.md",
+        table_tex="results/{survey}/paper/tables/missing.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/missing.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/missing.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
+    params:
+        view_labels=view_labels(),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/missing.ipynb")),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set studies "{input.studies}" \
+            --set view_labels {params.view_labels:q} \
+            --set table {output.table:q} \
+            --set figure {output.figure:q}
+        """
+
+
 rule uncertainty:
     """Section 5.2: whether models are as sure as they should be."""
     input:
         unpack(compared_runs),
-        notebook="notebooks/uncertainty.ipynb",
+        notebook=shipped("notebooks/uncertainty.ipynb"),
     output:
         table=report(
             "results/{survey}/paper/tables/uncertainty.csv",
@@ -179,11 +227,13 @@ rule uncertainty:
         runtime=on_retry(15),
     params:
         folders=lambda wildcards, input: folders(input.metrics),
-        code=code("mmae.cli.paper:notebook", "notebooks/uncertainty.ipynb"),
+        view_labels=view_labels(),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/uncertainty.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set folders {params.folders:q} \
+            --set view_labels {params.view_labels:q} \
             --set table {output.table:q} \
             --set figure {output.figure:q}
         """
@@ -194,10 +244,10 @@ rule reconstruction:
     input:
         tables=[
             f"results/{SURVEY}/evaluation/{run.folder}/{runs.BOTH_HIDDEN}/reconstruction.csv"
-            for run in runs.studied(SETTINGS)
+            for run in runs.masks_studied(SETTINGS)
         ],
         from_images=headline(runs.HEADLINE_VIEW, "reconstruction.csv"),
-        notebook="notebooks/reconstruction.ipynb",
+        notebook=shipped("notebooks/reconstruction.ipynb"),
     output:
         table=report(
             "results/{survey}/paper/tables/reconstruction.csv",
@@ -242,7 +292,7 @@ rule reconstruction:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
-        code=code("mmae.cli.paper:notebook", "notebooks/reconstruction.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/reconstruction.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -259,7 +309,7 @@ rule embeddings:
     """Section 5.2: neighbourhoods of embeddings, and from images to their spectra."""
     input:
         embeddings=evaluated(runs.embedded, "embeddings.npz"),
-        notebook="notebooks/embeddings.ipynb",
+        notebook=shipped("notebooks/embeddings.ipynb"),
     output:
         table=report(
             "results/{survey}/paper/tables/retrieval.csv",
@@ -290,7 +340,7 @@ rule embeddings:
         runtime=on_retry(15),
     params:
         seed=SETTINGS.evaluation.seed,
-        code=code("mmae.cli.paper:notebook", "notebooks/embeddings.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/embeddings.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \

@@ -25,7 +25,7 @@ rule predict:
         runtime=on_retry(60),
         gpu=evaluation_gpu,
     params:
-        settings=lambda wildcards: settings("evaluation"),
+        settings=lambda wildcards: settings("evaluation", "views"),
         code=model_code("mmae.cli.evaluation:predict"),
     shell:
         """
@@ -65,7 +65,7 @@ rule reconstruct:
         runtime=on_retry(60),
         gpu=evaluation_gpu,
     params:
-        settings=lambda wildcards: settings("evaluation"),
+        settings=lambda wildcards: settings("evaluation", "views"),
         code=model_code("mmae.cli.evaluation:reconstruct"),
     shell:
         """
@@ -103,7 +103,7 @@ rule score_reconstruction:
         runtime=on_retry(60),
         gpu=evaluation_gpu,
     params:
-        settings=lambda wildcards: settings("evaluation", "scoring"),
+        settings=lambda wildcards: settings("evaluation", "scoring", "views"),
         code=model_code("mmae.cli.evaluation:score_reconstruction"),
     shell:
         """
@@ -141,8 +141,9 @@ rule study_masks:
         runtime=on_retry(60),
         gpu=evaluation_gpu,
     params:
-        settings=lambda wildcards: settings("evaluation", "scoring"),
-        test_masks=[f"--test-mask={mask:.2f}" for mask in GRID.study_masks],
+        settings=lambda wildcards: settings("evaluation", "scoring", "views"),
+        tests=[f"--test-mask={mask:.2f}" for mask in GRID.study_masks]
+        + [f"--view={view}" for view in GRID.study_views],
         code=model_code("mmae.cli.evaluation:study_masks"),
     shell:
         """
@@ -152,7 +153,7 @@ rule study_masks:
             --split {input.split:q} \
             --model {input.model:q} \
             --name {wildcards.model:q} \
-            {params.test_masks:q} \
+            {params.tests:q} \
             --table {output.table:q} \
             2>&1 | tee {log:q}
         """
@@ -184,7 +185,7 @@ rule probe:
         runtime=on_retry(60),
         gpu=evaluation_gpu,
     params:
-        settings=lambda wildcards: settings("evaluation"),
+        settings=lambda wildcards: settings("evaluation", "views"),
         code=model_code("mmae.cli.evaluation:probe"),
     shell:
         """

@@ -16,12 +16,15 @@ from typing import BinaryIO, Protocol
 
 from mmae.archive.manifest import MANIFEST
 from mmae.errors import InputError
+from mmae.files.checks import check_unpacked
 
 PACKED = (".zip", ".tar.gz", ".tgz")
 KIND = "an archive that `mmae archive` wrote: its folder, or a .zip or .tar.gz of it"
+MAX_READ = 1 << 25
+"""Bytes; more than any file that is read at once."""
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error),
-    *(EOFError, NotImplementedError),
+    *(EOFError, NotImplementedError, RecursionError),
 )
 
 
@@ -30,6 +33,9 @@ class Container(Protocol):
 
     path: Path
     names: list[str]
+
+    def size(self, name: str) -> int:
+        """Bytes of one of `names`; reading gives no more."""
 
     def open(self, name: str) -> BinaryIO:
         """Open one of `names`."""
@@ -62,7 +68,7 @@ def opened(source: Path) -> Iterator[Container]:
             with zipfile.ZipFile(path) as file:
                 yield _Zip(path, file)
         else:
-            with tarfile.open(path, "r:gz") as file:
+            with _Gzip(path) as stream, tarfile.open(fileobj=stream, mode="r:") as file:
                 yield _Tar(path, file)
     except DAMAGED as error:
         raise InputError(
@@ -109,6 +115,10 @@ class _Folder:
                 if item.is_file():
                     self.names.append(item.relative_to(path).as_posix())
 
+    def size(self, name: str) -> int:
+        """Bytes of one of `names`."""
+        return (self.path / name).stat().st_size
+
     def open(self, name: str) -> BinaryIO:
         """Open one of `names`."""
         return (self.path / name).open("rb")
@@ -124,12 +134,29 @@ class _Zip:
                 raise _link(path, info.filename)
             if info.flag_bits & 1:
                 raise InputError(path, key=info.filename, found="an encrypted file", expected=KIND)
+            # the others may ask for gigabytes of memory
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise NotImplementedError("a compression that zip tools do not use")
+        check_unpacked(path, sum(info.file_size for info in file.infolist()))
         self._root = _root(path, file.namelist())
         self.names = _below(self._root, [i.filename for i in file.infolist() if not i.is_dir()])
+
+    def size(self, name: str) -> int:
+        """Bytes of one of `names`, which zipfile does not exceed."""
+        return self._file.getinfo(self._root + name).file_size
 
     def open(self, name: str) -> BinaryIO:
         """Open one of `names`."""
         return self._file.open(self._root + name)
+
+
+class _Gzip(gzip.GzipFile):
+    """A stream that gives no more at once than is ever needed: a header may ask for any length."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= MAX_READ:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return super().read(size)
 
 
 class _Tar:
@@ -137,12 +164,20 @@ class _Tar:
 
     def __init__(self, path: Path, file: tarfile.TarFile):
         self.path, self._file = path, file
-        self._members = {member.name.removeprefix("./"): member for member in file}
-        for member in self._members.values():
+        self._members, total = {}, 0
+        for member in file:
             if not (member.isreg() or member.isdir()):
                 raise _link(path, member.name)
+            # before its content is skipped, which unpacks it
+            total += tarfile.BLOCKSIZE + member.size
+            check_unpacked(path, total)
+            self._members[member.name.removeprefix("./")] = member
         self._root = _root(path, list(self._members))
         self.names = _below(self._root, [n for n, m in self._members.items() if m.isreg()])
+
+    def size(self, name: str) -> int:
+        """Bytes of one of `names`."""
+        return self._members[self._root + name].size
 
     def open(self, name: str) -> BinaryIO:
         """Open one of `names`."""

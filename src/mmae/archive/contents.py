@@ -2,18 +2,16 @@
 
 from pathlib import Path
 
-from mmae import runs
 from mmae.errors import InputError
 from mmae.settings import Settings
-from mmae.settings.models import KINDS
+from mmae.settings.models import KINDS, can_do
+from mmae.workflow import runs
 
 RESTORED = ("dataset/", "evaluation/")
 """Folders of an archive from which figures and tables are made."""
 DESCRIPTION = ("model.json", "history.csv")
 NETWORK_FILES = ("weights.safetensors", *DESCRIPTION)
 ESTIMATOR_FILES = ("regressor.skops", *DESCRIPTION)
-ESTIMATORS = ("gbdt", "median")
-"""Kinds of models that scikit-learn fits."""
 PREDICTED = ("predictions.csv", "validation.csv")
 DATASET_FILES = ("split.npz", "summary.csv")
 MATCHED_FILES = ("crossmatch.csv", "cleaning.csv", "removed.csv")
@@ -24,12 +22,14 @@ SMALL = (".csv", ".json", ".npz")
 """Files of dataset/ that are counts and lists, and neither images nor arrays."""
 PAPER_FILES = (
     *("figures/figure_1.pdf", "figures/figure_2.pdf", "figures/figure_3.pdf"),
-    *("figures/masking.pdf", "figures/comparison.pdf", "figures/uncertainty.pdf"),
+    *("figures/masking.pdf", "figures/missing.pdf"),
+    *("figures/comparison.pdf", "figures/uncertainty.pdf"),
     *("figures/reconstruction.pdf", "figures/embeddings.pdf"),
     "figures/history.pdf",
     *("tables/table_1.csv", "tables/cleaning.csv", "tables/comparison.csv"),
 )
-"""What `rule all` asks for; without the cleaning table where the released dataset was used."""
+"""What `rule all` asks for; without the cleaning table where the released dataset was used, and
+without the figure of what is missing where no view hides it."""
 
 
 def required_files(settings: Settings) -> list[str]:
@@ -63,7 +63,10 @@ def required_files(settings: Settings) -> list[str]:
     released = settings.survey.source == "released"
     more = RELEASED_FILES if released else MATCHED_FILES
     files += [f"dataset/{name}" for name in (*DATASET_FILES, *more)]
-    files += [f"paper/{name}" for name in PAPER_FILES if not (released and "cleaning" in name)]
+    left_out = {"tables/cleaning.csv"} if released else set()
+    if not runs.missing(settings):
+        left_out.add("figures/missing.pdf")
+    files += [f"paper/{name}" for name in PAPER_FILES if name not in left_out]
     return sorted(set(files))
 
 
@@ -71,7 +74,8 @@ def _model_files(settings: Settings, model: str) -> tuple[str, ...]:
     """Files of a trained model that are sure to be there: a user's own kind may hold either."""
     if settings.models[model].kind not in KINDS:
         return DESCRIPTION
-    return ESTIMATOR_FILES if settings.models[model].kind in ESTIMATORS else NETWORK_FILES
+    trained = can_do(settings.models[model]).fitted_by == "gradient"
+    return NETWORK_FILES if trained else ESTIMATOR_FILES
 
 
 def workflow_outputs(settings: Settings) -> list[str]:

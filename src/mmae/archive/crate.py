@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from mmae.archive.manifest import MANIFEST
+from mmae.config import read_yaml
 from mmae.errors import InputError
-from mmae.files import existing
+from mmae.files.read import existing
 from mmae.settings import Survey
 
 if TYPE_CHECKING:
@@ -31,10 +30,7 @@ def read_citation(path: Path) -> dict[str, Any]:
     InputError
         If it is missing, or lacks a key that an archive tells on.
     """
-    try:
-        content = yaml.safe_load(existing(path).read_text())
-    except yaml.YAMLError as error:
-        raise InputError(path, found=f"no YAML ({error})", expected="a CITATION.cff") from None
+    content = read_yaml(existing(path).read_bytes(), path, "a CITATION.cff")
     for name in NEEDED:
         if not isinstance(content, dict) or name not in content:
             raise InputError(path, key=name, found="no such key", expected="a CITATION.cff")

@@ -14,14 +14,18 @@ from mmae.archive.crate import read_citation, write_crate
 from mmae.archive.manifest import MANIFEST, manifest_text
 from mmae.archive.reading import CONFIG
 from mmae.archive.readme import readme_text
-from mmae.checksums import file_digest
 from mmae.config import read_section
 from mmae.errors import InputError
-from mmae.files import atomic, read_json, write_json
+from mmae.files.checksums import file_digest
+from mmae.files.outputs import ARCHIVE
+from mmae.files.read import read_json
+from mmae.files.write import atomic, write_json
 from mmae.progress import progress
 from mmae.settings import Settings
 
 README, VERSIONS = "README.md", "versions.json"
+ROOT = Path(__file__).parents[3]
+"""Of the checkout that this package stands in, if it stands in one."""
 
 
 def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) -> None:
@@ -50,24 +54,22 @@ def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) ->
         raise InputError(
             "config", key="survey.name", found=settings.survey.name, expected=results.name
         )
-    if output.exists() and not (output / MANIFEST).is_file():
-        raise InputError(output, found="something else", expected="no such folder, or an archive")
     about, names = read_citation(citation), packed_files(results, settings)
     _check_trainings(results, names, config)
-    with atomic(output) as part:
+    with atomic(output, ARCHIVE) as part:
         for name in progress(names, "files packed"):
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / name, part / name)
-        (part / CONFIG).write_text(yaml.safe_dump(kept, width=100))
+        (part / CONFIG).write_text(yaml.safe_dump(kept, width=100), encoding="utf-8")
         versions = software_versions()
         write_json(part / VERSIONS, versions)
-        (part / README).write_text(readme_text(settings, about))
+        (part / README).write_text(readme_text(settings, about), encoding="utf-8")
         sums = {name: file_digest(part / name) for name in (*names, CONFIG, README, VERSIONS)}
         # the newest result dates the run, so that packing twice gives the same bytes
         newest = max((results / name).stat().st_mtime for name in names)
         crate = write_crate(part, sums, settings.survey, about, versions, newest)
         sums[crate.name] = file_digest(crate)
-        (part / MANIFEST).write_text(manifest_text(sums))
+        (part / MANIFEST).write_text(manifest_text(sums), encoding="utf-8")
 
 
 def _check_trainings(results: Path, names: list[str], config: dict[str, Any]) -> None:
@@ -91,7 +93,9 @@ def software_versions() -> dict[str, Any]:
         whether files differ from that commit.
     """
     packages = {d.metadata["Name"]: d.version for d in distributions()}
-    commit = _git("rev-parse", "HEAD")
+    # a copy without .git may lie inside another repository
+    top = _git("rev-parse", "--show-toplevel")
+    commit = _git("rev-parse", "HEAD") if top and Path(top).samefile(ROOT) else ""
     return {
         "python": sys.version.split()[0],
         "packages": packages,
@@ -101,9 +105,10 @@ def software_versions() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str:
-    """What git says about the checkout that this package stands in; empty where there is none."""
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    """What git says about the checkout; empty where there is none."""
+    command = ["git", "-C", str(ROOT), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+        return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""

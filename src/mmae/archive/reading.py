@@ -5,17 +5,16 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-import yaml
 
 from mmae.archive.container import KIND, Container, opened
 from mmae.archive.contents import RESTORED, required_files
 from mmae.archive.manifest import MANIFEST, parse_manifest
 from mmae.archive.record import record_folder
-from mmae.checksums import file_digest
+from mmae.config import read_yaml
 from mmae.errors import InputError
+from mmae.files.checksums import file_digest
+from mmae.files.write import check_space, staged
 from mmae.progress import progress
 from mmae.settings import Settings
 
@@ -23,6 +22,8 @@ CONFIG = "config.yaml"
 NOT_OF_THE_RUN = ("from_archive", "published", "download", "logs")
 """Sections that stay the user's own: where things are on his machine or on the net."""
 CHUNK = 1 << 20
+LARGEST = {MANIFEST: 1 << 24, CONFIG: 1 << 18}
+"""Bytes: a hundred thousand files, and ten times our longest config."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,12 @@ class Archived:
         results = Path("results", settings.survey.name)
         names = [name for name in self.sums if name.startswith(RESTORED)]
         if (results / "models").exists():
-            for name in names:
-                old = results / name
-                if old.is_file() and file_digest(old) != self.sums[name]:
-                    raise InputError(
-                        old,
-                        found="a result of another run than that of from_archive",
-                        expected=f"none ({results} has trained models: move it away first)",
-                    )
+            for name in _of_another_run(results, self.sums):
+                raise InputError(
+                    results / name,
+                    found="a result of another run than that of from_archive",
+                    expected=f"none ({results} has trained models: move it away first)",
+                )
         return [str(results / name) for name in names]
 
 
@@ -116,10 +115,7 @@ def read_archive(from_archive: object, config: Mapping[str, Any], explicit: obje
     with opened(Path(source)) as archive:
         sums = _sums(archive)
         text = _checked(archive, CONFIG, sums)
-    try:
-        archived = yaml.safe_load(text)
-    except yaml.YAMLError:
-        archived = None
+    archived = read_yaml(text, f"{archive.path}/{CONFIG}", KIND)
     if not isinstance(archived, dict):
         raise InputError(archive.path, key=CONFIG, found="no config", expected=KIND)
     archived = {name: part for name, part in archived.items() if name not in NOT_OF_THE_RUN}
@@ -130,7 +126,7 @@ def read_archive(from_archive: object, config: Mapping[str, Any], explicit: obje
     return Archived(archive.path, archived, sums)
 
 
-def restore(source: Path, results: Path) -> None:
+def restore(source: Path, results: Path, force: bool = False) -> None:
     """Verify every file of an archive, then unpack those that figures and tables are made from.
 
     Parameters
@@ -140,32 +136,50 @@ def restore(source: Path, results: Path) -> None:
     results : Path
         Folder of the survey, results/<survey>. Only files below it are written, and none if
         anything in the archive is not as its manifest says.
+    force : bool
+        Replace results of another run.
 
     Raises
     ------
     InputError
-        If it is no archive, or a file is missing, damaged or changed.
+        If it is no archive, a file is missing, damaged or changed, the disk has no room, or
+        results of another run would be replaced.
     """
-    results.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=results, prefix=".restore-") as stage:
+    with staged(results / "restored") as stage:
         with opened(source) as archive:
             sums = _sums(archive)
+            others = [] if force else _of_another_run(results, sums)
+            if others:
+                found = f"{len(others)} results of another run, such as {others[0]}"
+                raise InputError(results, found=found, expected="none, or --force to replace them")
+            check_space(results, sum(archive.size(n) for n in sums if n.startswith(RESTORED)))
             listed = [name for name in archive.names if name in sums]
             for name in progress(listed, "files verified"):
-                copy = Path(stage, name) if name.startswith(RESTORED) else None
+                copy = stage / name if name.startswith(RESTORED) else None
                 _verify(archive, name, sums[name], copy)
         for name in sums:
             if name.startswith(RESTORED):
                 (results / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(Path(stage, name), results / name)
+                os.replace(stage / name, results / name)
+
+
+def _of_another_run(results: Path, sums: Mapping[str, str]) -> list[str]:
+    """Names below a folder of results whose content is not an archive's."""
+    names = (name for name in sums if name.startswith(RESTORED))
+    return [
+        name
+        for name in names
+        if os.path.lexists(old := results / name)
+        and not (old.is_file() and file_digest(old) == sums[name])
+    ]
 
 
 def _sums(archive: Container) -> dict[str, str]:
     """The manifest, all of whose files are there."""
     if MANIFEST not in archive.names:
         raise InputError(archive.path, found=f"no {MANIFEST} in it", expected=KIND)
-    with archive.open(MANIFEST) as stream:
-        sums = parse_manifest(stream.read().decode(errors="replace"), archive.path)
+    text = _small(archive, MANIFEST).decode(errors="replace")
+    sums = parse_manifest(text, archive.path)
     present = set(archive.names)
     for name in (CONFIG, *sums):
         if name not in present or name not in sums:
@@ -180,9 +194,18 @@ def _chunks(archive: Container, name: str) -> Iterator[bytes]:
             yield chunk
 
 
+def _small(archive: Container, name: str) -> bytes:
+    """Content of a file that is never large."""
+    size = archive.size(name)
+    if size > LARGEST[name]:
+        expected = f"at most {LARGEST[name]}"
+        raise InputError(archive.path, key=name, found=f"{size} bytes", expected=expected)
+    return b"".join(_chunks(archive, name))
+
+
 def _checked(archive: Container, name: str, sums: Mapping[str, str]) -> bytes:
     """Content of a small file, as the manifest has it."""
-    content = b"".join(_chunks(archive, name))
+    content = _small(archive, name)
     _compare(archive.path, name, hashlib.sha256(content).hexdigest(), sums[name])
     return content
 

@@ -5,20 +5,26 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import config_option, output_option, path_option, reads, section, writes
 from mmae.config import read_section
+from mmae.files.outputs import ARCHIVE, SHARED
 from mmae.settings import Download, ZenodoRecord
 
 
 @click.command()
 @config_option()
-@path_option("--results", "Folder of a finished run, such as results/demo.")
-@path_option("--output", "Folder to write.")
+@path_option(
+    "--results",
+    "Folder of a finished run, such as results/demo.",
+    kind=ARCHIVE,
+)
+@output_option("--output", "Folder to write.", kind=ARCHIVE)
 @click.option(
     "--citation",
     type=click.Path(path_type=Path),
     default=Path("CITATION.cff"),
     show_default=True,
+    callback=reads(),
     help="Authors, licence and paper.",
 )
 def archive(config: dict[str, Any], results: Path, output: Path, citation: Path) -> None:
@@ -34,12 +40,13 @@ def archive(config: dict[str, Any], results: Path, output: Path, citation: Path)
 
 @click.command()
 @path_option("--archive", "Folder that `mmae archive` wrote, or a .zip or .tar.gz of it.")
-@path_option("--results", "Folder to unpack into, such as results/demo.")
-def restore(archive: Path, results: Path) -> None:
+@output_option("--results", "Folder to unpack into, such as results/demo.", kind=SHARED)
+@click.option("--force", is_flag=True, help="Replace results of another run that are there.")
+def restore(archive: Path, results: Path, force: bool) -> None:
     """Verify an archive by its checksums and unpack what figures and tables are made from."""
     from mmae.archive.reading import restore
 
-    restore(archive, results)
+    restore(archive, results, force)
 
 
 @click.command()
@@ -47,7 +54,7 @@ def restore(archive: Path, results: Path) -> None:
 @click.option("--url", default="https://zenodo.org", show_default=True, help="Root of the service.")
 @click.option("--pattern", default="*", show_default=True, help="Names of the files to download.")
 @click.argument("record", type=click.IntRange(min=1))
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=click.Path(path_type=Path), required=False, callback=writes(SHARED))
 def fetch_archive(
     config: dict[str, Any], url: str, pattern: str, record: int, folder: Path | None
 ) -> None:

@@ -9,25 +9,34 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import (
+    Fraction,
+    config_option,
+    output_option,
+    path_argument,
+    path_option,
+    section,
+)
+from mmae.files.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mmae.dataset.arrays import TrainingArrays
-    from mmae.evaluation.predict import Model
-    from mmae.evaluation.views import View
+    from mmae.evaluation.views import Model
+    from mmae.settings import View
 
 log = logging.getLogger("mmae")
 
-VIEW_HELP = "image<hidden>-spectrum<hidden>, as image0.25-spectrum1.00."
+VIEW_HELP = """One of `views` in the config, or JSON such as '{"spectrum": 1.0}'."""
 
 
 class Tested(NamedTuple):
     """What all commands on a trained model begin with."""
 
     settings: Evaluation
+    name: str
     mask: float
     model: "Model"
     galaxies: "TrainingArrays"
@@ -40,13 +49,14 @@ def _open(
     """Open a trained model and the galaxies that it is tested on."""
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split
-    from mmae.models.batch import check_sizes
+    from mmae.modalities import check_modalities, from_plain
 
     settings, network, description = _load(config, model, name)
     galaxies = open_arrays(arrays)
-    check_sizes(network, galaxies.images.shape, galaxies.spectra.shape, str(arrays))
+    check_modalities(from_plain(galaxies.modalities, arrays), network.modalities, arrays)
     rows = read_split(split, galaxies.targetid)
-    return Tested(settings, description.get("mask", float("nan")), network, galaxies, rows)
+    trained = description.get("name", ""), description.get("mask", float("nan"))
+    return Tested(settings, *trained, network, galaxies, rows)
 
 
 def _load(
@@ -68,22 +78,22 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
     """The options of all commands on a trained model; without galaxies, those are optional."""
     for option in (
         click.option("--name", help="The config entry that the model must be of."),
-        path_option("--model", "Folder of a trained model."),
+        path_option("--model", "Folder of a trained model.", kind=MODEL),
         path_option("--split", "NPZ of the split.", required=with_galaxies),
-        path_option("--arrays", "Folder of training arrays.", required=with_galaxies),
+        path_option("--arrays", "Folder of training arrays.", with_galaxies, ARRAYS),
     ):
         command = option(command)
     return command
 
 
 @click.command()
-@click.argument("catalogues", type=click.Path(path_type=Path), nargs=-1, metavar="[CATALOGUE]...")
+@path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
 @click.option("--view", required=True, help=VIEW_HELP)
-@path_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
-@path_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
-@path_option("--speed", "JSON to write: galaxies a second.", required=False)
+@output_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
+@output_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
+@output_option("--speed", "JSON to write: galaxies a second.", required=False)
 def predict(
     catalogues: tuple[Path, ...],
     view: str,
@@ -99,22 +109,23 @@ def predict(
     Each CATALOGUE is an HDF5 file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in
     GalaxiesML, or one in the layout of GalaxiesML-Spectra. All go into one table, which is written
     as it grows: memory does not depend on the number of galaxies. A galaxy whose image has pixels
-    that are not finite, or a band in which all pixels are equal, has an empty z_pred.
+    that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
+    flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
 
     Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
 
     A model that knows how sure it is gives z_std, too.
     """
-    from mmae.evaluation.views import parse_view
-    from mmae.files import write_json
+    from mmae.evaluation.views import read_view
+    from mmae.files.write import write_json
 
     of_split = {"arrays": arrays, "split": split, "validation": validation}
     wrong = [name for name, path in of_split.items() if (path is None) != bool(catalogues)]
     if wrong:
         found = "both CATALOGUE and" if catalogues else "neither CATALOGUE nor"
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
-    shown = parse_view(view)
+    shown = read_view(view, model["config"])
     if catalogues:
         n, seconds = _predict_catalogues(catalogues, shown, predictions, **model)
     else:
@@ -128,7 +139,7 @@ def predict(
 def _predict_split(tables: dict[str, Path], view: "View", **opened: Any) -> tuple[int, float]:
     """Write the predictions of some subsets; how many galaxies, and the seconds they took."""
     from mmae.evaluation.predict import predict as predict_galaxies
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     tested = _open(**opened)
     options = (view, tested.settings.seed, tested.settings.batch_size)
@@ -145,12 +156,18 @@ def _predict_catalogues(
 ) -> tuple[int, float]:
     """Write the predictions of all galaxies of files; how many, and the seconds they took."""
     from mmae.evaluation.catalogue import open_catalogues
-    from mmae.evaluation.predict_catalogue import write_predictions
+    from mmae.evaluation.predict_catalogue import shown_modalities, write_predictions
+    from mmae.modalities.usual import read_usual
 
-    settings, network, _ = _load(**model)
-    catalogues = open_catalogues(paths, network)
+    settings, network, description = _load(**model)
+    usual = read_usual(description, model["model"])
+    if usual is None:
+        log.info("no flags: the model was saved without what the galaxies of its training are like")
+    wanted = {one.modality.name: one.modality for one in usual or ()}
+    catalogues = open_catalogues(paths, shown_modalities(network, view), wanted)
     started = time.monotonic()
-    n = write_predictions(table, network, catalogues, view, settings.seed, settings.batch_size)
+    options = (view, settings.seed, settings.batch_size, usual)
+    n = write_predictions(table, network, catalogues, *options)
     return n, time.monotonic() - started
 
 
@@ -158,17 +175,17 @@ def _predict_catalogues(
 @config_option(evaluation=Evaluation)
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
-@path_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
+@output_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
 def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
     """Reconstruct the galaxies of the figures."""
     import numpy as np
 
     from mmae.evaluation.examples import choose_example
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
-    from mmae.evaluation.views import parse_view
-    from mmae.files import write_npz
+    from mmae.evaluation.views import read_view
+    from mmae.files.write import write_npz
 
-    shown = parse_view(view)
+    shown = read_view(view, opened["config"])
     tested = _open(**opened)
     settings, test = tested.settings, tested.rows["test"]
     examples = {
@@ -186,20 +203,21 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
 @config_option(evaluation=Evaluation, scoring=Scoring)
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
-@path_option("--table", "CSV to write: one row a quantity and redshift range.")
+@output_option("--table", "CSV to write: one row a quantity and redshift range.")
 def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     """Measure how well test galaxies are reconstructed where they were hidden.
 
-    Images: PSNR, SSIM, colours, sizes and ellipticities. Spectra: squared error, cosine, slope of
-    the continuum, and the centre, height and width of lines.
+    Each modality has measures of its own. Images: PSNR, SSIM, colours, sizes and ellipticities.
+    Spectra: squared error, cosine, slope of the continuum, and the centre, height and width of
+    lines.
     """
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
     from mmae.evaluation.predict import true_and_rebuilt
     from mmae.evaluation.reconstruction import reconstruction_table
-    from mmae.evaluation.views import parse_view
-    from mmae.files import write_table
+    from mmae.evaluation.views import read_view
+    from mmae.files.write import write_table
 
-    shown = parse_view(view)
+    shown = read_view(view, opened["config"])
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
     settings = tested.settings
@@ -207,11 +225,13 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     said = reconstruct_galaxies(
         tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
     )
-    measured = reconstruction_table(
-        *true_and_rebuilt(said, "image"),
-        *true_and_rebuilt(said, "spectrum"),
-        *(said["wave"], said["z_spec"], scoring),
+    z_spec = said["z_spec"].astype(float)
+    measures = (
+        one
+        for name, modality in tested.model.modalities.items()
+        for one in modality.quality(*true_and_rebuilt(said, name), z_spec)
     )
+    measured = reconstruction_table(measures, z_spec, scoring)
     measured.insert(0, "mask", tested.mask)
     write_table(table, measured)
 
@@ -219,21 +239,25 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
 @click.command()
 @config_option(evaluation=Evaluation, scoring=Scoring)
 @_model_options
-@click.option(
-    "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
-)
-@path_option("--table", "CSV to write: one row a test mask, after the mask ratio in training.")
-def study_masks(test_masks: tuple[float, ...], table: Path, **opened: Any) -> None:
-    """Test one model with different fractions hidden."""
+@click.option("--test-mask", "test_masks", type=Fraction(), multiple=True, required=True)
+@click.option("--view", "views", multiple=True, help=VIEW_HELP)
+@output_option("--table", "CSV to write: one row a test, after the model's mask ratio in training.")
+def study_masks(
+    test_masks: tuple[float, ...], views: tuple[str, ...], table: Path, **opened: Any
+) -> None:
+    """Test one model with different fractions hidden, and under named views."""
     from mmae.evaluation.masking_study import masking_study
-    from mmae.files import write_table
+    from mmae.evaluation.views import read_view
+    from mmae.files.write import write_table
 
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
     settings, test = tested.settings, tested.rows["test"]
     options = (settings.seed, settings.batch_size, scoring)
-    study = masking_study(tested.model, tested.galaxies, test, test_masks, *options)
+    named = {view: read_view(view, opened["config"]) for view in views}
+    study = masking_study(tested.model, tested.galaxies, test, test_masks, named, *options)
     study.insert(0, "mask", tested.mask)
+    study.insert(0, "model", tested.name)
     write_table(table, study)
 
 
@@ -242,11 +266,11 @@ def study_masks(test_masks: tuple[float, ...], table: Path, **opened: Any) -> No
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), required=True)
-@path_option("--embeddings", "NPZ to write: targetid, z_spec and embedding of the test galaxies.")
-@path_option("--knn-predictions", "CSV to write: redshifts from the nearest neighbours.")
-@path_option("--knn-validation", "The same of the validation galaxies.")
-@path_option("--mlp-predictions", "CSV to write: redshifts from a small network.")
-@path_option("--mlp-validation", "The same of the validation galaxies.")
+@output_option("--embeddings", "NPZ to write: targetid, z_spec and embedding of the test galaxies.")
+@output_option("--knn-predictions", "CSV to write: redshifts from the nearest neighbours.")
+@output_option("--knn-validation", "The same of the validation galaxies.")
+@output_option("--mlp-predictions", "CSV to write: redshifts from a small network.")
+@output_option("--mlp-validation", "The same of the validation galaxies.")
 def probe(
     config: dict[str, Any],
     arrays: Path,
@@ -261,10 +285,10 @@ def probe(
     """Read redshifts out of a model's frozen embeddings."""
     from mmae.evaluation.predict import embed, truth
     from mmae.evaluation.probe import READOUTS, read_out
-    from mmae.evaluation.views import parse_view
-    from mmae.files import write_npz, write_table
+    from mmae.evaluation.views import read_view
+    from mmae.files.write import write_npz, write_table
 
-    shown = parse_view(view)
+    shown = read_view(view, config)
     tested = _open(config, arrays, split, model, name)
     settings, galaxies, rows = tested.settings, tested.galaxies, tested.rows
     found = {
@@ -300,7 +324,7 @@ def probe(
 @click.option("--mask", required=True, help="Mask ratio in training, such as 0.75.")
 @click.option("--seed", required=True)
 @click.option("--view", required=True, help="Such as image0.25-spectrum1.00.")
-@path_option("--metrics", "JSON to write.")
+@output_option("--metrics", "JSON to write.")
 def score(
     config: dict[str, Any],
     predictions: Path,
@@ -315,7 +339,7 @@ def score(
     intervals are calibrated with them.
     """
     from mmae.evaluation.scoring import check_targets, full_report, read_forecast
-    from mmae.files import write_json
+    from mmae.files.write import write_json
 
     settings = section(config, "scoring", Scoring)
     tables = []
@@ -327,7 +351,7 @@ def score(
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@path_argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @config_option(scoring=Scoring)
 def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
@@ -336,10 +360,12 @@ def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
     FILE has the columns z_spec and z_pred (or the authors' y_test and y_pred). Printed are bias,
     sigma_NMAD and outlier fraction, their biweight versions, the redshift loss, RMSE and
     catastrophic outliers, each with a bootstrap 95% interval: overall, at low redshift, and in
-    bins. With a column z_std, also how well it is calibrated.
+    bins. With a column z_std, also how well it is calibrated. Galaxies of which one of these is
+    empty or cannot be are left out of all metrics and counted.
     """
     from mmae.evaluation.scoring import full_report, metrics_text, read_forecast
+    from mmae.files.write import with_nulls
 
     settings = section({"scoring": {}} | config, "scoring", Scoring)
-    report = full_report(read_forecast(file), None, settings)
-    click.echo(json.dumps(report, indent=1) if as_json else metrics_text(report))
+    report = full_report(read_forecast(file, only_redshifts=True), None, settings)
+    click.echo(json.dumps(with_nulls(report), indent=1) if as_json else metrics_text(report))

@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import config_option, output_option, path_argument, section, writes
 from mmae.settings import Download, Published
 
 
 @click.command()
 @config_option(published=Published, download=Download)
-@path_option("--quartermask", "CSV to write: image masked 25%.")
-@path_option("--nomask", "CSV to write: image whole.")
+@output_option("--quartermask", "CSV to write: image masked 25%.")
+@output_option("--nomask", "CSV to write: image whole.")
 def fetch_published(config: dict[str, Any], quartermask: Path, nomask: Path) -> None:
     """Get the authors' predictions for 20,181 real galaxies, from a local copy or by download."""
     from mmae.survey.published import fetch
@@ -24,8 +24,8 @@ def fetch_published(config: dict[str, Any], quartermask: Path, nomask: Path) -> 
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("executed", type=click.Path(path_type=Path))
+@path_argument("source")
+@click.argument("executed", type=click.Path(path_type=Path), callback=writes())
 @click.option(
     "--set",
     "parameters",
@@ -39,27 +39,9 @@ def notebook(source: Path, executed: Path, parameters: tuple[tuple[str, str], ..
 
     SOURCE is the notebook. EXECUTED is where it is kept with its results, also where it fails.
     """
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
+    from mmae.workflow.notebooks import execute
 
-    from mmae.errors import InputError
-    from mmae.files import existing
-
-    known = papermill.inspect_notebook(existing(source))
-    for name, _ in parameters:
-        if name not in known:
-            raise InputError(
-                source, key="parameters", found=f"no {name!r}", expected=f"{list(known)}"
-            )
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        papermill.execute_notebook(
-            source, executed, parameters=dict(parameters), progress_bar=False, cwd=Path.cwd()
-        )
-    except PapermillExecutionError as error:
-        raise InputError(
-            source, f"{error.ename}: {error.evalue}; see {executed}", key=f"cell {error.exec_count}"
-        ) from error
+    execute(source, executed, dict(parameters))
 
 
 @click.command()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import config_option, output_option, path_option, reads, section
+from mmae.files.outputs import LINK, SHARED, TREE
 from mmae.settings import (
     Crossmatch,
     Desi,
@@ -28,9 +29,9 @@ log = logging.getLogger("mmae")
 
 @click.command()
 @config_option(**{"survey.simulate": Simulation})
-@path_option("--galaxiesml", "GalaxiesML-like HDF5 file to write.")
-@path_option("--desi", "DESI tree to write: zcatalog/v1/ and healpix/.")
-@path_option("--truth", "FITS file to write, with what each row is; for tests only.")
+@output_option("--galaxiesml", "GalaxiesML-like HDF5 file to write.")
+@output_option("--desi", "DESI tree to write: zcatalog/v1/ and healpix/.", kind=TREE)
+@output_option("--truth", "FITS file to write, with what each row is; for tests only.")
 @click.option(
     "--workers", type=click.IntRange(1), default=1, help="Processes; the data are the same."
 )
@@ -52,10 +53,10 @@ def simulate_survey(
 @click.command()
 @config_option(crossmatch=Crossmatch)
 @path_option("--galaxiesml", "GalaxiesML HDF5 file.")
-@path_option("--desi", "DESI tree.")
-@path_option("--matches", "CSV to write: one row a pair, with its separation.")
-@path_option("--contested", "CSV to write: HSC rows that lost their target to a closer one.")
-@path_option("--counts", "CSV to write: what was and was not matched.")
+@path_option("--desi", "DESI tree.", kind=TREE)
+@output_option("--matches", "CSV to write: one row a pair, with its separation.")
+@output_option("--contested", "CSV to write: HSC rows that lost their target to a closer one.")
+@output_option("--counts", "CSV to write: what was and was not matched.")
 def crossmatch(
     config: dict[str, Any],
     galaxiesml: Path,
@@ -65,15 +66,15 @@ def crossmatch(
     counts: Path,
 ) -> None:
     """Match HSC's galaxies to DESI's targets by position, one to one."""
-    from mmae.files import write_table
+    from mmae.files.write import write_table
     from mmae.survey.crossmatch import crossmatch as match
     from mmae.survey.desi import zcatalog_blocks
     from mmae.survey.galaxiesml import read_catalog
 
     settings = section(config, "crossmatch", Crossmatch)
-    result = match(
-        read_catalog(galaxiesml), zcatalog_blocks(desi), settings.radius_arcsec, settings.engine
-    )
+    hsc = read_catalog(galaxiesml, settings.max_damaged)
+    blocks = zcatalog_blocks(desi, max_damaged=settings.max_damaged)
+    result = match(hsc, blocks, settings.radius_arcsec, settings.engine)
     write_table(matches, result.matches)
     write_table(contested, result.contested)
     write_table(counts, result.counts)
@@ -82,15 +83,20 @@ def crossmatch(
 
 @click.command()
 @config_option(**{"survey.zenodo.galaxiesml": ZenodoRecord, "download": Download})
-@click.option("--file", "files", multiple=True, help="A file already on disk; may be repeated.")
-@path_option("--galaxiesml", "HDF5 file to write, in which the release's files stand as one.")
+@click.option(
+    *("--file", "files"),
+    multiple=True,
+    callback=reads(),
+    help="A file already on disk; may be repeated.",
+)
+@output_option("--galaxiesml", "HDF5 file to write, in which the release's files stand as one.")
 def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml: Path) -> None:
     """Get GalaxiesML's files, from disk or from Zenodo, and show them as one.
 
     The written file is small: its datasets point into the files.
     """
+    from mmae.downloads.zenodo import fetch_record, record_folder
     from mmae.survey.galaxiesml import join_galaxiesml
-    from mmae.survey.zenodo import fetch_record, record_folder
 
     parts: list[Path | str] = list(files)
     if not parts:
@@ -103,15 +109,15 @@ def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml:
 
 @click.command()
 @config_option(**{"survey.zenodo.galaxiesml_spectra": ZenodoRecord, "download": Download})
-@click.option("--file", "file", help="The file, already on disk.")
-@path_option("--dataset", "Link to write, to the GalaxiesML-Spectra HDF5 file.")
-@path_option("--schema", "CSV to write: what the file holds and should hold.")
+@click.option("--file", "file", callback=reads(), help="The file, already on disk.")
+@output_option("--dataset", "Link to write, to the GalaxiesML-Spectra HDF5 file.", kind=LINK)
+@output_option("--schema", "CSV to write: what the file holds and should hold.")
 def fetch_released(config: dict[str, Any], file: str | None, dataset: Path, schema: Path) -> None:
     """Get the released GalaxiesML-Spectra, from disk or from Zenodo, and check its schema."""
     from mmae.dataset.layout import describe, open_dataset
+    from mmae.downloads.zenodo import fetch_record, record_folder
     from mmae.errors import InputError
-    from mmae.files import write_link, write_table
-    from mmae.survey.zenodo import fetch_record, record_folder
+    from mmae.files.write import write_link, write_table
 
     if file is None:
         record = section(config, "survey.zenodo.galaxiesml_spectra", ZenodoRecord)
@@ -135,11 +141,11 @@ def fetch_released(config: dict[str, Any], file: str | None, dataset: Path, sche
 
 @click.command()
 @config_option(**{"survey.desi": Desi, "download": Download})
-@path_option("--tree", "Root of a DESI tree already on disk.", required=False)
-@path_option("--desi", "Folder to write, with a link to the redshift catalogue.")
+@path_option("--tree", "Root of a DESI tree already on disk.", False, kind=TREE)
+@output_option("--desi", "Folder to write, with a link to the redshift catalogue.", kind=SHARED)
 def fetch_zcatalog(config: dict[str, Any], tree: Path | None, desi: Path) -> None:
     """Get DESI's redshift catalogue, from disk or from the data release."""
-    from mmae.files import write_link
+    from mmae.files.write import write_link
     from mmae.survey import desi_remote
     from mmae.survey.desi import ZCATALOG_PATH
 
@@ -157,10 +163,10 @@ def fetch_zcatalog(config: dict[str, Any], tree: Path | None, desi: Path) -> Non
     download=Download,
 )
 @path_option("--matches", "CSV of matched pairs.")
-@path_option("--tree", "Root of a DESI tree on disk; else the service of the config.", False)
+@path_option("--tree", "Root of a DESI tree on disk; else the service of the config.", False, TREE)
 @click.option("--group", type=click.IntRange(0), required=True, help="Which group of healpix.")
-@path_option("--spectra", "HDF5 file to write: the group's spectra, arms combined.")
-@path_option("--unavailable", "CSV to write: targets that have none, and why.")
+@output_option("--spectra", "HDF5 file to write: the group's spectra, arms combined.")
+@output_option("--unavailable", "CSV to write: targets that have none, and why.")
 def fetch_spectra(
     config: dict[str, Any],
     matches: Path,
@@ -177,7 +183,8 @@ def fetch_spectra(
     import pandas as pd
 
     from mmae.dataset.collected import write_group
-    from mmae.files import read_table, write_table
+    from mmae.files.read import read_table
+    from mmae.files.write import write_table
     from mmae.instruments import desi_wave
     from mmae.survey.collect import NEEDED, Spectra, group_of
 
@@ -185,18 +192,21 @@ def fetch_spectra(
     pairs = read_table(matches, NEEDED)
     mine = pairs[group_of(pairs, source.groups) == group]
     rows, targetid = mine.index.to_numpy(), mine["targetid"].to_numpy()
-    missing = []
+    missing, n_damaged = [], 0
 
     def had() -> Iterator[Spectra]:
+        nonlocal n_damaged
         for item in _spectra_source(config, source, tree, mine.reset_index(drop=True)):
             if isinstance(item, Spectra):
+                n_damaged += (item.n_damaged > 0).sum()
                 yield item
             else:
                 missing.extend((targetid[row], item.reason) for row in item.rows)
 
     write_group(spectra, rows, targetid, desi_wave(), had())
     write_table(unavailable, pd.DataFrame(missing, columns=["targetid", "reason"]))
-    log.info("group %d: %d spectra, %d unavailable", group, len(mine) - len(missing), len(missing))
+    counts = len(mine) - len(missing), n_damaged, len(missing)
+    log.info("group %d: %d spectra, %d with damaged pixels, %d unavailable", group, *counts)
 
 
 def _spectra_source(
@@ -222,12 +232,18 @@ def _spectra_source(
 
 @click.command()
 @path_option("--matches", "CSV of matched pairs.")
-@click.option("--group", "groups", multiple=True, required=True, help="HDF5 file of a group.")
-@path_option("--spectra", "HDF5 file to write: one spectrum a pair.")
+@click.option(
+    *("--group", "groups"),
+    multiple=True,
+    required=True,
+    callback=reads(),
+    help="HDF5 file of a group.",
+)
+@output_option("--spectra", "HDF5 file to write: one spectrum a pair.")
 def collect_spectra(matches: Path, groups: tuple[str, ...], spectra: Path) -> None:
     """Join the spectra of all groups in the order of the matches."""
     from mmae.dataset.collected import join_groups
-    from mmae.files import read_table
+    from mmae.files.read import read_table
     from mmae.instruments import desi_wave
 
     targetid = read_table(matches, ["targetid"])["targetid"].to_numpy()

@@ -6,30 +6,47 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, path_option, section
+from mmae.cli.options import (
+    Fraction,
+    config_option,
+    output_option,
+    path_argument,
+    path_option,
+    section,
+)
+from mmae.files.outputs import ARRAYS, MODEL, SHARED
 from mmae.settings import Logs, Training, Tuning
 
 log = logging.getLogger("mmae")
 
+RANKED = ("model", "learning_rate", "epoch", "validation_total", "validation_sigma_nmad")
+"""Columns of a search for the learning rate."""
+
 
 @click.command()
 @config_option(training=Training, logs=Logs)
-@path_option("--arrays", "Folder of training arrays.")
+@path_option("--arrays", "Folder of training arrays.", kind=ARRAYS)
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
-@click.option("--mask", type=click.FloatRange(0, 1), required=True, help="Mask ratio.")
+@click.option("--mask", type=Fraction(), required=True, help="Mask ratio.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), required=True, help="Of weights, order and masks."
 )
-@path_option("--output", "Folder to write: weights, model.json, history.csv.")
-@path_option("--cost", "JSON to write: parameters, galaxies seen, seconds.")
-@path_option(
+@output_option("--output", "Folder to write: weights, model.json, history.csv.", kind=MODEL)
+@output_option("--cost", "JSON to write: parameters, galaxies seen, seconds.")
+@output_option(
     "--checkpoints",
     "Folder in which an interrupted training is kept, and goes on from.",
     required=False,
+    kind=SHARED,
 )
 # torchrun would take --logs for one of its own options
-@path_option("--events", "Folder of event files for TensorBoard, of this training alone.", False)
+@output_option(
+    "--events",
+    "Folder of event files for TensorBoard, of this training alone.",
+    required=False,
+    kind=SHARED,
+)
 def train(
     config: dict[str, Any],
     arrays: Path,
@@ -44,8 +61,10 @@ def train(
 ) -> None:
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
     from mmae.dataset.arrays import open_arrays
-    from mmae.dataset.split import read_split
-    from mmae.files import atomic, write_json
+    from mmae.dataset.split import read_split, with_unpaired
+    from mmae.files.write import atomic, write_json
+    from mmae.modalities import from_plain
+    from mmae.modalities.usual import USUAL, describe_galaxies
     from mmae.models.weights import save_model
     from mmae.training.checkpoint import Checkpoints
     from mmae.training.logs import logs_of
@@ -54,7 +73,7 @@ def train(
 
     entry, settings = _entry(config, model)
     galaxies = open_arrays(arrays)
-    rows = read_split(split, galaxies.targetid)
+    rows = with_unpaired(read_split(split, galaxies.targetid), galaxies, settings.unpaired)
     description = {
         "name": model,
         "model": entry,
@@ -76,10 +95,12 @@ def train(
             train_model(entry, model, *options)
         return
     # before the training, so that a folder that cannot be written costs no training
-    with atomic(cost) as cost_part, atomic(output) as part:
+    with atomic(cost) as cost_part, atomic(output, MODEL) as part:
         part.mkdir()
         trained = train_model(entry, model, *options)
-        save_model(part, trained.model, description)
+        modalities = from_plain(galaxies.modalities, arrays)
+        usual = describe_galaxies(modalities, galaxies.values, rows["train"])
+        save_model(part, trained.model, description | {USUAL: usual})
         trained.history.to_csv(part / "history.csv", index=False)
         write_json(cost_part, trained.cost._asdict())
     if kept:
@@ -88,10 +109,10 @@ def train(
 
 @click.command()
 @config_option(training=Training, tuning=Tuning)
-@path_option("--arrays", "Folder of training arrays.")
+@path_option("--arrays", "Folder of training arrays.", kind=ARRAYS)
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
-@path_option("--table", "CSV to write: one row a learning rate, best first.")
+@output_option("--table", "CSV to write: one row a learning rate, best first.")
 def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: Path) -> None:
     """Train a model with learning rates around its own and rank them by their validation loss.
 
@@ -102,15 +123,15 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
     import pandas as pd
 
     from mmae.dataset.arrays import open_arrays
-    from mmae.dataset.split import read_split
-    from mmae.files import write_table
+    from mmae.dataset.split import read_split, with_unpaired
+    from mmae.files.write import write_table
     from mmae.training.fit import Diverged
     from mmae.training.run import train_model
 
     entry, settings = _entry(config, model)
     search = section(config, "tuning", Tuning)
     galaxies = open_arrays(arrays)
-    rows = read_split(split, galaxies.targetid)
+    rows = with_unpaired(read_split(split, galaxies.targetid), galaxies, settings.unpaired)
     found = []
     # trees have a rate of their own
     now = entry.get("learning_rate", settings.learning_rate)
@@ -131,20 +152,20 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
             continue
         best = history.loc[history["validation_total"].idxmin()]
         found[-1] |= best[["epoch", "validation_total", "validation_sigma_nmad"]].to_dict()
-    ranked = pd.DataFrame(found).astype({"epoch": "Int64"})
+    ranked = pd.DataFrame(found, columns=RANKED).astype({"epoch": "Int64"})
     write_table(table, ranked.sort_values("validation_total", ignore_index=True))
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
-@path_option("--table", "CSV to write: all epochs of all trainings.")
+@path_argument("folders", nargs=-1)
+@output_option("--table", "CSV to write: all epochs of all trainings.")
 def collect_histories(folders: tuple[Path, ...], table: Path) -> None:
     """Join the histories of all trainings.
 
     FOLDERS are trained models.
     """
     from mmae.evaluation.histories import read_histories
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     write_table(table, read_histories(folders))
 
@@ -156,6 +177,8 @@ def _entry(config: dict[str, Any], model: str) -> tuple[dict[str, Any], Training
 
     section(config, "training", Training)
     entries = config.get("models") or {}
+    if not isinstance(entries, dict):
+        raise InputError("config", key="models", found=repr(entries), expected="entries by name")
     if model not in entries:
         raise InputError("config", key="models", found=f"no {model!r}", expected=f"{list(entries)}")
     entry = entries[model] if isinstance(entries[model], dict) else {}

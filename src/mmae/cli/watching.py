@@ -4,20 +4,20 @@ from pathlib import Path
 
 import click
 
-from mmae.cli.options import path_option
+from mmae.cli.options import output_option, path_argument, path_option
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@path_argument("folders", nargs=-1)
 @path_option("--models", "Folder of which all trained models are drawn.", required=False)
-@path_option("--figure", "PDF to write; a PNG stands beside it.")
+@output_option("--figure", "PDF to write; a PNG stands beside it.")
 def history(folders: tuple[Path, ...], models: Path | None, figure: Path) -> None:
     """Draw losses and redshift scatter of trainings by epoch.
 
     FOLDERS are trained models, such as results/demo/models/mmae/mask0.75/seed0.
     """
     from mmae.evaluation.histories import read_histories, runs_below
-    from mmae.files import save_figure
+    from mmae.files.write import save_figure
     from mmae.plots.history import history_figure
 
     found = [] if models is None else runs_below(models)
@@ -25,15 +25,15 @@ def history(folders: tuple[Path, ...], models: Path | None, figure: Path) -> Non
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@path_option("--table", "CSV to write.", required=False)
+@path_argument("folder")
+@output_option("--table", "CSV to write.", required=False)
 def timing(folder: Path, table: Path | None) -> None:
     """Print what each rule took: jobs, time, memory.
 
     FOLDER holds Snakemake's benchmark files, such as results/demo/benchmarks.
     """
-    from mmae.files import write_table
-    from mmae.timing import read_timings, timings_text
+    from mmae.files.write import write_table
+    from mmae.workflow.timing import read_timings, timings_text
 
     timings = read_timings(folder)
     if table is not None:

@@ -12,10 +12,11 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.checks import TEXT, shape_words
 from mmae.errors import InputError
-from mmae.files import open_hdf5
+from mmae.files.checks import shape_words
+from mmae.files.read import open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.limits import MAGNITUDE
 
 IMAGE = "image"
 """(N, 5, 64, 64) float32, flux with zero point 27.0, bands g r i z y."""
@@ -27,8 +28,8 @@ WAVE = "spectrum/wave"
 """(1, L) or (N, L), Å."""
 REDSHIFT = "DESI_fibermap/DESI_redshift"
 """(N,) float64, DESI's redshift: z_spec."""
-TARGETID = TEXT
-"""(N,) byte strings of DESI's integer TARGETID."""
+TARGETID = "targetid"
+"""(N,) byte strings of DESI's integer TARGETID, or integers."""
 
 REQUIRED = {
     IMAGE: (None, len(BANDS), IMAGE_SIZE, IMAGE_SIZE),
@@ -39,10 +40,14 @@ REQUIRED = {
 }
 
 MAGNITUDES = tuple(f"hsc/{band}_cmodel_mag" for band in BANDS)
-"""(N,) each, AB."""
+"""(N,) each, AB, as this project writes them."""
 OBJECT_ID, HSC_REDSHIFT, RA, DEC = "hsc/object_id", "hsc/specz_redshift", "hsc/ra", "hsc/dec"
 SEPARATION = "separation_arcsec"
 """(N,) between the HSC and the DESI position."""
+
+
+FOLDERS = ("hsc", "HSC_metadata", "DESI_fibermap")
+"""Where a column of HSC's or DESI's catalogue stands in this project's file, or the release's."""
 
 
 @contextmanager
@@ -52,9 +57,11 @@ def open_dataset(path: Path | str) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If the file is damaged, or a dataset is missing or has another shape.
+        If the file is damaged or empty, or a dataset is missing or has another shape.
     """
     with open_hdf5(path, REQUIRED) as file:
+        if len(file[REDSHIFT]) == 0:
+            raise InputError(path, found="no galaxy", expected="at least one")
         if file[FLUX].shape != file[IVAR].shape:
             raise InputError(
                 path,
@@ -75,12 +82,12 @@ def read_targetid(file: h5py.File) -> np.ndarray:
     """
     try:
         return np.array([int(value) for value in file[TARGETID][:]], dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(
             file.filename,
             key=f"dataset '{TARGETID}'",
             found=str(error),
-            expected="byte strings of integers",
+            expected="byte strings of integers, or integers of 64 bits",
         ) from error
 
 
@@ -119,7 +126,7 @@ def describe(path: Path | str) -> pd.DataFrame:
     expected[WAVE] = "(1, L) or (N, L)"
     found: dict[str, str] = {}
     with open_hdf5(path) as file:
-        file.visititems(
+        file["/"].visititems(
             lambda name, item: (
                 found.update({name: f"{item.dtype} {item.shape}"})
                 if isinstance(item, h5py.Dataset)
@@ -131,3 +138,19 @@ def describe(path: Path | str) -> pd.DataFrame:
         [(name, found.get(name, ""), expected.get(name, "")) for name in names],
         columns=["dataset", "found", "expected"],
     )
+
+
+def read_magnitudes(file: h5py.File) -> np.ndarray:
+    """Cmodel magnitudes (N, 5), AB; NaN where they cannot be, or the file has none."""
+    columns = []
+    for band in BANDS:
+        name = find_column(file, f"{band}_cmodel_mag")
+        column = np.full(len(file[IMAGE]), np.nan) if name is None else file[name][:]
+        columns.append(np.where(MAGNITUDE.contain(column), column, np.nan))
+    return np.stack(columns, axis=1)
+
+
+def find_column(file: h5py.File, column: str) -> str | None:
+    """The dataset of a catalogue column: as named, or among HSC's in this or the release's file."""
+    names = (column, *(f"{folder}/{column}" for folder in FOLDERS))
+    return next((name for name in names if isinstance(file.get(name), h5py.Dataset)), None)

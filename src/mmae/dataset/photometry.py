@@ -1,9 +1,14 @@
 """Sizes from images, and magnitudes where a dataset comes without any."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
-from mmae.instruments import distance_from_middle, mag_from_flux
+from mmae.instruments import BANDS, distance_from_middle, mag_from_flux
 
+CMODEL = "_cmodel_mag"
+"""Ends the names of HSC's magnitudes; a band stands before it."""
 APERTURE_ARCSEC = 2.0
 """Radius. Wide enough for most galaxies, narrow enough to leave out most neighbours."""
 
@@ -48,3 +53,25 @@ def half_light_radii(images: np.ndarray) -> np.ndarray:
     # the first radius from which on half of the light is inside; noise may cross it before
     below = (grown < 0.5 * total[:, :, None]).sum(axis=2)
     return np.where(total > 0, radii[np.minimum(below, len(radii) - 1)], np.nan)
+
+
+def _of_band(measure: Callable[[np.ndarray], np.ndarray], k: int, images: np.ndarray) -> np.ndarray:
+    """A quantity of one band of images (B, 5, H, W): (B,)."""
+    return measure(images[:, [k]])[:, 0]
+
+
+MEASURED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    f"measured/{band}_{name}": partial(_of_band, measure, k)
+    for name, measure in (
+        ("aperture_mag", aperture_magnitudes),
+        ("half_light_radius", half_light_radii),
+    )
+    for k, band in enumerate(BANDS)
+}
+"""Columns that are measured in images, and how: from (B, 5, H, W) to (B,)."""
+
+
+def aperture_instead(column: str) -> str | None:
+    """The measured column that stands for a magnitude which a dataset lacks."""
+    band = column.removesuffix(CMODEL)
+    return f"measured/{band}_aperture_mag" if band in BANDS else None

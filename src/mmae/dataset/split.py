@@ -1,11 +1,17 @@
 """Training, validation and test galaxies (paper section 4)."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
+from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
-from mmae.files import read_npz, write_npz
+from mmae.files.read import read_npz
+from mmae.files.write import write_npz
+from mmae.limits import REDSHIFT
+
+log = logging.getLogger(__name__)
 
 SUBSETS = ("train", "validation", "test")
 
@@ -50,6 +56,54 @@ def random_split(
     return dict(zip(SUBSETS, parts, strict=True))
 
 
+def with_redshift(rows: dict[str, np.ndarray], redshift: np.ndarray) -> dict[str, np.ndarray]:
+    """Leave galaxies without a redshift out of validation and test; the others stay where they are.
+
+    In training they teach reconstruction.
+
+    Parameters
+    ----------
+    rows : dict of str to ndarray of int
+        As `random_split` gives them.
+    redshift : ndarray, shape (N,)
+        Of the dataset.
+
+    Raises
+    ------
+    InputError
+        If a subset would be empty.
+    """
+    known = REDSHIFT.contain(redshift)
+    kept = {name: part if name == "train" else part[known[part]] for name, part in rows.items()}
+    n_left = sum(map(len, rows.values())) - sum(map(len, kept.values()))
+    if n_left:
+        example = redshift[~known][0]
+        words = "%d validation and test galaxies without a redshift, such as %g, are left out"
+        log.warning(words, n_left, example)
+    if not all(known[part].any() for part in kept.values()):
+        found = f"redshifts of {known.sum()} of {len(known)} galaxies"
+        raise InputError("split", found=found, expected="at least one of them in each subset")
+    return kept
+
+
+def with_unpaired(
+    rows: dict[str, np.ndarray], arrays: TrainingArrays, limit: int | None
+) -> dict[str, np.ndarray]:
+    """Add galaxies without a spectrum, which follow the pairs, to those of the training.
+
+    Parameters
+    ----------
+    rows : dict of str to ndarray of int
+    arrays : TrainingArrays
+    limit : int or None
+        How many, at most; None: all.
+    """
+    n = len(arrays.redshift)
+    first = n if arrays.n_paired is None else arrays.n_paired
+    last = n if limit is None else min(n, first + limit)
+    return rows | {"train": np.concatenate([rows["train"], np.arange(first, last)])}
+
+
 def write_split(path: Path | str, rows: dict[str, np.ndarray], targetid: np.ndarray) -> None:
     """Write the rows of each subset with their TARGETIDs."""
     arrays = {name: rows[name] for name in SUBSETS}
@@ -69,13 +123,13 @@ def read_split(path: Path | str, targetid: np.ndarray) -> dict[str, np.ndarray]:
     Raises
     ------
     InputError
-        If the file is damaged or belongs to another dataset.
+        If the file is damaged or belongs to another dataset, or a galaxy is in it twice.
     """
     names = [*SUBSETS, *(f"{name}_targetid" for name in SUBSETS)]
     arrays = read_npz(path, names)
     for name in SUBSETS:
         rows = arrays[name]
-        fits = len(rows) == 0 or rows.max() < len(targetid)
+        fits = rows.dtype.kind in "iu" and ((rows >= 0) & (rows < len(targetid))).all()
         if not fits or not np.array_equal(targetid[rows], arrays[f"{name}_targetid"]):
             raise InputError(
                 path,
@@ -83,6 +137,17 @@ def read_split(path: Path | str, targetid: np.ndarray) -> dict[str, np.ndarray]:
                 found="the targets of another dataset",
                 expected=f"those of this one, {len(targetid)} galaxies",
             )
+    every = np.concatenate([arrays[name] for name in SUBSETS])
+    rows, times = np.unique(every, return_counts=True)
+    if (times > 1).any():
+        again = rows[times > 1]
+        within = [name for name in SUBSETS if again[0] in arrays[name]]
+        raise InputError(
+            path,
+            key=f"array '{within[-1]}'",
+            found=f"{len(again)} rows twice, such as row {again[0]} in {' and '.join(within)}",
+            expected="each galaxy once, in one subset",
+        )
     return {name: arrays[name] for name in SUBSETS}
 
 

@@ -10,12 +10,11 @@ import pandas as pd
 
 from mmae.errors import InputError
 from mmae.evaluation.published import PUBLISHED
-from mmae.evaluation.scoring import read_forecast
-from mmae.evaluation.views import parse_view
-from mmae.files import read_json
+from mmae.evaluation.scoring import LIMITS, read_forecast
+from mmae.files.read import read_json
 from mmae.metrics.paired import paired_difference
 from mmae.metrics.redshift import RedshiftRange, sigma_nmad
-from mmae.runs import READOUTS
+from mmae.workflow.runs import READOUTS
 
 PARTS = {"": "all", "low_": "low_redshift"}
 """Prefix of a table's columns -> redshift range of the metrics."""
@@ -48,8 +47,10 @@ class ScoredRun(NamedTuple):
     view: str
     metrics: Mapping[str, Any]
     forecast: pd.DataFrame
-    """z_pred and z_spec, sorted by galaxy."""
+    """z_pred and z_spec, sorted by galaxy; NaN where unknown."""
     cost: Mapping[str, Any]
+    shown: str = ""
+    """The view in words."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -59,17 +60,15 @@ class ScoredRun(NamedTuple):
     @property
     def label(self) -> str:
         """As tables and figures call it."""
-        view, words = parse_view(self.view), [self.model]
+        words = [self.model]
         if float(self.mask):
             words.append(f"trained {float(self.mask):.0%} hidden")
-        if view.image == 1:
-            words.append("spectrum alone")
-        elif view.image:
-            words.append(f"image {view.image:.0%} hidden")
-        return ", ".join(words)
+        return ", ".join([*words, *[self.shown] * bool(self.shown)])
 
 
-def load_runs(folders: Iterable[Path | str]) -> list[ScoredRun]:
+def load_runs(
+    folders: Iterable[Path | str], view_labels: Mapping[str, str] | None = None
+) -> list[ScoredRun]:
     """Read scored runs.
 
     Parameters
@@ -77,6 +76,8 @@ def load_runs(folders: Iterable[Path | str]) -> list[ScoredRun]:
     folders : iterable of path
         Each evaluation/<model>/mask<mask>/seed<seed>/<view>; what a training took stands beside
         the views of its model, and readouts have the cost of the model that they read.
+    view_labels : mapping of str to str, optional
+        View -> what it shows in words; without it, a view is called by its name.
 
     Raises
     ------
@@ -104,7 +105,8 @@ def load_runs(folders: Iterable[Path | str]) -> list[ScoredRun]:
         # the authors' files name no galaxies and are in different orders; their redshifts pair them
         by = "targetid" if "targetid" in forecast else "z_spec"
         forecast = forecast.sort_values(by, ignore_index=True, kind="stable")
-        runs.append(ScoredRun(*(scored[name] for name in LABELS), forecast, cost))
+        shown = (view_labels or {}).get(scored["view"], scored["view"])
+        runs.append(ScoredRun(*(scored[name] for name in LABELS), forecast, cost, shown))
     return runs
 
 
@@ -209,8 +211,8 @@ def _seeds(group: Sequence[ScoredRun]) -> dict[str, Any]:
 def _differences(
     run: ScoredRun, base: ScoredRun, n_samples: int, bootstrap_seed: int
 ) -> dict[str, Any]:
-    """sigma_NMAD minus the reference's, on the same resampled galaxies."""
-    if not np.array_equal(run.forecast["z_spec"], base.forecast["z_spec"]):
+    """sigma_NMAD minus the reference's, on the same resampled galaxies that both have."""
+    if not np.array_equal(run.forecast["z_spec"], base.forecast["z_spec"], equal_nan=True):
         raise InputError(
             "comparison",
             key=f"{run.label} and {base.label}",
@@ -218,9 +220,11 @@ def _differences(
             expected="the same galaxies",
         )
     z_spec = base.forecast["z_spec"].to_numpy()
+    known = (table.filter([*LIMITS]).notna().all(axis=1) for table in (run.forecast, base.forecast))
+    in_both = np.logical_and(*known).to_numpy()
     row: dict[str, Any] = {}
     for prefix, part in PARTS.items():
-        inside = RedshiftRange(*base.metrics[part]["z_range"]).contains(z_spec)
+        inside = RedshiftRange(*base.metrics[part]["z_range"]).contains(z_spec) & in_both
         names = [f"{prefix}{name}" for name in ("difference", "difference_low", "difference_high")]
         names.append(f"{prefix}p_better")
         if run.key == base.key or not inside.any():
@@ -234,11 +238,8 @@ def _differences(
 
 def _published(run: ScoredRun, published_as: Mapping[str, str]) -> dict[str, Any]:
     """What was published of the same model, in the same view, for other galaxies."""
-    image = parse_view(run.view).image
-    test_mask = f"{image:.2f}"
-    # all published redshifts are from images
-    for value in PUBLISHED if image < 1 else ():
-        if value.model == published_as.get(run.model) and value.test_mask in ("", test_mask):
+    for value in PUBLISHED:
+        if (value.model, value.view) == (published_as.get(run.model), run.view):
             return {
                 "published_sigma_nmad": value.sigma_nmad,
                 "published_source": value.source,

@@ -1,7 +1,7 @@
 """What frozen embeddings hold: neighbourhoods in two dimensions, and the way to the spectrum."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,17 +9,20 @@ import numpy as np
 import pandas as pd
 
 from mmae.errors import InputError
-from mmae.evaluation.views import parse_view
-from mmae.files import read_npz
+from mmae.files.read import read_npz
 from mmae.metrics.retrieval import retrieval
+from mmae.settings import SPECTRUM_ALONE, WHOLE_IMAGE
+
+SHOWN = {WHOLE_IMAGE: "image", SPECTRUM_ALONE: "spectrum"}
+"""View -> what it shows, of the two in which embeddings are compared."""
 
 
 class Embedded(NamedTuple):
     """Embeddings of the test galaxies."""
 
     model: str
-    part: str
-    """image or spectrum: what the model was shown."""
+    view: str
+    """What the model was shown: WHOLE_IMAGE or SPECTRUM_ALONE."""
     z_spec: np.ndarray
     """(N,)"""
     embedding: np.ndarray
@@ -28,7 +31,7 @@ class Embedded(NamedTuple):
     @property
     def label(self) -> str:
         """As tables and figures call it."""
-        return f"{self.model}, {self.part}"
+        return f"{self.model}, {SHOWN.get(self.view, self.view)}"
 
 
 def load_embeddings(paths: Sequence[Path | str]) -> list[Embedded]:
@@ -50,9 +53,8 @@ def load_embeddings(paths: Sequence[Path | str]) -> list[Embedded]:
                 found="other galaxies, or another order",
                 expected=f"those of {paths[0]}",
             )
-        part = "spectrum" if parse_view(path.parent.name).image == 1 else "image"
-        model = path.parents[3].name
-        found.append(Embedded(model, part, columns["z_spec"], columns["embedding"]))
+        model, view = path.parents[3].name, path.parent.name
+        found.append(Embedded(model, view, columns["z_spec"], columns["embedding"]))
     return found
 
 
@@ -64,14 +66,15 @@ def retrieval_table(embeddings: Sequence[Embedded]) -> pd.DataFrame:
     DataFrame
         model, n, and what `mmae.metrics.retrieval.retrieval` gives.
     """
-    by_part: Mapping[str, dict[str, Embedded]] = {"image": {}, "spectrum": {}}
+    by_view: dict[str, dict[str, Embedded]] = {view: {} for view in SHOWN}
     for one in embeddings:
-        by_part[one.part][one.model] = one
+        by_view[one.view][one.model] = one
+    images, spectra = by_view.values()
     rows = [
         {"model": model, "n": len(image.z_spec)}
-        | retrieval(image.embedding, by_part["spectrum"][model].embedding)
-        for model, image in by_part["image"].items()
-        if model in by_part["spectrum"]
+        | retrieval(image.embedding, spectra[model].embedding)
+        for model, image in images.items()
+        if model in spectra
     ]
     return pd.DataFrame(rows)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
+from mmae.evaluation.predict import WAVE
 from mmae.instruments import LINES
 from mmae.metrics.lines import line_height
 from mmae.settings import Example
@@ -54,8 +55,9 @@ def choose_example(arrays: TrainingArrays, rows: np.ndarray, example: Example) -
         )
     distance = np.abs(arrays.redshift[rows] - example.redshift)
     nearest = rows[np.argsort(distance, kind="stable")[:N_NEAREST]]
+    name, wave = _spectrum_of(arrays)
     heights = line_height(
-        np.asarray(arrays.wave), arrays.spectra[nearest], example.line, arrays.redshift[nearest]
+        wave, np.nan_to_num(arrays.values[name][nearest]), example.line, arrays.redshift[nearest]
     )
     if np.isinf(heights).all():
         log.warning("no test galaxy near z = %g has %s in range", example.redshift, example.line)
@@ -63,8 +65,18 @@ def choose_example(arrays: TrainingArrays, rows: np.ndarray, example: Example) -
     return int(nearest[np.argmin(np.abs(heights - example.height))])
 
 
+def _spectrum_of(arrays: TrainingArrays) -> tuple[str, np.ndarray]:
+    """Name and wavelengths, (L,) Å, of the modality that has wavelengths."""
+    for one in arrays.modalities:
+        if "wave" in one["geometry"]:
+            return one["name"], np.array(one["geometry"]["wave"])
+    raise InputError(
+        "config", key="evaluation.examples", found="no modality with wavelengths", expected="one"
+    )
+
+
 def example_of(reconstructions: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """One galaxy of a file of reconstructions; arrays shared by all (wave) stay whole.
+    """One galaxy of a file of reconstructions; wavelengths, shared by all, stay whole.
 
     Raises
     ------
@@ -76,5 +88,6 @@ def example_of(reconstructions: dict[str, np.ndarray], name: str) -> dict[str, n
         raise InputError("reconstructions", key="name", found=f"only {names}", expected=repr(name))
     row = names.index(name)
     return {
-        key: values if key == "wave" else values[row] for key, values in reconstructions.items()
+        key: values if key.endswith(WAVE) else values[row]
+        for key, values in reconstructions.items()
     }

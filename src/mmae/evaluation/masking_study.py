@@ -1,28 +1,52 @@
 """One trained model tested with more and more hidden (section 4 announces such a study)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mmae.dataset.arrays import TrainingArrays
 from mmae.evaluation.predict import predict, reconstructed_batches, true_and_rebuilt
-from mmae.evaluation.views import View
 from mmae.metrics.bootstrap import bootstrap_interval, median_interval
-from mmae.metrics.image_quality import psnr
 from mmae.metrics.paired import paired_difference
 from mmae.metrics.redshift import bias, outlier_fraction, sigma_nmad
-from mmae.metrics.spectrum_quality import mse
 from mmae.models.base import GalaxyModel
-from mmae.settings import Scoring
+from mmae.settings import Scoring, View
 
-WHOLE = 0.0
-"""Test ratio that the others are compared with: the whole image."""
 STUDY_COLUMNS = (
-    *("test_mask", "sigma_nmad", "sigma_nmad_low", "sigma_nmad_high", "bias", "outlier_fraction"),
-    *("difference", "difference_low", "difference_high", "p_better"),
-    *("psnr", "psnr_low", "psnr_high", "spectrum_mse", "spectrum_mse_low", "spectrum_mse_high"),
+    *("test_mask", "view", "sigma_nmad", "sigma_nmad_low", "sigma_nmad_high"),
+    *("bias", "outlier_fraction", "difference", "difference_low", "difference_high", "p_better"),
 )
+"""Followed by the summary of each modality's quality, with `_low` and `_high`."""
+
+
+class Test(NamedTuple):
+    """One row of the study."""
+
+    test_mask: float
+    """Hidden fraction; NaN for a named view."""
+    view: str
+    """Its name; empty for a fraction."""
+    redshift: View
+    """What redshifts are predicted from."""
+    reconstruction: View
+    """What reconstructions are made of."""
+
+
+def fractions(modalities: Sequence[str], test_masks: Sequence[float]) -> list[Test]:
+    """Tests with a fraction hidden: of the first modality, the others hidden whole; and of all."""
+    first, *others = modalities
+    whole = {name: {"random": 1.0} for name in others}
+    return [
+        Test(
+            fraction,
+            "",
+            View({first: {"random": fraction}} | whole),
+            View({name: {"random": fraction} for name in modalities}),
+        )
+        for fraction in test_masks
+    ]
 
 
 def masking_study(
@@ -30,11 +54,12 @@ def masking_study(
     arrays: TrainingArrays,
     rows: np.ndarray,
     test_masks: Sequence[float],
+    views: Mapping[str, View],
     seed: int,
     batch_size: int,
     scoring: Scoring,
 ) -> pd.DataFrame:
-    """Redshift scatter and reconstruction error of a model at each test ratio.
+    """Redshift scatter and reconstruction error of a model at each test ratio, under each view.
 
     Parameters
     ----------
@@ -45,6 +70,8 @@ def masking_study(
         Of the test galaxies.
     test_masks : sequence of float
         Hidden fractions.
+    views : mapping of str to View
+        Further tests.
     seed : int
         Of the masks.
     batch_size : int
@@ -54,53 +81,61 @@ def masking_study(
     Returns
     -------
     DataFrame
-        STUDY_COLUMNS, one row a test ratio. Redshifts are from images with that fraction hidden and
-        the spectrum hidden whole; `difference` is their sigma_NMAD minus that of the whole image,
-        of the same galaxies. Reconstructions (PSNR of the image in dB, mean squared error of the
-        spectrum) are of the hidden parts with that fraction of both hidden; NaN where nothing is.
+        STUDY_COLUMNS, one row a test. Of a ratio, redshifts are from the first modality with that
+        fraction hidden and all others hidden whole; `difference` is their sigma_NMAD minus that of
+        the first modality whole, of the same galaxies. Reconstructions are of the hidden parts with
+        that fraction of all modalities hidden, or under the view; NaN where nothing is.
     """
     n_samples, draw = scoring.bootstrap_samples, scoring.bootstrap_seed
+    names = list(model.modalities)
+    tests = fractions(names, test_masks)
+    tests += [Test(np.nan, name, view, view) for name, view in views.items()]
     z_spec = arrays.redshift[rows].astype(float)
+    (nothing_hidden,) = fractions(names, [0.0])
 
-    # the whole image is mostly among them, and is not predicted twice
-    redshifts = {
-        test_mask: predict(model, arrays, rows, View(test_mask, 1.0), seed, batch_size)["z_pred"]
-        for test_mask in dict.fromkeys([WHOLE, *test_masks])
-    }
-    whole = redshifts[WHOLE].to_numpy()
-    found = []
-    for test_mask in test_masks:
-        z_pred = redshifts[test_mask].to_numpy()
+    def predicted(test: Test) -> np.ndarray:
+        table = predict(model, arrays, rows, test.redshift, seed, batch_size)
+        return table["z_pred"].to_numpy()
+
+    whole = predicted(nothing_hidden)
+    columns, found = [*STUDY_COLUMNS], []
+    for name, modality in model.modalities.items():
+        column = f"{name}_{modality.summary[0]}"
+        columns += [column, f"{column}_low", f"{column}_high"]
+    for test in tests:
+        # the whole image is mostly among them, and is not predicted twice
+        z_pred = whole if test.redshift == nothing_hidden.redshift else predicted(test)
         interval = bootstrap_interval({"sigma_nmad": sigma_nmad}, z_pred, z_spec, n_samples, draw)[
             "sigma_nmad"
         ]
         pair = paired_difference(sigma_nmad, z_pred, whole, z_spec, n_samples, draw)
-        row = [test_mask, sigma_nmad(z_pred, z_spec), *interval]
+        row = [test.test_mask, test.view, sigma_nmad(z_pred, z_spec), *interval]
         row += [bias(z_pred, z_spec), outlier_fraction(z_pred, z_spec), *pair]
-        image_quality, spectrum_quality = _quality(model, arrays, rows, test_mask, seed, batch_size)
-        for values in (image_quality, spectrum_quality):
+        for values in _quality(model, arrays, rows, test.reconstruction, seed, batch_size):
             row += median_interval(values, n_samples, draw)
         found.append(row)
-    return pd.DataFrame(found, columns=STUDY_COLUMNS)
+    return pd.DataFrame(found, columns=columns)
 
 
 def _quality(
     model: GalaxyModel,
     arrays: TrainingArrays,
     rows: np.ndarray,
-    test_mask: float,
+    view: View,
     seed: int,
     batch_size: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """PSNR of images and mean squared error of spectra with the same fraction of both hidden."""
-    if test_mask == 0:
+) -> list[np.ndarray]:
+    """The summary of each modality's quality, (B,) each."""
+    if not any(sum(map(bool, kinds.values())) for kinds in view.hidden.values()):
         # nothing to reconstruct
-        return np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    view = View(test_mask, test_mask)
+        return [np.full(len(rows), np.nan) for _ in model.modalities]
+    measures = [one.summary[2] for one in model.modalities.values()]
     # a batch at a time: errors of all images in double precision are gigabytes
     parts = [
-        (psnr(*true_and_rebuilt(said, "image")), mse(*true_and_rebuilt(said, "spectrum")))
+        [
+            measure(*true_and_rebuilt(said, name))
+            for name, measure in zip(model.modalities, measures, strict=True)
+        ]
         for said in reconstructed_batches(model, arrays, rows, view, seed, batch_size)
     ]
-    image_quality, spectrum_quality = zip(*parts, strict=True)
-    return np.concatenate(image_quality), np.concatenate(spectrum_quality)
+    return [np.concatenate(values) for values in zip(*parts, strict=True)]

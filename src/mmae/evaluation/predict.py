@@ -1,27 +1,23 @@
 """What a trained model says of galaxies under a view of them."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
-from mmae.evaluation.views import View
+from mmae.evaluation.views import Model, Shown, shower
 from mmae.models.base import GalaxyModel
-from mmae.models.batch import Batch, generator_of, to_batch
+from mmae.models.batch import Batch, load_batch
 from mmae.models.device import device_of
-from mmae.models.estimator import Estimator
-from mmae.models.masking import random_mask
+from mmae.models.masking import Masks, hidden_values
 from mmae.progress import progress
+from mmae.settings import View
 
-IMAGE_MASKS, SPECTRUM_MASKS = range(2)
-"""Streams of random numbers for the test masks."""
-
-Model = GalaxyModel | Estimator
+WAVE = "_wave"
+"""Ends the names of arrays that all galaxies have in common."""
 
 
 @torch.no_grad()
@@ -42,7 +38,6 @@ def predict(
     arrays : TrainingArrays
     rows : ndarray of int, shape (B,)
     view : View
-        Hidden fractions of image and spectrum.
     seed : int
         Of the masks.
     batch_size : int
@@ -66,7 +61,7 @@ def predict(
 
 
 @torch.no_grad()
-def redshifts(model: Model, batch: Batch, *masks: Tensor) -> dict[str, np.ndarray]:
+def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]:
     """Columns z_pred and, if the model gives it, z_std of a batch: (B,) float64 each.
 
     Raises
@@ -74,7 +69,7 @@ def redshifts(model: Model, batch: Batch, *masks: Tensor) -> dict[str, np.ndarra
     InputError
         If the model gives no redshifts.
     """
-    said = model.predict(batch, *masks)
+    said = model.predict(batch, masks)
     if said.z_pred is None:
         raise InputError(
             "model",
@@ -100,8 +95,8 @@ def embed(
         If the model has no embedding, or cannot hide what the view hides.
     """
     parts = []
-    for batch, *masks in batches(model, arrays, rows, view, seed, batch_size):
-        embedding = model.predict(batch, *masks).embedding
+    for shown in batches(model, arrays, rows, view, seed, batch_size):
+        embedding = model.predict(*shown).embedding
         if embedding is None:
             raise InputError("model", found="one without embeddings", expected="a network")
         parts.append(embedding.float().cpu().numpy())
@@ -126,7 +121,9 @@ def reconstruct(
     """All of what `reconstructed_batches` gives, as one batch."""
     parts = list(reconstructed_batches(model, arrays, rows, view, seed, batch_size))
     return {
-        name: parts[0][name] if name == "wave" else np.concatenate([part[name] for part in parts])
+        name: parts[0][name]
+        if name.endswith(WAVE)
+        else np.concatenate([part[name] for part in parts])
         for name in parts[0]
     }
 
@@ -140,49 +137,55 @@ def reconstructed_batches(
     seed: int,
     batch_size: int,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """True, hidden and reconstructed images and spectra; parameters as for `predict`.
+    """True, hidden and reconstructed values; parameters as for `predict`.
 
     Yields
     ------
     dict of str to ndarray
-        targetid, z_spec, z_pred (B,); image, image_reconstruction (B, C, H, W); image_hidden
-        (B, H, W) bool; spectrum, spectrum_reconstruction (B, L); spectrum_hidden (B, L) bool;
-        wave (L,), Å. Spectrum pixels beyond the last whole patch, which no loss trains, are left
-        out.
+        targetid, z_spec, z_pred (B,); for each modality `<name>`, `<name>_reconstruction`,
+        `<name>_hidden` (bool), of shape (B, *shape), and `<name>_wave` (L,), Å, of those that have
+        wavelengths. Values that belong to no token, which no loss trains, are as they are.
 
     Raises
     ------
     InputError
         If the model reconstructs nothing.
     """
-    if not (isinstance(model, GalaxyModel) and model.hides_tokens):
-        raise InputError(
-            "model", found="one that reconstructs nothing", expected="a masked autoencoder"
-        )
     starts = range(0, len(rows), batch_size)
     shown = batches(model, arrays, rows, view, seed, batch_size)
-    for start, (batch, image_mask, spectrum_mask) in zip(starts, shown, strict=True):
-        output = model(batch.image, batch.spectrum, image_mask, spectrum_mask)
-        covered = model.spectrum_pixels(torch.ones_like(spectrum_mask))[0]  # (L,)
-        tensors = {
-            "image": batch.image,
-            "image_hidden": model.image_pixels(image_mask)[:, 0],
-            "image_reconstruction": output.image,
-            "spectrum": batch.spectrum[:, covered],
-            "spectrum_hidden": model.spectrum_pixels(spectrum_mask)[:, covered],
-            "spectrum_reconstruction": output.spectrum[:, covered],
-            "z_pred": output.z_pred,
-        }
+    for start, (batch, masks) in zip(starts, shown, strict=True):
         own = rows[start : start + batch_size]
-        yield {name: value.cpu().numpy() for name, value in tensors.items()} | {
+        values, said = reconstructed(model, batch, masks)
+        yield values | {
+            "z_pred": said,
             "targetid": arrays.targetid[own],
             "z_spec": arrays.redshift[own],
-            "wave": arrays.wave[: len(covered)][covered.cpu().numpy()],
         }
+
+
+def reconstructed(
+    model: GalaxyModel, batch: Batch, masks: Masks
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Values of each modality, reconstructed, and what was hidden; and z_pred (B,)."""
+    rebuilt, said = model.reconstruct(batch, masks)
+    found: dict[str, np.ndarray] = {}
+    for name, modality in model.modalities.items():
+        true, rebuilt_values = batch.values[name], rebuilt[name].to(batch.values[name].dtype)
+        hidden = hidden_values(modality, masks[name]).expand(true.shape)
+        every = modality.covered(torch.ones_like(masks[name].tokens))
+        parts = {
+            "": true,
+            "_reconstruction": torch.where(every, rebuilt_values, true),
+            "_hidden": hidden & batch.valid.get(name, hidden),
+        }
+        found |= {f"{name}{part}": tensor.cpu().numpy() for part, tensor in parts.items()}
+        if (wave := getattr(modality.geometry, "wave", None)) is not None:
+            found[f"{name}{WAVE}"] = np.array(wave)
+    return found, said.z_pred.cpu().numpy()
 
 
 def true_and_rebuilt(
-    said: Mapping[str, np.ndarray], modality: Literal["image", "spectrum"]
+    said: Mapping[str, np.ndarray], modality: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth, reconstruction and what was hidden, out of what `reconstruct` gives."""
     return said[modality], said[f"{modality}_reconstruction"], said[f"{modality}_hidden"]
@@ -195,51 +198,12 @@ def batches(
     view: View,
     seed: int,
     batch_size: int,
-) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-    """Batches with their image and spectrum masks (True = hidden).
+) -> Iterator[Shown]:
+    """Batches with their masks.
 
-    The masks depend on the seed and on a galaxy's place in `rows`, not on the batch size.
+    Random tokens depend on the seed and on a galaxy's place in `rows`, not on the batch size.
     """
-    masks_of = mask_stream(model, view, seed)
-    columns = (arrays.images, arrays.spectra, arrays.redshift, arrays.magnitudes, arrays.sizes)
+    show = shower(model, view, seed)
     for start in progress(range(0, len(rows), batch_size), "batches"):
         part = rows[start : start + batch_size]
-        values = (column[part] for column in columns)
-        yield to_batch(*values, model.spectrum_length, device_of(model)), *masks_of(len(part))
-
-
-def mask_stream(model: Model, view: View, seed: int) -> Callable[[int], tuple[Tensor, Tensor]]:
-    """A function that draws the image and spectrum masks of the next so many galaxies.
-
-    Drawn block by block, they take no memory that grows with the number of galaxies, and are the
-    same whatever the blocks.
-
-    Raises
-    ------
-    InputError
-        If the model cannot hide what the view hides.
-    """
-    _check_view(model, view)
-    device = device_of(model)
-    of_image, of_spectrum = (generator_of(seed, s) for s in (IMAGE_MASKS, SPECTRUM_MASKS))
-
-    def masks_of(n_galaxies: int) -> tuple[Tensor, Tensor]:
-        return (
-            random_mask(n_galaxies, model.n_image_tokens, view.image, of_image).to(device),
-            random_mask(n_galaxies, model.n_spectrum_tokens, view.spectrum, of_spectrum).to(device),
-        )
-
-    return masks_of
-
-
-def _check_view(model: Model, view: View) -> None:
-    """Raise InputError if a model cannot hide what a view hides."""
-    if model.hides_tokens:
-        return
-    whole = {View(0.0, 1.0)} | ({View(1.0, 0.0)} if model.spectrum_length else set())
-    if view not in whole:
-        raise InputError(
-            "view",
-            found=f"{view.name}, for a model that hides no parts of them",
-            expected=" or ".join(v.name for v in sorted(whole)),
-        )
+        yield show(load_batch(arrays, part, model.modalities, device_of(model)))

@@ -3,54 +3,43 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmae.settings import AstroClipModel, BcnnModel, PaperModel, Settings
+from mmae.settings import HEADLINE_VIEW, WHOLE_IMAGE, Settings, can_do
 
 
 class PublishedValue(NamedTuple):
     """A scatter as printed."""
 
     model: str
-    test_mask: str
-    """Hidden fraction of the image at test time; empty where it does not apply."""
+    view: str
+    """What it was shown."""
     sigma_nmad: float
     source: str
+    shown: str = ""
+    """The view in words, where several were published."""
 
     @property
     def label(self) -> str:
-        """Model and test mask."""
-        return (
-            f"{self.model}, image {float(self.test_mask):.0%} hidden"
-            if self.test_mask
-            else self.model
-        )
+        """Model and view."""
+        return f"{self.model}, {self.shown}" if self.shown else self.model
 
 
 Z_RANGE = (0.0, 0.4)
 """Redshift range of all published values below."""
 
+PAPER = "Himes et al. 2025, arXiv:2510.22527, sec. 5"
 PUBLISHED = (
-    PublishedValue("MMAE", "0.25", 0.016, "Himes et al. 2025, arXiv:2510.22527, sec. 5"),
-    PublishedValue("MMAE", "0.00", 0.026, "Himes et al. 2025, arXiv:2510.22527, sec. 5"),
-    PublishedValue("AstroCLIP", "", 0.020, "Parker et al. 2024, as cited in arXiv:2510.22527"),
-    PublishedValue("BCNN", "", 0.012, "Jones et al. 2024, as cited in arXiv:2510.22527"),
+    PublishedValue("MMAE", HEADLINE_VIEW, 0.016, PAPER, "image 25% hidden"),
+    PublishedValue("MMAE", WHOLE_IMAGE, 0.026, PAPER, "image 0% hidden"),
+    PublishedValue("AstroCLIP", WHOLE_IMAGE, 0.020, "Parker et al. 2024, as cited in the paper"),
+    PublishedValue("BCNN", WHOLE_IMAGE, 0.012, "Jones et al. 2024, as cited in the paper"),
 )
 
 
 def published_as(settings: Settings) -> dict[str, str]:
-    """Our models that are built after published ones -> the published name.
-
-    The published AstroCLIP redshifts are those of nearest neighbours, and the published BCNN reads
-    magnitudes beside images.
-    """
+    """Our models, and readouts of them, that are built after published ones -> those."""
     names = {"himes2025": "MMAE"}
     for name, model in settings.models.items():
-        match model:
-            case PaperModel():
-                names[name] = "MMAE"
-            case AstroClipModel():
-                names[f"{name}-knn"] = "AstroCLIP"
-            case BcnnModel() if model.magnitude_dense:
-                names[name] = "BCNN"
+        names |= can_do(model).published_as(name)
     return names
 
 

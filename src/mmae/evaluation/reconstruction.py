@@ -1,23 +1,14 @@
 """How well a model reconstructs what was hidden, in numbers; the paper leaves it to later work."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 from astropy.stats import mad_std
 
 from mmae.errors import InputError
-from mmae.metrics.hidden import checked, composite
-from mmae.metrics.image_quality import COLOURS, colour_error, psnr, shape_errors, ssim
-from mmae.metrics.line_quality import (
-    BPT_RATIOS,
-    COMPARED_LINES,
-    bpt_errors,
-    line_errors,
-)
 from mmae.metrics.redshift import RedshiftRange, bin_ranges
-from mmae.metrics.spectrum_quality import continuum_slope_error, cosine_similarity, mse
+from mmae.modalities.base import Measured
 from mmae.settings import Scoring
 
 COARSE_EDGES = (0.0, 0.4, 0.8, 1.2, 2.0, 4.2)
@@ -37,42 +28,15 @@ Statistic = Callable[..., np.ndarray]
 STATISTICS: dict[str, Statistic] = {"median": np.median, "fraction": np.mean}
 
 
-class Measured(NamedTuple):
-    """One quantity of every galaxy."""
-
-    quantity: str
-    line: str
-    """A key of `mmae.instruments.LINES`, or empty."""
-    unit: str
-    statistic: str
-    """A key of STATISTICS: what stands for all galaxies."""
-    scatters: bool
-    """Whether it is an error, whose scatter is of interest."""
-    values: np.ndarray
-    """(B,); NaN for galaxies without it."""
-
-
 def reconstruction_table(
-    image: np.ndarray,
-    image_reconstruction: np.ndarray,
-    image_hidden: np.ndarray,
-    spectrum: np.ndarray,
-    spectrum_reconstruction: np.ndarray,
-    spectrum_hidden: np.ndarray,
-    wave: np.ndarray,
-    redshift: np.ndarray,
-    scoring: Scoring,
+    measured: Iterable[Measured], redshift: np.ndarray, scoring: Scoring
 ) -> pd.DataFrame:
     """Every measure of the hidden parts, in ranges of redshift.
 
     Parameters
     ----------
-    image, image_reconstruction : ndarray, shape (B, 5, H, W)
-        Flux with zero point 27.0; g r i z y.
-    image_hidden : ndarray of bool, shape (B, H, W)
-    spectrum, spectrum_reconstruction : ndarray, shape (B, L), normalised flux
-    spectrum_hidden : ndarray of bool, shape (B, L)
-    wave : ndarray, shape (L,), Å
+    measured : iterable of Measured
+        Of all modalities, from `Modality.quality`.
     redshift : ndarray, shape (B,)
         z_spec.
     scoring : Scoring
@@ -92,25 +56,21 @@ def reconstruction_table(
     Raises
     ------
     InputError
-        If the arrays do not match, or a value is not finite.
+        If a redshift is not finite, or a quantity is not of as many galaxies.
     """
-    wave, redshift = np.asarray(wave, dtype=float), np.asarray(redshift, dtype=float)
-    images = checked("images", image, image_reconstruction, image_hidden)
-    spectra = checked("spectra", spectrum, spectrum_reconstruction, spectrum_hidden)
-    if not len(images[0]) == len(spectra[0]) == len(redshift):
-        raise InputError(
-            "reconstructions",
-            found=f"{len(images[0])} images, {len(spectra[0])} spectra, {len(redshift)} redshifts",
-            expected="as many of each",
-        )
+    redshift = np.asarray(redshift, dtype=float)
     if not np.isfinite(redshift).all():
         raise InputError("reconstructions", found="redshifts not finite", expected="numbers")
-    measured = [
-        *_measured_images(images[0], images[1], images[2][:, 0]),
-        *_measured_spectra(*spectra, wave, redshift),
-        *_measured_lines(*spectra, wave, redshift),
-    ]
-    rows = [row for one in measured for row in _rows(one, redshift, scoring)]
+    rows = []
+    for one in measured:
+        if len(one.values) != len(redshift):
+            raise InputError(
+                "reconstructions",
+                key=one.quantity,
+                found=f"{len(one.values)} galaxies, {len(redshift)} redshifts",
+                expected="as many of each",
+            )
+        rows += _rows(one, redshift, scoring)
     return pd.DataFrame(rows, columns=RECONSTRUCTION_COLUMNS)
 
 
@@ -124,70 +84,6 @@ def _rows(one: Measured, redshift: np.ndarray, scoring: Scoring) -> Iterator[tup
         if len(values):
             about = (one.quantity, one.line, one.unit, name, *part, len(values), one.statistic)
             yield (*about, *_summary(one, values, scoring))
-
-
-def _measured_images(
-    image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray
-) -> Iterator[Measured]:
-    """Quantities of images."""
-    arrays = image, reconstruction, hidden
-    yield Measured("image psnr", "", "dB", "median", False, psnr(*arrays))
-    yield Measured("image ssim", "", "dimensionless", "median", False, ssim(*arrays))
-    for colour, error in zip(COLOURS, colour_error(*arrays).T, strict=True):
-        yield Measured(f"colour {colour}", "", "mag", "median", True, error)
-    shapes = shape_errors(*arrays)
-    yield Measured("half-light radius", "", "relative", "median", True, shapes.half_light_radius)
-    yield Measured("ellipticity", "", "dimensionless", "median", True, shapes.ellipticity)
-
-
-def _measured_spectra(
-    spectrum: np.ndarray,
-    reconstruction: np.ndarray,
-    hidden: np.ndarray,
-    wave: np.ndarray,
-    redshift: np.ndarray,
-) -> Iterator[Measured]:
-    """Quantities of whole spectra."""
-    arrays = spectrum, reconstruction, hidden
-    slope = continuum_slope_error(wave, *arrays, redshift)
-    yield Measured("spectrum mse", "", "normalised flux squared", "median", False, mse(*arrays))
-    yield Measured(
-        "spectrum cosine", "", "dimensionless", "median", False, cosine_similarity(*arrays)
-    )
-    yield Measured("continuum slope", "", "normalised flux / 1000 Angstrom", "median", True, slope)
-
-
-def _measured_lines(
-    spectrum: np.ndarray,
-    reconstruction: np.ndarray,
-    hidden: np.ndarray,
-    wave: np.ndarray,
-    redshift: np.ndarray,
-) -> Iterator[Measured]:
-    """Quantities of lines that were hidden whole, in the composite of what was shown and not."""
-    pasted = composite(spectrum, reconstruction, hidden)
-    errors = line_errors(wave, spectrum, pasted, redshift, hidden=hidden)
-
-    def by_galaxy(series: pd.Series) -> np.ndarray:
-        return series.reindex(range(len(redshift))).to_numpy(dtype=float)
-
-    for line in COMPARED_LINES:
-        ours = errors[errors["line"] == line].set_index("galaxy")
-        for name, column, unit in (
-            ("line centre", "centre_error_kms", "km/s"),
-            ("line height", "height_ratio", "reconstructed / true"),
-            ("line width", "width_ratio", "reconstructed / true"),
-        ):
-            yield Measured(name, line, unit, "median", True, by_galaxy(ours[column]))
-        for name, column, among in (
-            ("line missed", "missed", ours["found_true"]),
-            ("line false", "false", ~ours["found_true"]),
-        ):
-            values = by_galaxy(ours[column][among])
-            yield Measured(name, line, "dimensionless", "fraction", False, values)
-    ratios = bpt_errors(errors)
-    for ratio in BPT_RATIOS:
-        yield Measured(f"bpt {ratio}", "", "dex", "median", True, by_galaxy(ratios[ratio]))
 
 
 def _summary(one: Measured, values: np.ndarray, scoring: Scoring) -> list[float]:

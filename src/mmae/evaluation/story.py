@@ -174,6 +174,25 @@ def _explanation(study: pd.DataFrame) -> list[str]:
     ]
 
 
+def missing_story(study: pd.DataFrame) -> str:
+    """Tests with something missing in plain words.
+
+    Parameters
+    ----------
+    study : DataFrame
+        model, view (in words), and the columns of `mmae.evaluation.masking_study.masking_study`.
+    """
+    items = []
+    for view, rows in study.groupby("view", sort=False):
+        words = [
+            f"{row['model']} {row['sigma_nmad']:.4f} ({row['sigma_nmad_low']:.4f} to "
+            f"{row['sigma_nmad_high']:.4f})"
+            for _, row in rows.iterrows()
+        ]
+        items.append(f"{view}: sigma_NMAD {'; '.join(words)}.")
+    return _listed(items)
+
+
 def uncertainty_story(table: pd.DataFrame) -> str:
     """Honesty of the uncertainties in plain words.
 

@@ -15,8 +15,8 @@ def checked(
     what : str
         Named in errors.
     true, reconstruction : ndarray, shape (B, L) or (B, C, H, W)
-    hidden : ndarray of bool, shape (B, L) or (B, H, W)
-        True where the model was not shown the values, in all bands alike.
+    hidden : ndarray of bool, shape (B, L), (B, C, H, W), or (B, H, W) for all bands alike
+        True where the model was not shown the values.
 
     Returns
     -------
@@ -31,9 +31,10 @@ def checked(
     """
     true, reconstruction = (np.asarray(values, dtype=float) for values in (true, reconstruction))
     hidden = np.asarray(hidden)
-    # all axes but the bands
-    pixels = true.shape if true.ndim == 2 else true.shape[:1] + true.shape[2:]
-    if true.ndim not in (2, 4) or reconstruction.shape != true.shape or hidden.shape != pixels:
+    if true.ndim == 4 and hidden.ndim == 3:
+        hidden = hidden[:, None]
+    fits = hidden.shape in (true.shape, (*true.shape[:1], 1, *true.shape[2:]))
+    if true.ndim not in (2, 4) or reconstruction.shape != true.shape or not fits:
         raise InputError(
             what,
             found=f"true {true.shape}, reconstructed {reconstruction.shape}, hidden {hidden.shape}",
@@ -44,8 +45,6 @@ def checked(
     bad = int((~np.isfinite(true)).sum() + (~np.isfinite(reconstruction)).sum())
     if bad:
         raise InputError(what, found=f"{bad} values not finite", expected="numbers")
-    if true.ndim == 4:
-        hidden = hidden[:, None]
     return true, reconstruction, np.broadcast_to(hidden, true.shape)
 
 

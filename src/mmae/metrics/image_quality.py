@@ -1,9 +1,9 @@
 """How well hidden parts of images are reconstructed: pixels, structure, colours and shapes.
 
-Images are (B, C, H, W), fluxes with zero point 27.0 in g r i z y; hidden is (B, H, W), True where
-the model was not shown the image. Colours and shapes are of the composite: the truth where it was
-shown, the reconstruction where it was hidden. Everything is NaN for galaxies of which nothing that
-counts was hidden.
+Images are (B, C, H, W), fluxes with zero point 27.0 in g r i z y; hidden is True where the model
+was not shown the image: (B, C, H, W), or (B, H, W) for all bands alike. Colours and shapes are of
+the composite: the truth where it was shown, the reconstruction where it was hidden. Everything is
+NaN for galaxies of which nothing that counts was hidden.
 """
 
 from functools import cache
@@ -51,7 +51,7 @@ def psnr(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray) -> n
     Parameters
     ----------
     image, reconstruction : ndarray, shape (B, C, H, W)
-    hidden : ndarray of bool, shape (B, H, W)
+    hidden : ndarray of bool, shape (B, C, H, W), or (B, H, W) for all bands alike
 
     Returns
     -------
@@ -67,7 +67,7 @@ def psnr(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray) -> n
     image, reconstruction, hidden = checked("images", image, reconstruction, hidden)
     error = mean_over(hidden, (reconstruction - image) ** 2)  # (B, C)
     with np.errstate(divide="ignore"):
-        return np.mean(10 * np.log10(_data_range(image) ** 2 / error), axis=1)
+        return _over_bands(10 * np.log10(_data_range(image) ** 2 / error), hidden)
 
 
 def ssim(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def ssim(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray) -> n
     Parameters
     ----------
     image, reconstruction : ndarray, shape (B, C, H, W)
-    hidden : ndarray of bool, shape (B, H, W)
+    hidden : ndarray of bool, shape (B, C, H, W), or (B, H, W) for all bands alike
 
     Returns
     -------
@@ -103,7 +103,15 @@ def ssim(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray) -> n
         _, maps[k] = structural_similarity(
             *pair, win_size=SSIM_WINDOW, data_range=1.0, channel_axis=0, full=True
         )
-    return np.mean(mean_over(hidden, maps), axis=1)
+    return _over_bands(mean_over(hidden, maps), hidden)
+
+
+def _over_bands(values: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Mean of values (B, C) over the bands in which pixels (B, C, H, W) are hidden: (B,)."""
+    touched = hidden.any(axis=(2, 3))
+    n_bands = touched.sum(axis=1)
+    total = np.where(touched, values, 0).sum(axis=1)
+    return np.where(n_bands > 0, total / np.maximum(n_bands, 1), np.nan)
 
 
 def _data_range(image: np.ndarray) -> np.ndarray:
@@ -118,7 +126,7 @@ def colour_error(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarr
     Parameters
     ----------
     image, reconstruction : ndarray, shape (B, 5, H, W)
-    hidden : ndarray of bool, shape (B, H, W)
+    hidden : ndarray of bool, shape (B, C, H, W), or (B, H, W) for all bands alike
 
     Returns
     -------
@@ -134,7 +142,7 @@ def colour_error(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarr
     inside = distance_from_middle(*image.shape[2:]) <= COLOUR_APERTURE_ARCSEC
     pasted = composite(image, reconstruction, hidden)
     mags = [mag_from_flux(pixels[:, :, inside].sum(axis=2)) for pixels in (image, pasted)]
-    touched = hidden[:, 0, inside].any(axis=1)
+    touched = hidden[:, :, inside].any(axis=(1, 2))
     return np.where(touched[:, None], -np.diff(mags[1] - mags[0], axis=1), np.nan)
 
 
@@ -144,7 +152,7 @@ def shape_errors(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarr
     Parameters
     ----------
     image, reconstruction : ndarray, shape (B, 5, H, W)
-    hidden : ndarray of bool, shape (B, H, W)
+    hidden : ndarray of bool, shape (B, C, H, W), or (B, H, W) for all bands alike
 
     Returns
     -------
@@ -160,7 +168,7 @@ def shape_errors(image: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarr
     pasted = composite(image, reconstruction, hidden)
     true, rebuilt = image[:, SHAPE_BAND], pasted[:, SHAPE_BAND]
     inside = distance_from_middle(*true.shape[1:]) <= SHAPE_APERTURE_ARCSEC
-    touched = hidden[:, 0, inside].any(axis=1)
+    touched = hidden[:, SHAPE_BAND, inside].any(axis=1)
     radii = half_light_radius(rebuilt) / half_light_radius(true)
     errors = radii - 1, ellipticity(rebuilt) - ellipticity(true)
     return ShapeErrors(*(np.where(touched, error, np.nan) for error in errors))

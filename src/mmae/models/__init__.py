@@ -1,14 +1,17 @@
 """The models, one file each.
 
 A config entry says with `kind` which file it is: `mmae/models/<kind>.py`, which has SETTINGS (the
-dataclass of its config entry) and build(settings), which gives a `GalaxyModel` or an `Estimator`.
+dataclass of its config entry) and build(settings, modalities), which gives a `GalaxyModel` or an
+`Estimator`.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mmae.config import read_section
 from mmae.errors import InputError
+from mmae.modalities.base import Modality
 from mmae.settings.models import KINDS, MODELS_FOLDER
 
 if TYPE_CHECKING:
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def build_model(
-    entry: dict[str, Any], where: str = "config", name: str = "model"
+    entry: dict[str, Any],
+    modalities: Mapping[str, Modality],
+    where: str = "config",
+    name: str = "model",
 ) -> "GalaxyModel | Estimator":
     """Make the model of a config entry, with random weights from torch's global generator.
 
@@ -25,13 +31,15 @@ def build_model(
     ----------
     entry : dict
         A config entry; `kind` names the file.
+    modalities : mapping of str to Modality
+        Of the galaxies; it gets those that it reads.
     where, name : str
         File and dotted name of the entry, for the error message.
 
     Raises
     ------
     InputError
-        If the kind is unknown or a key is wrong.
+        If the kind is unknown, a key is wrong, or the galaxies lack a modality.
     """
     kind = entry.get("kind") if isinstance(entry, dict) else None
     path = MODELS_FOLDER / f"{kind}.py"
@@ -44,4 +52,13 @@ def build_model(
         raise InputError(
             path, found="no SETTINGS", expected=f"a model, as {name}.kind in {where} says"
         )
-    return module.build(read_section(module.SETTINGS, entry, where, name))
+    settings = read_section(module.SETTINGS, entry, where, name)
+    for modality in settings.reads:
+        if modality not in modalities:
+            raise InputError(
+                where,
+                key=name,
+                found=f"a model that reads '{modality}'",
+                expected=f"one of the modalities {list(modalities)}",
+            )
+    return module.build(settings, {one: modalities[one] for one in settings.reads})

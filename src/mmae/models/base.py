@@ -1,11 +1,17 @@
 """What training and prediction ask of every model."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmae.errors import InputError
+from mmae.modalities.base import Modality
 from mmae.models.batch import Batch
+from mmae.models.losses import Mean
+from mmae.models.masking import Masks
 
 
 class Prediction(NamedTuple):
@@ -19,46 +25,83 @@ class Prediction(NamedTuple):
     """Representation that a readout may use, (B, E)."""
 
 
+class Losses(NamedTuple):
+    """What a model does wrong on a batch."""
+
+    parts: dict[str, Mean]
+    z_pred: Tensor | None = None
+    """Redshifts that it gave on the way, (B,)."""
+
+
 def full_precision(tensor: Tensor) -> torch.autocast:
     """A context in which nothing is rounded to 16 bits: redshifts need more than three digits."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
+def reconstructs_nothing() -> InputError:
+    """What to raise for a model without decoders."""
+    return InputError(
+        "model", found="one that reconstructs nothing", expected="a masked autoencoder"
+    )
+
+
 class GalaxyModel(nn.Module):
     """A network that `mmae.training.fit` trains; every file of this folder that holds one says how.
 
-    The losses are a mapping of names to scalars; `total` is the one that is minimised.
+    Parameters
+    ----------
+    settings : settings dataclass
+        The config entry; what the model can do is said by its class (`CanDo`).
+    modalities : mapping of str to Modality
+        Those that it reads, by name.
     """
 
-    settings: Any
-    """The config entry; `image_size`, if it has one, is checked against the galaxies."""
-    spectrum_length: int = 0
-    """Pooled spectrum pixels that are read; 0: none."""
-    hides_tokens: bool = False
-    """Whether parts of image and spectrum may be hidden; else only all or nothing of each."""
-    reads_photometry: bool = False
-    """Whether magnitudes or sizes are read; if not, a catalogue need not have them."""
-    n_image_tokens: int = 1
-    n_spectrum_tokens: int = 1
+    def __init__(self, settings: Any, modalities: Mapping[str, Modality]):
+        super().__init__()
+        self.settings, self.modalities = settings, dict(modalities)
+
+    @property
+    def smallest_batch(self) -> int:
+        """Galaxies that a training step needs: two where they are compared, as in batch norm."""
+        return 2 if any(isinstance(part, _BatchNorm) for part in self.modules()) else 1
 
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Learn the scale of the inputs from some of the `n_train` training galaxies."""
 
-    def training_losses(
-        self, batch: Batch, mask_ratio: float, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Losses of one batch; whatever is drawn comes from `generator`."""
+    def draw_masks(
+        self, n: int, mask_ratio: float, generator: torch.Generator, training: bool
+    ) -> Masks:
+        """What is hidden of n galaxies, in training or at validation; nothing by default."""
+        return {}
+
+    def losses(self, batch: Batch, masks: Masks, generator: torch.Generator) -> Losses:
+        """Losses of galaxies of which something is hidden.
+
+        Parameters
+        ----------
+        batch : Batch
+        masks : mapping of str to Mask
+            As `draw_masks` gave them, of these galaxies.
+        generator : torch Generator
+            For what is drawn besides.
+        """
         raise NotImplementedError
 
-    def validation_losses(
-        self, batch: Batch, mask_ratio: float, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor | None]:
-        """Losses of validation galaxies, and their redshifts (B,) if the model gives any."""
+    def total(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """What is minimised, of the means of all losses: their sum."""
+        return (
+            torch.stack(list(parts.values())).sum()
+            if len(parts) > 1
+            else next(iter(parts.values()))
+        )
+
+    def predict(self, batch: Batch, masks: Masks) -> Prediction:
+        """Say what the model knows of galaxies of which something is hidden."""
         raise NotImplementedError
 
-    def predict(self, batch: Batch, image_mask: Tensor, spectrum_mask: Tensor) -> Prediction:
-        """Say what the model knows of galaxies whose tokens are in part hidden (True = hidden)."""
-        raise NotImplementedError
+    def reconstruct(self, batch: Batch, masks: Masks) -> tuple[dict[str, Tensor], Prediction]:
+        """Values of each modality, (B, *shape), and what `predict` says."""
+        raise reconstructs_nothing()
 
     def slow_parameters(self) -> list[nn.Parameter]:
         """Parameters that learn at `position_rate` of the rate, without decay."""

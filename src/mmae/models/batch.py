@@ -1,76 +1,88 @@
 """Galaxies as tensors on the device of a model."""
 
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmae.errors import InputError
-from mmae.instruments import BANDS
-
-
-class Share(NamedTuple):
-    """A process's part of a batch."""
-
-    start: int
-    stop: int
-    n_whole: int
-    counts: bool = True
-    """False where there were too few galaxies for all: it only keeps step with the others."""
+from mmae.dataset.arrays import TrainingArrays
 
 
 class Batch(NamedTuple):
-    """Galaxies as all models see them."""
+    """B galaxies as all models see them; what is known of them by the names of modalities."""
 
-    image: Tensor
-    """(B, C, H, W), flux with zero point 27.0."""
-    spectrum: Tensor
-    """(B, L), normalised and pooled flux."""
+    values: dict[str, Tensor]
+    """(B, *shape); 0 where missing."""
     redshift: Tensor
-    """(B,), z_spec."""
-    magnitudes: Tensor
-    """(B, C), AB; NaN where unknown."""
-    sizes: Tensor
-    """(B, C), half-light radii, arcsec."""
-    share: Share | None = None
-    """Which part this is of a batch that several processes divide; None: all of it."""
+    """(B,), z_spec; NaN where unknown."""
+    valid: dict[str, Tensor]
+    """(B, *shape) bool, of modalities that lack some values here."""
+    ivar: Mapping[str, Tensor] = MappingProxyType({})
+    """(B, *shape), inverse variance of values of which it is known; 0 where missing."""
 
-    @property
-    def n_whole(self) -> int:
-        """Galaxies of the whole batch.
+    def present(self, name: str) -> Tensor | None:
+        """Which galaxies have a modality, (B,) bool; None: all."""
+        valid = self.valid.get(name)
+        return None if valid is None else valid.flatten(1).any(dim=1)
 
-        Random numbers are drawn for all of them: they then do not depend on how many processes
-        divide the batch.
-        """
-        return len(self.redshift) if self.share is None else self.share.n_whole
+    def known(self, name: str) -> Tensor:
+        """Values with NaN where they are missing."""
+        values, valid = self.values[name], self.valid.get(name)
+        return values if valid is None else values.masked_fill(~valid, torch.nan)
 
-    @property
-    def n_counted(self) -> int:
-        """Galaxies here that no other process counts."""
-        return len(self.redshift) if self.share is None or self.share.counts else 0
-
-    @property
-    def own(self) -> slice:
-        """Rows of the whole batch that this is."""
-        return slice(None) if self.share is None else slice(self.share.start, self.share.stop)
+    def without(self, name: str, hidden: Tensor) -> "Batch":
+        """The same galaxies as if values of a modality (bool, broadcasts) were missing."""
+        values = self.values[name]
+        missing = hidden.expand(values.shape)
+        valid = self.valid.get(name, torch.ones_like(missing)) & ~missing
+        return self._replace(
+            values=self.values | {name: values.masked_fill(missing, 0.0)},
+            valid=self.valid | {name: valid},
+        )
 
 
 def to_batch(
-    images: np.ndarray,
-    spectra: np.ndarray,
+    values: Mapping[str, np.ndarray],
     redshift: np.ndarray,
-    magnitudes: np.ndarray,
-    sizes: np.ndarray,
-    spectrum_length: int,
     device: torch.device | str,
+    complete: Collection[str] = (),
+    ivar: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Batch:
-    """Put galaxies on a device; spectra are cut or padded with zeros to the model's length."""
-    spectrum = torch.from_numpy(np.ascontiguousarray(spectra[:, :spectrum_length]))
-    short = spectrum_length - spectrum.shape[1]
-    others = (torch.from_numpy(values) for values in (redshift, magnitudes, sizes))
-    padded = torch.nn.functional.pad(spectrum, (0, short))
-    return Batch(*(_sent(part, device) for part in (torch.from_numpy(images), padded, *others)))
+    """Put galaxies on a device.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray, shape (B, *shape)
+        By modality; NaN where missing.
+    redshift : ndarray, shape (B,)
+    device : torch device
+    complete : collection of str
+        Modalities that are known to lack nothing, which are not looked through.
+    ivar : mapping of str to ndarray, shape (B, *shape)
+        Of those of which it is known.
+    """
+    tensors, valid = {}, {}
+    for name, part in values.items():
+        tensor = torch.from_numpy(np.ascontiguousarray(part))
+        if name not in complete and (missing := tensor.isnan()).any():
+            tensor = tensor.masked_fill(missing, 0.0)
+            valid[name] = _sent(~missing, device)
+        tensors[name] = _sent(tensor, device)
+    weights = {name: torch.from_numpy(np.nan_to_num(part)) for name, part in ivar.items()}
+    weights = {name: _sent(part, device) for name, part in weights.items()}
+    return Batch(tensors, _sent(torch.from_numpy(redshift), device), valid, weights)
+
+
+def load_batch(
+    arrays: TrainingArrays, rows: np.ndarray, names: Iterable[str], device: torch.device | str
+) -> Batch:
+    """Read the named modalities of the galaxies at `rows` and put them on the device."""
+    values = {name: arrays.values[name][rows] for name in names}
+    ivar = {name: part[rows] for name, part in arrays.ivar.items() if name in values}
+    return to_batch(values, arrays.redshift[rows], device, arrays.complete, ivar)
 
 
 def _sent(tensor: Tensor, device: torch.device | str) -> Tensor:
@@ -78,40 +90,6 @@ def _sent(tensor: Tensor, device: torch.device | str) -> Tensor:
     if torch.device(device).type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
-
-
-def check_sizes(model: Any, images: tuple[int, ...], spectra: tuple[int, ...], where: str) -> None:
-    """Check that a model can read these galaxies.
-
-    Parameters
-    ----------
-    model : GalaxyModel or Estimator
-        With spectrum_length and, where images are read, settings.image_size.
-    images, spectra : tuple of int
-        Shapes (N, C, H, W) and (N, L).
-    where : str
-        Of the arrays, for the error message.
-
-    Raises
-    ------
-    InputError
-        If the images have another size, or the spectra are shorter than the model's.
-    """
-    size = getattr(model.settings, "image_size", None)
-    if size is not None and images[1:] != (len(BANDS), size, size):
-        raise InputError(
-            where,
-            key="images",
-            found=f"shape {images}",
-            expected=f"(N, {len(BANDS)}, {size}, {size}), as models.<model>.image_size says",
-        )
-    if spectra[1] < model.spectrum_length:
-        raise InputError(
-            where,
-            key="spectra",
-            found=f"{spectra[1]} pooled pixels",
-            expected=f"at least models.<model>.spectrum_length, {model.spectrum_length}",
-        )
 
 
 def generator_of(seed: int, *stream: int) -> torch.Generator:

@@ -3,15 +3,20 @@
 Shapes: B galaxies, C bands, H W pixels on a side, F features, T draws.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from mmae.instruments import BANDS
-from mmae.models.base import GalaxyModel, Prediction, full_precision
+from mmae.modalities.base import Modality
+from mmae.modalities.scaling import Standardise
+from mmae.models.base import GalaxyModel, Losses, Prediction, full_precision
 from mmae.models.batch import Batch, generator_of
-from mmae.models.scaling import AsinhScale, Standardise
+from mmae.models.cnn import check_halves
+from mmae.models.losses import Mean, mean_of
+from mmae.models.masking import Masks
 from mmae.models.variational import VariationalLinear
 from mmae.settings import BcnnModel
 
@@ -39,19 +44,20 @@ class Bcnn(GalaxyModel):
     on an asinh scale and dense layers normalised by batch, without which few epochs do not do.
     """
 
-    def __init__(self, settings: BcnnModel):
-        super().__init__()
-        self.settings = settings
+    def __init__(self, settings: BcnnModel, modalities: Mapping[str, Modality]):
+        super().__init__(settings, modalities)
         self.n_train = 1
-        self.reads_photometry = bool(settings.magnitude_dense)
-        self.scale, self.standardise = AsinhScale(), Standardise()
+        modality = modalities[settings.image]
+        check_halves(modality, 2**N_POOLED)
+        n_bands, size = modality.shape[0], modality.shape[-1]
+        self.scale, self.standardise = modality.even_scale(), Standardise(len(BANDS))
         layers: list[nn.Module] = []
-        for index, (before, channels) in enumerate(pairwise((len(BANDS), *settings.channels))):
+        for index, (before, channels) in enumerate(pairwise((n_bands, *settings.channels))):
             layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
             if index < N_POOLED:
                 layers.append(nn.MaxPool2d(2))
         self.convolutions = nn.Sequential(*layers, nn.Flatten())
-        n_flat = settings.channels[-1] * (settings.image_size // 2**N_POOLED) ** 2
+        n_flat = settings.channels[-1] * (size // 2**N_POOLED) ** 2
         self.dense = _dense(n_flat, settings.dense)
         self.magnitude_dense = _dense(len(BANDS), settings.magnitude_dense)
         n_features = settings.dense[-1] + sum(settings.magnitude_dense[-1:])
@@ -63,18 +69,27 @@ class Bcnn(GalaxyModel):
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Scale the inputs; start from the mean and scatter of ln(1 + z)."""
         self.n_train = n_train
-        self.scale.fit(sample.image)
-        self.standardise.fit(sample.magnitudes)
-        zeta = sample.redshift.log1p()
+        self.scale.fit(sample.known(self.settings.image))
+        self.standardise.fit(self._magnitudes(sample))
+        zeta = sample.redshift[sample.redshift.isfinite()].log1p()
+        scatter = zeta.std().clamp(min=MIN_STD)
         with torch.no_grad():
-            self.head.mean[:, -1] = torch.stack([zeta.mean(), zeta.std().expm1().log()])
+            self.head.mean[:, -1] = torch.stack([zeta.mean(), scatter.expm1().log()])
+
+    def _magnitudes(self, batch: Batch) -> Tensor:
+        """Five magnitudes, (B, 5); NaN where unknown, or not read."""
+        if self.settings.photometry is None:
+            return batch.redshift.new_full((len(batch.redshift), len(BANDS)), torch.nan)
+        return batch.known(self.settings.photometry)[:, : len(BANDS)]
 
     def features(self, batch: Batch) -> Tensor:
         """What the last layer reads: (B, F)."""
-        image = self.scale(batch.image).contiguous(memory_format=torch.channels_last)
+        image = self.scale(batch.values[self.settings.image]).contiguous(
+            memory_format=torch.channels_last
+        )
         features = self.dense(self.convolutions(image))
         if self.settings.magnitude_dense:
-            magnitudes = self.magnitude_dense(self.standardise(batch.magnitudes))
+            magnitudes = self.magnitude_dense(self.standardise(self._magnitudes(batch)))
             features = torch.cat([features, magnitudes], dim=1)
         return features.float()
 
@@ -84,27 +99,16 @@ class Bcnn(GalaxyModel):
         with full_precision(features):
             return _gaussian(self.head(features, generator))
 
-    def training_losses(
-        self, batch: Batch, mask_ratio: float, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Negative log-likelihood and divergence, both a galaxy."""
+    def losses(self, batch: Batch, masks: Masks, generator: torch.Generator) -> Losses:
+        """Negative log-likelihood of one draw a galaxy; in training, the divergence a galaxy."""
         mean, std = self(batch, generator)
-        likelihood = _negative_log_likelihood(mean, std, batch.redshift.log1p())
-        divergence = self.head.divergence() / self.n_train
-        return {
-            "likelihood": likelihood,
-            "divergence": divergence,
-            "total": likelihood + divergence,
-        }
+        likelihood = _negative_log_likelihood(mean, std, batch.redshift)
+        if not self.training:
+            return Losses({"total": likelihood}, mean.expm1())
+        divergence = mean_of(self.head.divergence() / self.n_train)
+        return Losses({"likelihood": likelihood, "divergence": divergence}, mean.expm1())
 
-    def validation_losses(
-        self, batch: Batch, mask_ratio: float, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Negative log-likelihood of one draw a galaxy, and its redshifts."""
-        mean, std = self(batch, generator)
-        return {"total": _negative_log_likelihood(mean, std, batch.redshift.log1p())}, mean.expm1()
-
-    def predict(self, batch: Batch, image_mask: Tensor, spectrum_mask: Tensor) -> Prediction:
+    def predict(self, batch: Batch, masks: Masks) -> Prediction:
         """Mean and standard deviation over draws from the posterior, and the features.
 
         The variance is that of the means between draws plus the mean of the draws' variances.
@@ -125,9 +129,11 @@ def _gaussian(outputs: Tensor) -> tuple[Tensor, Tensor]:
     return mean, nn.functional.softplus(raw_std) + MIN_STD
 
 
-def _negative_log_likelihood(mean: Tensor, std: Tensor, target: Tensor) -> Tensor:
-    """Mean over galaxies."""
-    return -torch.distributions.Normal(mean, std).log_prob(target).mean()
+def _negative_log_likelihood(mean: Tensor, std: Tensor, redshift: Tensor) -> Mean:
+    """Of ln(1 + z), over galaxies whose redshift is known."""
+    known = redshift.isfinite()
+    found = torch.distributions.Normal(mean, std).log_prob(redshift.masked_fill(~known, 0).log1p())
+    return Mean(-found.masked_fill(~known, 0).sum(), known.sum())
 
 
 def _dense(n_in: int, units: tuple[int, ...]) -> nn.Sequential:
@@ -138,6 +144,6 @@ def _dense(n_in: int, units: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def build(settings: BcnnModel) -> Bcnn:
+def build(settings: BcnnModel, modalities: Mapping[str, Modality]) -> Bcnn:
     """Make the model with random weights from torch's global generator."""
-    return Bcnn(settings)
+    return Bcnn(settings, modalities)

@@ -3,14 +3,17 @@
 Shapes: B galaxies, C bands, H W pixels on a side, K channels.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from mmae.instruments import BANDS
-from mmae.models.base import GalaxyModel, Prediction, full_precision
+from mmae.errors import InputError
+from mmae.modalities.base import Modality
+from mmae.models.base import GalaxyModel, Losses, Prediction, full_precision
 from mmae.models.batch import Batch
 from mmae.models.losses import redshift_loss
-from mmae.models.scaling import AsinhScale
+from mmae.models.masking import Masks
 from mmae.settings import CnnModel
 
 SETTINGS = CnnModel
@@ -29,15 +32,16 @@ class Cnn(GalaxyModel):
     the masked autoencoder want the same.
     """
 
-    def __init__(self, settings: CnnModel):
-        super().__init__()
-        self.settings = settings
-        self.scale = AsinhScale()
+    def __init__(self, settings: CnnModel, modalities: Mapping[str, Modality]):
+        super().__init__(settings, modalities)
+        modality = modalities[settings.image]
+        check_halves(modality, 2 ** len(settings.channels))
+        self.scale = modality.even_scale()
         # pixels are gathered in fours, so that no stage works at full resolution
         self.gather = nn.PixelUnshuffle(2)
         stages = []
         for before, channels in zip(
-            (4 * len(BANDS), *settings.channels), settings.channels, strict=False
+            (4 * modality.shape[0], *settings.channels), settings.channels, strict=False
         ):
             stages.append(_convolution(before, channels))
             stages += [ResidualBlock(channels) for _ in range(settings.blocks)]
@@ -50,8 +54,8 @@ class Cnn(GalaxyModel):
 
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Scale the images; start from the mean of ln(1 + z)."""
-        self.scale.fit(sample.image)
-        nn.init.constant_(self.head.bias, sample.redshift.log1p().mean().item())
+        self.scale.fit(sample.known(self.settings.image))
+        nn.init.constant_(self.head.bias, sample.redshift.log1p().nanmean().item())
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Redshift (B,) and embedding (B, K) of images (B, C, H, W)."""
@@ -61,22 +65,14 @@ class Cnn(GalaxyModel):
             zeta = self.head(self.dropout(features)).squeeze(-1)
         return zeta.expm1(), features
 
-    def training_losses(
-        self, batch: Batch, mask_ratio: float, generator: torch.Generator
-    ) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, masks: Masks, generator: torch.Generator) -> Losses:
         """The redshift loss; nothing is hidden."""
-        return {"total": redshift_loss(self(batch.image)[0], batch.redshift)}
+        z_pred, _ = self(batch.values[self.settings.image])
+        return Losses({"total": redshift_loss(z_pred, batch.redshift)}, z_pred)
 
-    def validation_losses(
-        self, batch: Batch, mask_ratio: float, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """The same loss, and redshifts."""
-        z_pred, _ = self(batch.image)
-        return {"total": redshift_loss(z_pred, batch.redshift)}, z_pred
-
-    def predict(self, batch: Batch, image_mask: Tensor, spectrum_mask: Tensor) -> Prediction:
+    def predict(self, batch: Batch, masks: Masks) -> Prediction:
         """Redshift and pooled features."""
-        z_pred, features = self(batch.image)
+        z_pred, features = self(batch.values[self.settings.image])
         return Prediction(z_pred, embedding=features)
 
 
@@ -104,6 +100,17 @@ def _convolution(before: int, channels: int) -> nn.Sequential:
     )
 
 
-def build(settings: CnnModel) -> Cnn:
+def check_halves(modality: Modality, factor: int) -> None:
+    """Raise InputError unless images can be halved as often as a network does."""
+    if len(modality.shape) != 3 or modality.shape[-1] % factor:
+        raise InputError(
+            "config",
+            key=f"modality '{modality.name}'",
+            found=f"shape {modality.shape}",
+            expected=f"images whose size is a multiple of {factor}, by which the network halves it",
+        )
+
+
+def build(settings: CnnModel, modalities: Mapping[str, Modality]) -> Cnn:
     """Make the model with random weights from torch's global generator."""
-    return Cnn(settings)
+    return Cnn(settings, modalities)

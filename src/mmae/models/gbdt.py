@@ -1,10 +1,14 @@
 """Gradient-boosted trees on magnitudes, colours and sizes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from mmae.errors import InputError
-from mmae.models.estimator import Estimator, Photometry
+from mmae.instruments import BANDS
+from mmae.modalities.base import Modality
+from mmae.models.estimator import Columns, Estimator
 from mmae.settings import GbdtModel
 
 SETTINGS = GbdtModel
@@ -15,7 +19,12 @@ class Gbdt(Estimator):
 
     trusted = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
 
-    def fit(self, train: Photometry, validation: Photometry, seed: int) -> None:
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """Magnitudes, which are the first columns, the colours between them, and all others."""
+        magnitudes, rest = np.split(values, [len(BANDS)], axis=1)
+        return np.hstack([magnitudes, -np.diff(magnitudes, axis=1), rest])
+
+    def fit(self, train: Columns, validation: Columns, seed: int) -> None:
         """Add trees until the validation loss no longer falls.
 
         Raises
@@ -23,7 +32,7 @@ class Gbdt(Estimator):
         InputError
             If the dataset has no magnitudes.
         """
-        if not np.isfinite(train.magnitudes).any():
+        if not np.isfinite(train.values[:, : len(BANDS)]).any():
             raise InputError(
                 "model gbdt", found="a dataset without magnitudes", expected="five cmodel bands"
             )
@@ -35,14 +44,18 @@ class Gbdt(Estimator):
             n_iter_no_change=self.settings.patience,
             random_state=seed,
         )
+        features, of_validation = (self.features(part.values) for part in (train, validation))
+        # scikit-learn cannot bin what is nowhere known; what is constant is never split
+        unknown = np.isnan(features).all(axis=0)
+        features[:, unknown] = of_validation[:, unknown] = 0
         self.regressor.fit(
-            self.features(train.magnitudes, train.sizes),
+            features,
             np.log1p(train.redshift.astype(float)),
-            X_val=self.features(validation.magnitudes, validation.sizes),
+            X_val=of_validation,
             y_val=np.log1p(validation.redshift.astype(float)),
         )
 
 
-def build(settings: GbdtModel) -> Gbdt:
+def build(settings: GbdtModel, modalities: Mapping[str, Modality]) -> Gbdt:
     """Make the model, not fitted."""
-    return Gbdt(settings)
+    return Gbdt(settings, modalities)

@@ -1,37 +1,43 @@
 """The multi-modal masked autoencoder of arXiv:2510.22527, section 4.
 
-Shapes: B galaxies, C bands, H W pixels on a side, L spectrum pixels, N tokens of the image, M of
-the spectrum, P values of a patch, D width of a token. Masks: True = hidden.
+The paper has two modalities, image and spectrum; here there may be more. Shapes: B galaxies, N
+tokens of a modality, D width of a token, M modalities. Masks: True = hidden.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mmae.instruments import BANDS
-from mmae.models.base import GalaxyModel, Prediction
+from mmae.modalities.base import Modality
+from mmae.models.base import GalaxyModel, Losses, Prediction
 from mmae.models.batch import Batch
-from mmae.models.losses import Losses, masked_mse, redshift_loss
-from mmae.models.masking import modality_dropout, random_mask
-from mmae.models.visible import see_visible
+from mmae.models.losses import Mean, masked_mse, redshift_loss
+from mmae.models.masking import Mask, Masks, draw, hidden_values, modality_dropout
 from mmae.settings import PaperModel
 
 SETTINGS = PaperModel
-N_BANDS = len(BANDS)
 
 
 class Output(NamedTuple):
     """What the model says of a batch."""
 
-    image: Tensor
-    """Reconstruction, (B, C, H, W)."""
-    spectrum: Tensor
-    """Reconstruction, (B, L)."""
+    reconstruction: dict[str, Tensor]
+    """By modality, (B, *shape), on its scale."""
     z_pred: Tensor
     """Redshift, (B,)."""
     embedding: Tensor
-    """Joint representation, (B, 2 D)."""
+    """Joint representation, (B, M D)."""
+
+
+class Tokens(NamedTuple):
+    """Tokens of one modality of some galaxies."""
+
+    values: Tensor
+    """(B, N, D)"""
+    padding: Tensor | None = None
+    """(B, N) bool, True where a galaxy has fewer tokens than others; None: nowhere."""
 
 
 class PaperMMAE(GalaxyModel):
@@ -41,235 +47,249 @@ class PaperMMAE(GalaxyModel):
     ----------
     settings : PaperModel
         Sizes; see config/schema.yaml.
+    modalities : mapping of str to Modality
 
     Notes
     -----
     What the text leaves open is as in the authors' code (modules.py): encoder layers normalise
     after the residual, tokens are zeroed after embedding and position, one cross-attention block
-    serves both directions, and both directions read the same previous state.
+    serves all directions, and all directions read the same previous state.
     """
 
-    hides_tokens = True
-
-    def __init__(self, settings: PaperModel):
-        super().__init__()
-        self.settings = settings
-        self.spectrum_length = settings.spectrum_length
-        self.patches_per_side = settings.image_size // settings.image_patch
-        self.n_image_tokens = self.patches_per_side**2
-        self.n_spectrum_tokens = settings.spectrum_length // settings.spectrum_patch
+    def __init__(self, settings: PaperModel, modalities: Mapping[str, Modality]):
+        super().__init__(settings, modalities)
         dim, heads, dropout = settings.dim, settings.heads, settings.dropout
+        joint = len(modalities) * dim
 
-        # "divided into 8 x 8 x 5 patches and projected into a 256-dimensional embedding"
-        self.image_projection = nn.Conv2d(
-            N_BANDS, dim, kernel_size=settings.image_patch, stride=settings.image_patch
+        # "divided into 8 x 8 x 5 patches and projected into a 256-dimensional embedding"; "patches
+        # of length 8 and a linear projection"
+        self.positions, self.projections = nn.ParameterDict(), nn.ModuleDict()
+        for name, modality in modalities.items():
+            self.projections[name] = modality.projection(dim, settings.mask_channel)
+            self.positions[name] = nn.Parameter(0.02 * torch.randn(1, modality.n_tokens, dim))
+        # unlike the image's, tokens of rows of values are normalised (authors' code)
+        self.norms = nn.ModuleDict(
+            {name: nn.LayerNorm(dim) for name, one in modalities.items() if len(one.shape) == 1}
         )
-        self.image_position = nn.Parameter(0.02 * torch.randn(1, self.n_image_tokens, dim))
-        # "patches of length 8 and a linear projection"
-        self.spectrum_projection = nn.Linear(settings.spectrum_patch, dim)
-        self.spectrum_position = nn.Parameter(0.02 * torch.randn(1, self.n_spectrum_tokens, dim))
-        self.spectrum_norm = nn.LayerNorm(dim)
+        self.scales = nn.ModuleDict({name: one.scale() for name, one in modalities.items()})
 
         # "a 1D transformer encoder with depth 4, 8 attention heads, and a dropout rate of 0.1"
-        self.image_encoder = _encoder(dim, settings.depth, heads, dropout)
-        self.spectrum_encoder = _encoder(dim, settings.depth, heads, dropout)
+        self.encoders = nn.ModuleDict(
+            {name: _encoder(dim, settings.depth, heads, dropout) for name in modalities}
+        )
         # "four layers of cross-attention blocks"
         self.fusion = nn.ModuleList(
             CrossAttentionBlock(dim, heads, dropout) for _ in range(settings.cross_layers)
         )
         # "aggregated via attention pooling"
-        self.image_pool = AttentionPool(dim, heads)
-        self.spectrum_pool = AttentionPool(dim, heads)
+        self.pools = nn.ModuleDict({name: AttentionPool(dim, heads) for name in modalities})
 
         # "the decoders are MLPs with GeLU activations and dropout"
-        n_image_values = self.n_image_tokens * N_BANDS * settings.image_patch**2
-        self.image_decoder = _decoder(dim, n_image_values, dropout)
-        self.spectrum_decoder = _decoder(dim, settings.spectrum_length, dropout)
+        self.decoders = nn.ModuleDict(
+            {name: _decoder(joint, dim, one.n_outputs, dropout) for name, one in modalities.items()}
+        )
         self.apply(_initialise)
         # "the regression head maps the fused embedding to a scalar redshift"
-        self.redshift_head = nn.Sequential(nn.Linear(2 * dim, dim), nn.ReLU(), nn.Linear(dim, 1))
+        self.redshift_head = nn.Sequential(nn.Linear(joint, dim), nn.ReLU(), nn.Linear(dim, 1))
 
-    def forward(
-        self, image: Tensor, spectrum: Tensor, image_mask: Tensor, spectrum_mask: Tensor
-    ) -> Output:
-        """Reconstruct both modalities and predict the redshift from what is not hidden.
+    def prepare(self, sample: Batch, n_train: int) -> None:
+        """Learn the scale of modalities that have one."""
+        for name, scale in self.scales.items():
+            scale.fit(sample.known(name))
+
+    # --- "Masking strategy" ------------------------------------------------------------------
+
+    def draw_masks(
+        self, n: int, mask_ratio: float, generator: torch.Generator, training: bool
+    ) -> Masks:
+        """Random tokens; in training, of some galaxies a modality entirely.
+
+        Half of the spectra are zeroed in training (paper). As in the authors' code, a zeroed
+        spectrum still goes through embedding and mask: tokens that are not hidden carry their
+        positions. At validation all of its tokens are hidden, as at test time, and none counts.
+        """
+        settings, masks = self.settings, {}
+        for name, modality in self.modalities.items():
+            if name in settings.dropped and not training:
+                hidden = torch.ones(n, modality.n_tokens, dtype=torch.bool)
+                masks[name] = Mask(hidden, counts=torch.zeros(n, dtype=torch.bool))
+                continue
+            kinds = {"random": settings.mask_ratios.get(name, mask_ratio)}
+            if training:
+                kinds |= settings.more_masks.get(name, {})
+            masks[name] = draw(modality, n, kinds, generator)
+        for name, fraction in settings.dropped.items() if training else ():
+            gone = modality_dropout(n, fraction, settings.dropped_by, generator)
+            masks[name] = self._dropped(masks[name], gone, len(self.modalities[name].shape))
+        return masks
+
+    def _dropped(self, mask: Mask, gone: Tensor, n_axes: int) -> Mask:
+        """Take a modality from some galaxies: nothing to reconstruct, and nothing to see."""
+        tokens = mask.tokens | gone[:, None] if self.settings.masking == "drop" else mask.tokens
+        values = gone.view(-1, *[1] * n_axes)
+        values = values if mask.values is None else values | mask.values
+        return Mask(tokens, values, ~gone)
+
+    def complete(self, batch: Batch, masks: Masks) -> dict[str, Mask]:
+        """Masks of all modalities, with what the data lack: whole modalities, and values."""
+        found = {}
+        for name, modality in self.modalities.items():
+            n, device = len(batch.redshift), batch.redshift.device
+            none = torch.zeros(n, modality.n_tokens, dtype=torch.bool, device=device)
+            mask = masks.get(name, Mask(none))
+            if (present := batch.present(name)) is not None:
+                counts = present if mask.counts is None else mask.counts & present
+                mask = mask._replace(tokens=mask.tokens | ~present[:, None], counts=counts)
+                if self._hides_missing(modality):
+                    missing = modality.with_tells(~batch.valid[name])
+                    values = missing if mask.values is None else missing | mask.values
+                    tokens = mask.tokens | modality.whole_tokens(values)
+                    mask = mask._replace(tokens=tokens, values=values)
+            found[name] = mask
+        return found
+
+    def _hides_missing(self, modality: Modality) -> bool:
+        """Whether values that the data lack are hidden, rather than 0."""
+        return self.settings.missing == "hidden" or not modality.has_zero
+
+    # --- "Architecture" ----------------------------------------------------------------------
+
+    def forward(self, values: Mapping[str, Tensor], masks: Masks) -> Output:
+        """Reconstruct all modalities and predict the redshift from what is not hidden.
 
         Parameters
         ----------
-        image : Tensor, shape (B, C, H, W)
-            Flux with zero point 27.0.
-        spectrum : Tensor, shape (B, L)
-            Normalised and pooled flux.
-        image_mask : Tensor of bool, shape (B, N)
-        spectrum_mask : Tensor of bool, shape (B, M)
+        values : mapping of str to Tensor, shape (B, *shape)
+            As the modalities define them.
+        masks : mapping of str to Mask
+            One for each modality.
         """
-        joint = self.encode(image, spectrum, image_mask, spectrum_mask)  # (B, 2 D)
+        joint = self.encode(values, masks)  # (B, M D)
         return Output(
-            image=self.unpatchify(self.image_decoder(joint)),  # (B, C, H, W)
-            spectrum=self.spectrum_decoder(joint),  # (B, L)
-            z_pred=self.redshift_head(joint).squeeze(-1),  # (B,)
-            embedding=joint,
+            {
+                name: one.arrange(self.decoders[name](joint))
+                for name, one in self.modalities.items()
+            },
+            self.redshift_head(joint).squeeze(-1),  # (B,)
+            joint,
         )
 
-    def encode(
-        self, image: Tensor, spectrum: Tensor, image_mask: Tensor, spectrum_mask: Tensor
-    ) -> Tensor:
-        """Joint representation of what is not hidden: (B, 2 D)."""
+    def encode(self, values: Mapping[str, Tensor], masks: Masks) -> Tensor:
+        """Joint representation of what is not hidden: (B, M D)."""
         if self.settings.masking == "drop":
-            return see_visible(self, image, spectrum, image_mask, spectrum_mask)
-        image_tokens = hide(self.embed_image(image), image_mask)  # (B, N, D)
-        spectrum_tokens = hide(self.embed_spectrum(spectrum), spectrum_mask)  # (B, M, D)
-        return self.join(
-            *self.fuse(self.image_encoder(image_tokens), self.spectrum_encoder(spectrum_tokens))
-        )
+            return self.encode_visible(values, masks)
+        tokens = {
+            name: Tokens(
+                self.encoders[name](hide(self.embed(name, values[name], mask), mask.tokens))
+            )
+            for name, mask in masks.items()
+        }
+        return self.concatenate(self.fuse(tokens))
 
-    def embed_image(self, image: Tensor) -> Tensor:
-        """Image patches as tokens with their positions."""
-        patches = self.image_projection(image)  # (B, D, H / patch, W / patch)
-        return patches.flatten(2).transpose(1, 2) + self.image_position  # (B, N, D)
+    def embed(self, name: str, values: Tensor, mask: Mask) -> Tensor:
+        """Patches of what is not hidden as tokens with their positions: (B, N, D)."""
+        values = self.scales[name](values)
+        if mask.values is not None:
+            values = values.masked_fill(mask.values, 0.0)
+        tokens = self.projections[name](values, mask.values) + self.positions[name]
+        return self.norms[name](tokens) if name in self.norms else tokens
 
-    def embed_spectrum(self, spectrum: Tensor) -> Tensor:
-        """Spectrum patches as tokens with their positions; pixels beyond the last patch stay out.
+    def encode_visible(self, values: Mapping[str, Tensor], masks: Masks) -> Tensor:
+        """Joint representation, of which the part of a hidden modality is 0.
 
-        Unlike the image's, these tokens are normalised (authors' code).
+        Hidden tokens are left out, as in He et al. 2022 (arXiv:2111.06377, section 3): they cost
+        nothing, and a galaxy of which a modality is hidden whole pays nothing for it.
         """
-        used = self.n_spectrum_tokens * self.settings.spectrum_patch
-        patches = spectrum[:, :used].unflatten(1, (self.n_spectrum_tokens, -1))  # (B, M, P)
-        tokens = self.spectrum_projection(patches) + self.spectrum_position  # (B, M, D)
-        return self.spectrum_norm(tokens)
+        names = list(masks)
+        seen = torch.stack([~masks[name].tokens.all(dim=1) for name in names], dim=1)  # (B, M)
+        joint = self.redshift_head[0].weight.new_zeros(len(seen), len(names) * self.settings.dim)
+        for pattern in seen.unique(dim=0):
+            rows = (seen == pattern).all(dim=1).nonzero().squeeze(1)
+            shown = [name for name, has in zip(names, pattern.tolist(), strict=True) if has]
+            if shown:
+                own = {name: masks[name].of(rows, joint.device) for name in shown}
+                tokens = {
+                    name: self._encoded(
+                        name, keep(self.embed(name, values[name][rows], mask), mask.tokens)
+                    )
+                    for name, mask in own.items()
+                }
+                part = self.concatenate(self.fuse(tokens))
+                joint = joint.index_copy(0, rows, part.to(joint.dtype))
+        return joint
 
-    def fuse(self, image: Tensor, spectrum: Tensor) -> tuple[Tensor, Tensor]:
-        """Image tokens query spectrum tokens, and the reverse, block by block."""
+    def _encoded(self, name: str, tokens: Tokens) -> Tokens:
+        """Visible tokens through their encoder."""
+        encoded = self.encoders[name](tokens.values, src_key_padding_mask=tokens.padding)
+        return tokens._replace(values=encoded)
+
+    def fuse(self, tokens: Mapping[str, Tokens]) -> dict[str, Tokens]:
+        """Tokens of each modality query those of all others, block by block."""
         for block in self.fusion:
-            image, spectrum = block(image, spectrum), block(spectrum, image)
-        return image, spectrum
+            tokens = {
+                name: own._replace(values=block(own.values, others(tokens, name)))
+                for name, own in tokens.items()
+            }
+        return dict(tokens)
 
-    def join(self, image: Tensor, spectrum: Tensor) -> Tensor:
-        """One vector for each modality, concatenated: (B, 2 D)."""
-        return torch.cat([self.image_pool(image), self.spectrum_pool(spectrum)], dim=1)
+    def concatenate(self, tokens: Mapping[str, Tokens]) -> Tensor:
+        """One vector for each modality, concatenated: (B, M D); 0 for those that are hidden."""
+        pooled = {name: self.pools[name](own) for name, own in tokens.items()}
+        none = torch.zeros_like(next(iter(pooled.values())))
+        return torch.cat([pooled.get(name, none) for name in self.modalities], dim=1)
 
-    def unpatchify(self, values: Tensor) -> Tensor:
-        """Decoded patches back in their places: (B, N C P P) to (B, C, H, W)."""
-        side, patch = self.patches_per_side, self.settings.image_patch
-        patches = values.unflatten(1, (side, side, N_BANDS, patch, patch))
-        return patches.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+    # --- "Losses" ----------------------------------------------------------------------------
 
-    def image_pixels(self, mask: Tensor) -> Tensor:
-        """Which pixels the hidden image tokens cover, in all bands: (B, N) to (B, 1, H, W)."""
-        patch = self.settings.image_patch
-        tiles = mask.unflatten(1, (self.patches_per_side, self.patches_per_side))
-        pixels = tiles.repeat_interleave(patch, dim=1).repeat_interleave(patch, dim=2)
-        return pixels.unsqueeze(1)
+    def losses(self, batch: Batch, masks: Masks, generator: torch.Generator) -> Losses:
+        """Mean squared errors of hidden values, and the redshift loss."""
+        masks = self.complete(batch, masks)
+        output = self(batch.values, masks)
+        parts = {
+            name: self.reconstruction_loss(name, output.reconstruction[name], batch, mask)
+            for name, mask in masks.items()
+        }
+        parts["redshift"] = redshift_loss(output.z_pred, batch.redshift)
+        return Losses(parts, output.z_pred)
 
-    def spectrum_pixels(self, mask: Tensor) -> Tensor:
-        """Which pixels the hidden spectrum tokens cover: (B, M) to (B, L)."""
-        pixels = mask.repeat_interleave(self.settings.spectrum_patch, dim=1)
-        beyond = self.settings.spectrum_length - pixels.shape[1]
-        return nn.functional.pad(pixels, (0, beyond), value=False)
+    def reconstruction_loss(
+        self, name: str, reconstruction: Tensor, batch: Batch, mask: Mask
+    ) -> Mean:
+        """Mean squared error of the hidden values of a modality that are known."""
+        modality = self.modalities[name]
+        hidden = hidden_values(modality, mask)
+        if mask.counts is not None:
+            hidden = hidden & mask.counts.view(-1, *[1] * (hidden.dim() - 1))
+        if name in batch.valid and self._hides_missing(modality):
+            hidden = hidden & batch.valid[name]
+        return masked_mse(reconstruction, self.scales[name](batch.values[name]), hidden)
 
-    def losses(
-        self,
-        output: Output,
-        image: Tensor,
-        spectrum: Tensor,
-        redshift: Tensor,
-        image_mask: Tensor,
-        spectrum_mask: Tensor,
-        n_counted: Tensor | None = None,
-    ) -> Losses:
-        """Mean squared errors of hidden pixels and the redshift loss, not weighted.
-
-        Parameters
-        ----------
-        output : Output
-        image, spectrum : Tensor
-            The truth, as in `forward`.
-        redshift : Tensor, shape (B,)
-            z_spec.
-        image_mask : Tensor of bool, shape (B, N)
-        spectrum_mask : Tensor of bool, shape (B, M)
-            Of the tokens whose reconstruction counts; all False for galaxies whose spectrum was
-            zeroed, as there is nothing to reconstruct.
-        n_counted : Tensor, scalar, optional
-            Number of such tokens, if it is not the number in this mask.
-        """
-        n_pixels = None if n_counted is None else n_counted * self.settings.spectrum_patch
-        return Losses(
-            image=masked_mse(output.image, image, self.image_pixels(image_mask)),
-            spectrum=masked_mse(
-                output.spectrum, spectrum, self.spectrum_pixels(spectrum_mask), n_pixels
-            ),
-            redshift=redshift_loss(output.z_pred, redshift),
-        )
-
-    def training_losses(
-        self, batch: Batch, mask_ratio: float, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Losses under random masks, half of the spectra zeroed (paper, section 4).
-
-        As in the authors' code, a zeroed spectrum still goes through embedding and mask: tokens
-        that are not hidden carry their positions. At validation and test all of them are hidden.
-        """
-        settings, n, device = self.settings, batch.n_whole, batch.image.device
-        image_mask = random_mask(n, self.n_image_tokens, mask_ratio, generator)
-        ratio = mask_ratio if settings.spectrum_mask is None else settings.spectrum_mask
-        spectrum_mask = random_mask(n, self.n_spectrum_tokens, ratio, generator)
-        zeroed = modality_dropout(
-            n, settings.modality_dropout, settings.modality_dropout_by, generator
-        )
-        # a zeroed spectrum has nothing to reconstruct
-        counted = spectrum_mask & ~zeroed[:, None]
-        n_counted = counted.sum() * (len(batch.redshift) / n)
-        if settings.masking == "drop":
-            # and nothing to see
-            spectrum_mask = spectrum_mask | zeroed[:, None]
-        image_mask, spectrum_mask, zeroed, counted = (
-            drawn[batch.own].to(device) for drawn in (image_mask, spectrum_mask, zeroed, counted)
-        )
-        spectrum = batch.spectrum.masked_fill(zeroed[:, None], 0.0)
-        output = self(batch.image, spectrum, image_mask, spectrum_mask)
-        losses = self.losses(
-            *(output, batch.image, batch.spectrum, batch.redshift, image_mask, counted),
-            n_counted.to(device),
-        )
-        return losses._asdict() | {"total": self.total_loss(losses)}
-
-    def validation_losses(
-        self, batch: Batch, mask_ratio: float, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Losses with the spectra hidden whole, as at test time (authors' code)."""
-        n, device = len(batch.redshift), batch.image.device
-        image_mask = random_mask(batch.n_whole, self.n_image_tokens, mask_ratio, generator)
-        image_mask = image_mask[batch.own].to(device)
-        hidden = torch.ones(n, self.n_spectrum_tokens, dtype=torch.bool, device=device)
-        output = self(batch.image, torch.zeros_like(batch.spectrum), image_mask, hidden)
-        losses = self.losses(
-            output, batch.image, batch.spectrum, batch.redshift, image_mask, ~hidden
-        )
-        parts = {"image": losses.image, "redshift": losses.redshift}
-        return parts | {"total": self.total_loss(losses)}, output.z_pred
-
-    def total_loss(self, losses: Losses) -> Tensor:
+    def total(self, parts: Mapping[str, Tensor]) -> Tensor:
         """Weighted sum (paper: 0.1 image + 0.01 spectrum + redshift)."""
-        return (
-            self.settings.image_weight * losses.image
-            + self.settings.spectrum_weight * losses.spectrum
-            + self.settings.redshift_weight * losses.redshift
-        )
+        weights = {name: one.weight for name, one in self.modalities.items()} | {"redshift": 1.0}
+        return sum((weights | self.settings.weights)[name] * part for name, part in parts.items())
 
-    def predict(self, batch: Batch, image_mask: Tensor, spectrum_mask: Tensor) -> Prediction:
+    # --- "Inference" -------------------------------------------------------------------------
+
+    def predict(self, batch: Batch, masks: Masks) -> Prediction:
         """Redshift and joint representation; nothing is reconstructed for them."""
-        joint = self.encode(batch.image, batch.spectrum, image_mask, spectrum_mask)  # (B, 2 D)
+        joint = self.encode(batch.values, self.complete(batch, masks))  # (B, M D)
         return Prediction(self.redshift_head(joint).squeeze(-1), embedding=joint)
+
+    def reconstruct(self, batch: Batch, masks: Masks) -> tuple[dict[str, Tensor], Prediction]:
+        """Values of each modality, and what `predict` says."""
+        output = self(batch.values, self.complete(batch, masks))
+        values = {
+            name: self.scales[name].inverse(part) for name, part in output.reconstruction.items()
+        }
+        return values, Prediction(output.z_pred, embedding=output.embedding)
 
     def slow_parameters(self) -> list[nn.Parameter]:
         """Positions and pooling queries: a tenth of the learning rate, no decay (authors' code)."""
-        positions = [self.image_position, self.spectrum_position]
-        return [*positions, self.image_pool.query, self.spectrum_pool.query]
+        return [*self.positions.values(), *(pool.query for pool in self.pools.values())]
 
 
 class CrossAttentionBlock(nn.Module):
-    """Tokens of one modality query those of the other; then a feed-forward layer."""
+    """Tokens of one modality query those of others; then a feed-forward layer."""
 
     def __init__(self, dim: int, heads: int, dropout: float):
         super().__init__()
@@ -284,14 +304,18 @@ class CrossAttentionBlock(nn.Module):
         )
         self.norm_feed_forward = nn.LayerNorm(dim)
 
-    def forward(self, query: Tensor, other: Tensor) -> Tensor:
-        """`query` (B, N, D) reads `other` (B, M, D); returns (B, N, D)."""
-        read, _ = self.attention(query, other, other, need_weights=False)
-        return self.digest(query + read)
-
-    def digest(self, tokens: Tensor) -> Tensor:
-        """What follows the attention: all there is where the other modality is hidden."""
-        tokens = self.norm_attention(tokens)
+    def forward(self, query: Tensor, other: Tokens | None) -> Tensor:
+        """`query` (B, N, D) reads `other`, if there is any; returns (B, N, D)."""
+        if other is not None:
+            read, _ = self.attention(
+                query,
+                other.values,
+                other.values,
+                key_padding_mask=other.padding,
+                need_weights=False,
+            )
+            query = query + read
+        tokens = self.norm_attention(query)
         return self.norm_feed_forward(tokens + self.feed_forward(tokens))
 
 
@@ -303,10 +327,13 @@ class AttentionPool(nn.Module):
         self.query = nn.Parameter(0.02 * torch.randn(1, 1, dim))
         self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tokens) -> Tensor:
         """(B, N, D) to (B, D)."""
-        query = self.query.expand(len(tokens), -1, -1)
-        return self.attention(query, tokens, tokens, need_weights=False)[0].squeeze(1)
+        values, query = tokens.values, self.query.expand(len(tokens.values), -1, -1)
+        read, _ = self.attention(
+            query, values, values, key_padding_mask=tokens.padding, need_weights=False
+        )
+        return read.squeeze(1)
 
 
 def hide(tokens: Tensor, mask: Tensor) -> Tensor:
@@ -314,9 +341,39 @@ def hide(tokens: Tensor, mask: Tensor) -> Tensor:
     return tokens.masked_fill(mask.unsqueeze(-1), 0.0)
 
 
-def build(settings: PaperModel) -> PaperMMAE:
+def keep(tokens: Tensor, mask: Tensor) -> Tokens:
+    """Visible tokens in their order, (B, K, D); padded where galaxies have different numbers."""
+    counts = (~mask).sum(dim=1)
+    most = int(counts.max())
+    if (counts == most).all():
+        return Tokens(tokens[~mask].unflatten(0, (len(tokens), most)))
+    order = mask.to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
+    visible = tokens.gather(1, order.unsqueeze(-1).expand(-1, -1, tokens.shape[2]))
+    return Tokens(visible, torch.arange(most, device=mask.device) >= counts[:, None])
+
+
+def others(tokens: Mapping[str, Tokens], name: str) -> Tokens | None:
+    """Tokens of all modalities but one, behind each other."""
+    rest = [other for key, other in tokens.items() if key != name]
+    if len(rest) < 2:
+        return rest[0] if rest else None
+    padding = None
+    if any(other.padding is not None for other in rest):
+        padding = torch.cat(
+            [
+                other.values.new_zeros(other.values.shape[:2], dtype=torch.bool)
+                if other.padding is None
+                else other.padding
+                for other in rest
+            ],
+            dim=1,
+        )
+    return Tokens(torch.cat([other.values for other in rest], dim=1), padding)
+
+
+def build(settings: PaperModel, modalities: Mapping[str, Modality]) -> PaperMMAE:
     """Make the model with random weights from torch's global generator."""
-    return PaperMMAE(settings)
+    return PaperMMAE(settings, modalities)
 
 
 def _encoder(dim: int, depth: int, heads: int, dropout: float) -> nn.TransformerEncoder:
@@ -327,13 +384,13 @@ def _encoder(dim: int, depth: int, heads: int, dropout: float) -> nn.Transformer
     return nn.TransformerEncoder(layer, depth, norm=nn.LayerNorm(dim), enable_nested_tensor=False)
 
 
-def _decoder(dim: int, n_values: int, dropout: float) -> nn.Sequential:
-    """MLP from the joint vector to all pixels: 2 D -> 2 D -> D -> n_values."""
+def _decoder(joint: int, dim: int, n_values: int, dropout: float) -> nn.Sequential:
+    """MLP from the joint vector to all values: 2 D -> 2 D -> D -> n_values."""
     return nn.Sequential(
-        nn.Linear(2 * dim, 2 * dim),
+        nn.Linear(joint, joint),
         nn.GELU(),
         nn.Dropout(dropout),
-        nn.Linear(2 * dim, dim),
+        nn.Linear(joint, dim),
         nn.GELU(),
         nn.Dropout(dropout),
         nn.Linear(dim, n_values),

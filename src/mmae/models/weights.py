@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from mmae.errors import InputError
+from mmae.files.checks import check_zip
+from mmae.modalities import from_plain, to_plain
 from mmae.models import build_model
 
 if TYPE_CHECKING:
@@ -29,13 +31,18 @@ def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict
     model : GalaxyModel or Estimator
     description : dict
         Must have `model`, the config entry; the rest (mask ratio, seed, training) is told on.
+        The modalities that the model reads, with their geometry, are added.
     """
+    description = description | {"modalities": to_plain(model.modalities.values())}
     if isinstance(model, nn.Module):
         state = {name: values.contiguous().cpu() for name, values in model.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
+        # its own writer has errors of its own
+        (folder / WEIGHTS).write_bytes(save(state))
     else:
         model.save(folder / REGRESSOR)
-    (folder / MODEL).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
+    (folder / MODEL).write_text(
+        json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def load_model(
@@ -63,16 +70,20 @@ def load_model(
     """
     path = _existing(folder / MODEL)
     try:
-        description = json.loads(path.read_text())
-        model = build_model(description["model"], str(path))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(path, found=f"no description ({error})", expected="key 'model'") from error
+        description = json.loads(path.read_text(encoding="utf-8"))
+        modalities = from_plain(description["modalities"], path)
+        model = build_model(description["model"], modalities, str(path))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            path, found=f"no description ({error})", expected="keys 'model' and 'modalities'"
+        ) from error
     if name is not None and description.get("name") != name:
         raise InputError(
             path, key="name", found=repr(description.get("name")), expected=f"model {name!r}"
         )
     if not isinstance(model, nn.Module):
-        model.load(_existing(folder / REGRESSOR))
+        check_zip(_existing(folder / REGRESSOR))
+        model.load(folder / REGRESSOR)
         return model, description
     weights = _existing(folder / WEIGHTS)
     try:

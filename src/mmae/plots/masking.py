@@ -7,7 +7,7 @@ from mmae.plots.heat_map import HeatMap, heat_maps
 
 PANELS = (
     ("sigma_nmad", r"redshift scatter, $\sigma_\mathrm{NMAD}$", "low"),
-    ("psnr", "image PSNR (dB)", "high"),
+    ("image_psnr", "image PSNR (dB)", "high"),
     ("spectrum_mse", "spectrum MSE (normalised flux²)", "low"),
 )
 """Column of the study, label, and which numbers are better."""
@@ -26,4 +26,21 @@ def masking_figure(study: pd.DataFrame) -> Figure:
         columns = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
         table = study[["mask", "test_mask", *columns]].rename(columns=columns)
         panels.append(HeatMap(label, table, better))
+    return heat_maps(panels)
+
+
+def missing_figure(study: pd.DataFrame) -> Figure:
+    """Draw the tests with bands, arms or pixels missing: models downwards, views to the right.
+
+    Parameters
+    ----------
+    study : DataFrame
+        Columns model, view (in words), and each of PANELS with `_low` and `_high`.
+    """
+    panels = []
+    for name, label, better in PANELS:
+        columns = {"model": "mask", "view": "test_mask", name: "value"}
+        columns |= {f"{name}_low": "low", f"{name}_high": "high"}
+        table = study[[*columns]].rename(columns=columns)
+        panels.append(HeatMap(label, table, better, "model", "what is missing in the test"))
     return heat_maps(panels)

@@ -27,7 +27,7 @@ def reconstruction_figure(
     Parameters
     ----------
     image, image_reconstruction : ndarray, shape (5, H, W)
-    image_hidden : ndarray of bool, shape (H, W)
+    image_hidden : ndarray of bool, shape (5, H, W)
     wave, spectrum, spectrum_reconstruction : ndarray, shape (L,)
         Å; normalised flux.
     spectrum_hidden : ndarray of bool, shape (L,)
@@ -61,7 +61,7 @@ def _draw_image(axes: Axes, image: np.ndarray, stretch: float, level: float) -> 
     """One false-colour image; hidden pixels are grey."""
     half = 0.5 * IMAGE_SIZE * PIXEL_SCALE_ARCSEC
     picture = false_colour(np.nan_to_num(image), stretch, level)
-    picture[np.isnan(image[0])] = 128
+    picture[np.isnan(image).all(axis=0)] = 128
     axes.imshow(picture, origin="lower", extent=(-half, half, -half, half))
     axes.set_xlabel("x (arcsec)")
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mmae.settings.base import Count, Fraction, Positive, Seed, Sha256, Url, key, settings
+from mmae.settings.base import Count, Fraction, OnDisk, Positive, Seed, Sha256, Url, key, settings
 
 
 @settings
@@ -13,7 +13,7 @@ class Faults:
 
     star: Fraction = key("stars among the matched targets")
     zwarn: Fraction = key("targets whose ZWARN is not 0")
-    duplicate: Fraction = key("sources listed and observed twice, both pairs matched")
+    duplicate: Fraction = key("objects listed twice, observed under two TARGETIDs, both matched")
     inconsistent: Fraction = key("targets whose HSC and DESI redshifts disagree")
     missing: Fraction = key("spectra with more than 80% of their pixels missing")
     artefact: Fraction = key("good spectra with spikes of one or two pixels")
@@ -22,6 +22,14 @@ class Faults:
     hsc_only: Fraction = key("HSC galaxies without a DESI spectrum")
     desi_only: Fraction = key("DESI targets without an HSC image")
     sky_fibre: Fraction = key("DESI fibres on blank sky")
+    unassigned: Fraction = key("DESI fibres without a target: OBJTYPE is empty or BAD")
+    no_position: Fraction = key("DESI rows without a position")
+    displaced: Fraction = key("good targets with a second, nearer row in DESI whose ZWARN is 4")
+    bad_fiber: Fraction = key("targets of a bad fibre, among hsc_only's galaxies")
+    empty: Fraction = key("spectra without any data, among hsc_only's galaxies")
+    bad_image: Fraction = key("images with a pixel that is no number, among hsc_only's galaxies")
+    lost_arm: Fraction = key("good spectra without one of the three arms")
+    not_finite: Fraction = key("spectra with a pixel that is no number, half of them good")
 
 
 @settings
@@ -66,11 +74,15 @@ class Simulation:
 class CatalogFiles:
     """Data already on disk, in the formats of their releases; what is not named is downloaded."""
 
-    galaxiesml: str | tuple[str, ...] | None = key(
+    galaxiesml: Annotated[str | tuple[str, ...] | None, OnDisk] = key(
         "GalaxiesML HDF5 file, or several that follow each other; 64x64 or 127x127 images"
     )
-    desi: str | None = key("root of a DESI tree: zcatalog/v1/ and healpix/ below it")
-    galaxiesml_spectra: str | None = key("the released GalaxiesML-Spectra HDF5 file")
+    desi: Annotated[str | None, OnDisk] = key(
+        "root of a DESI tree: zcatalog/v1/ and healpix/ below it"
+    )
+    galaxiesml_spectra: Annotated[str | None, OnDisk] = key(
+        "the released GalaxiesML-Spectra HDF5 file"
+    )
 
 
 @settings
@@ -156,6 +168,12 @@ class Download:
     longest_wait: Annotated[float, Field(ge=0)] = key("seconds between attempts, at most")
     reserve_gb: Annotated[float, Field(ge=0)] = key("free disk space that must stay, GB")
     keep_coadds: bool = key("keep DESI's coadd files once their targets are taken out")
+    contact: str = key(
+        "page or mail address, named in every request, where a service finds who asks; put yours: "
+        "mailto:you@example.org",
+        default="https://arxiv.org/abs/2510.22527",
+        pattern=r"^(https://|mailto:)[!-'*-~]+$",
+    )
 
 
 @settings
@@ -167,6 +185,7 @@ class Crossmatch:
         "what finds the nearest neighbours: astropy, or LSDB on Dask (pip install "
         "'galaxy-mmae[lsdb]'); the matches are the same"
     )
+    max_damaged: Fraction = key("fraction of rows whose position or redshift may be impossible")
 
 
 @settings
@@ -174,11 +193,25 @@ class Cleaning:
     """Quality cuts (paper section 3)."""
 
     max_unavailable: Fraction = key("fraction of pairs that may have no spectrum to be had")
+    max_damaged: Fraction = key("fraction of pairs that may have pixels that are no numbers")
+    bad_fiberstatus_bits: tuple[Annotated[int, Field(ge=0, le=31)], ...] = key(
+        "bits of COADD_FIBERSTATUS whose targets are removed (DESI's fibermask)"
+    )
     spectypes: tuple[str, ...] = key("values of SPECTYPE that stay", min_length=1)
     max_redshift_difference: Positive = key("largest |z_hsc - z_desi| / (1 + z_desi)")
     max_missing_fraction: Fraction = key("largest fraction of pixels with ivar = 0")
     artefact_sigma: Positive = key("height of a spike above the spectrum, in units of its noise")
     chunk_size: Count = key("galaxies held in memory at a time")
+
+
+@settings
+class Dataset:
+    """What else is kept beside the pairs."""
+
+    unpaired: bool = key(
+        "keep images that have no spectrum, for trainings: where pairs are matched here",
+        default=False,
+    )
 
 
 @settings
@@ -202,3 +235,7 @@ class Arrays:
 
     pool: Count = key("spectrum pixels averaged into one (paper: 30)")
     chunk_size: Count = key("galaxies held in memory at a time")
+    max_damaged: Fraction = key(
+        "fraction of galaxies that may have pixels that are no numbers, or negative ivar",
+        default=0.01,
+    )

@@ -1,157 +1,244 @@
 """Section 4 of the paper: models, one config entry each. `kind` is the file in mmae/models."""
 
+import json
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic.dataclasses import dataclass
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from mmae.settings.base import Count, Fraction, Positive, key, settings
+from mmae.settings.base import Count, Fraction, Name, Positive, Size, key, settings
+from mmae.settings.kinds import other_kind, tagged
+from mmae.settings.masks import Masks
 from mmae.settings.training import Overrides, own_training
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
-Layers = Annotated[tuple[Count, ...], Field(min_length=1)]
+Layers = Annotated[tuple[Size, ...], Field(min_length=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class CanDo:
+    """What a kind of model can do. A user's own kind says what differs in its settings class."""
+
+    fitted_by: ClassVar[Literal["gradient", "scikit-learn"]] = "gradient"
+    """How it learns: in epochs, on a GPU if there is one, or in one go."""
+    hides: ClassVar[bool] = False
+    """Whether parts of a modality can be hidden from it, and are reconstructed."""
+    gives_redshift: ClassVar[bool] = True
+    embeds: ClassVar[bool] = False
+    """Whether galaxies become vectors that redshifts can be read out of."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return ()
+
+    def published_as(self, name: str) -> dict[str, str]:
+        """What a model of this name gives -> the published model that is built the same."""
+        return {}
 
 
 @settings
-class PaperModel:
+class PaperModel(CanDo):
     """The multi-modal masked autoencoder of the paper (section 4), and its losses."""
 
+    hides: ClassVar[bool] = True
+    embeds: ClassVar[bool] = True
+
     kind: Literal["paper"] = key("which file of mmae/models")
-    image_size: Count = key("pixels on a side")
-    image_patch: Count = key("pixels on a side of an image patch")
-    spectrum_length: Count = key("pooled spectrum pixels (7781 or 7783 pixels pooled by 30: 259)")
-    spectrum_patch: Count = key("pixels of a spectrum patch")
-    dim: Count = key("width of a token")
-    depth: Count = key("transformer layers of each encoder")
-    heads: Count = key("attention heads")
-    cross_layers: Count = key("cross-attention blocks")
-    dropout: Fraction = key("dropout rate")
-    image_weight: Annotated[float, Field(ge=0)] = key("weight of the image loss", default=0.1)
-    spectrum_weight: Annotated[float, Field(ge=0)] = key(
-        "weight of the spectrum loss", default=0.01
+    modalities: Annotated[tuple[Name, ...], Field(min_length=2)] = key(
+        "entries of modalities; tokens of each query those of all others"
     )
-    redshift_weight: Annotated[float, Field(ge=0)] = key("weight of the redshift loss", default=1.0)
+    dim: Size = key("width of a token")
+    depth: Size = key("transformer layers of each encoder")
+    heads: Size = key("attention heads")
+    cross_layers: Size = key("cross-attention blocks")
+    dropout: Fraction = key("dropout rate")
+    weights: dict[Name, Weight] = key(
+        "of the losses: `redshift`, and of each modality (paper: image 0.1, spectrum 0.01, redshift"
+        " 1)"
+    )
     position_rate: Fraction = key(
         "learning rate of positions and pooling queries, relative", default=0.1
     )
-    spectrum_mask: Fraction | None = key("mask ratio of spectra; null: the image's", default=None)
+    mask_ratios: dict[Name, Fraction] = key(
+        "of single modalities, instead of the training's", default_factory=dict
+    )
     masking: Literal["zero", "drop"] = key(
         "hidden tokens are zeroed (the paper) or dropped, which is several times faster",
         default="zero",
     )
-    modality_dropout: Fraction = key("fraction of spectra zeroed entirely", default=0.5)
-    modality_dropout_by: Literal["galaxy", "batch"] = key(
+    dropped: dict[Name, Fraction] = key(
+        "fraction of galaxies from which a modality is taken entirely (paper: spectrum 0.5)",
+        default_factory=dict,
+    )
+    dropped_by: Literal["galaxy", "batch"] = key(
         "galaxy: each on its own (the paper's text); batch: whole batches (the authors' code)",
         default="galaxy",
     )
+    more_masks: dict[Name, Masks] = key(
+        "what else is hidden in training, of a galaxy each with its own draw: whole bands, arms, "
+        "gaps, bad pixels",
+        default_factory=dict,
+    )
+    missing: Literal["zero", "hidden"] = key(
+        "values that the data lack: zero is what they are taken for (the paper), or they are "
+        "hidden and do not count, as unknown numbers of a catalogue always are",
+        default="zero",
+    )
+    mask_channel: bool = key(
+        "tell the model which values inside its tokens are hidden", default=False
+    )
     training: Overrides = own_training()
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return self.modalities
+
+    def published_as(self, name: str) -> dict[str, str]:
+        """The paper's own."""
+        return {name: "MMAE"}
+
     @model_validator(mode="after")
-    def _sizes_divide(self) -> "PaperModel":
-        _check_tokens(self)
+    def _names_are_known(self) -> "PaperModel":
+        _check_heads(self)
+        for part in ("weights", "mask_ratios", "dropped", "more_masks"):
+            others = [*self.modalities, *["redshift"] * (part == "weights")]
+            for name in getattr(self, part):
+                if name not in others:
+                    raise ValueError(f"{part}: '{name}' is not among {others}")
+        if any("bad" in kinds for kinds in self.more_masks.values()):
+            raise ValueError("more_masks: bad values are hidden in training by `missing: hidden`")
         return self
 
 
 @settings
-class AstroClipModel:
-    """Contrastive alignment of images and spectra, as AstroCLIP (Parker et al. 2024)."""
+class AstroClipModel(CanDo):
+    """Contrastive alignment of two modalities, as AstroCLIP (Parker et al. 2024)."""
+
+    gives_redshift: ClassVar[bool] = False
+    embeds: ClassVar[bool] = True
 
     kind: Literal["astroclip"] = key("which file of mmae/models")
-    image_size: Count = key("pixels on a side")
-    image_patch: Count = key("pixels on a side of an image patch")
-    spectrum_length: Count = key("pooled spectrum pixels")
-    spectrum_patch: Count = key("pixels of a spectrum patch")
-    dim: Count = key("width of a token")
-    depth: Count = key("transformer layers of each encoder")
-    heads: Count = key("attention heads of the encoders")
+    modalities: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)] = key(
+        "the two entries of modalities that are aligned"
+    )
+    dim: Size = key("width of a token")
+    depth: Size = key("transformer layers of each encoder")
+    heads: Size = key("attention heads of the encoders")
     dropout: Fraction = key("dropout rate")
-    embedding: Count = key("numbers that a galaxy becomes")
-    pool_heads: Count = key("heads of the pooling query (AstroCLIP: 4)", default=4)
+    embedding: Size = key("numbers that a galaxy becomes")
+    pool_heads: Size = key("heads of the pooling query (AstroCLIP: 4)", default=4)
     logit_scale: Positive = key("factor of the cosines, fixed (AstroCLIP: 15.5)", default=15.5)
     training: Overrides = own_training()
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return self.modalities
+
+    def published_as(self, name: str) -> dict[str, str]:
+        """The published redshifts are those of nearest neighbours."""
+        return {f"{name}-knn": "AstroCLIP"}
+
     @model_validator(mode="after")
     def _sizes_divide(self) -> "AstroClipModel":
-        _check_tokens(self)
+        _check_heads(self)
         if self.dim % self.pool_heads:
             raise ValueError(f"dim {self.dim} is not a multiple of pool_heads {self.pool_heads}")
         return self
 
 
-def _check_tokens(model: Any) -> None:
-    """Raise ValueError unless heads and patches divide what they must."""
+def _check_heads(model: Any) -> None:
+    """Raise ValueError unless the heads divide the width of a token."""
     if model.dim % model.heads:
         raise ValueError(f"dim {model.dim} is not a multiple of heads {model.heads}")
-    if model.image_size % model.image_patch:
-        raise ValueError(
-            f"image_size {model.image_size} is not a multiple of image_patch {model.image_patch}"
-        )
-    if model.spectrum_length < model.spectrum_patch:
-        raise ValueError("spectrum_length is shorter than one spectrum_patch")
 
 
 @settings
-class BcnnModel:
+class BcnnModel(CanDo):
     """The Bayesian convolutional network of Jones et al. 2024."""
 
+    embeds: ClassVar[bool] = True
+
     kind: Literal["bcnn"] = key("which file of mmae/models")
-    image_size: Count = key("pixels on a side; halved by each of the first five convolutions")
-    channels: Annotated[tuple[Count, ...], Field(min_length=5)] = key(
+    image: Name = key("the entry of modalities that is convolved; its size a multiple of 32")
+    photometry: Name | None = key(
+        "the entry of modalities whose first five numbers are the magnitudes; null: images alone",
+        default=None,
+    )
+    channels: Annotated[tuple[Size, ...], Field(min_length=5)] = key(
         "of the 3x3 convolutions (Jones et al.: 32, 64, 128, 256, 256, 512, 512)"
     )
     dense: Layers = key("units of the layers after them (Jones et al.: 512, 128, 32)")
-    magnitude_dense: tuple[Count, ...] = key(
-        "units of the branch on five magnitudes (Jones et al.: six of 200); []: images alone"
+    magnitude_dense: tuple[Size, ...] = key(
+        "units of the branch on five magnitudes (Jones et al.: six of 200)", default=()
     )
     prior_std: Positive = key("standard deviation of the prior of the last layer's weights")
     draws: Count = key("draws from the posterior behind a prediction")
     training: Overrides = own_training()
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return (self.image, *[self.photometry] * (self.photometry is not None))
+
+    def published_as(self, name: str) -> dict[str, str]:
+        """The published one reads magnitudes beside images."""
+        return {name: "BCNN"} if self.photometry else {}
+
     @model_validator(mode="after")
-    def _can_be_halved(self) -> "BcnnModel":
-        if self.image_size % 32:
-            raise ValueError(f"image_size {self.image_size} is not a multiple of 32")
+    def _branch_has_layers(self) -> "BcnnModel":
+        if bool(self.magnitude_dense) != (self.photometry is not None):
+            raise ValueError("magnitude_dense and photometry are given together, or neither")
         return self
 
 
 @settings
-class CnnModel:
+class CnnModel(CanDo):
     """A plain residual network that gives a redshift."""
 
+    embeds: ClassVar[bool] = True
+
     kind: Literal["cnn"] = key("which file of mmae/models")
-    image_size: Count = key("pixels on a side")
+    image: Name = key("the entry of modalities that is convolved")
     channels: Layers = key("of its stages; each but the first halves the image")
-    blocks: Count = key("residual blocks of a stage")
+    blocks: Size = key("residual blocks of a stage")
     dropout: Fraction = key("dropout rate before the head")
     training: Overrides = own_training()
 
-    @model_validator(mode="after")
-    def _can_be_halved(self) -> "CnnModel":
-        factor = 2 ** len(self.channels)
-        if self.image_size % factor:
-            raise ValueError(
-                f"image_size {self.image_size} is not a multiple of {factor}: it is halved at the "
-                f"beginning and by each of {len(self.channels)} stages but the first"
-            )
-        return self
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return (self.image,)
 
 
 @settings
-class GbdtModel:
+class GbdtModel(CanDo):
     """Gradient-boosted trees on magnitudes, colours and sizes."""
 
+    fitted_by: ClassVar[Literal["gradient", "scikit-learn"]] = "scikit-learn"
+
     kind: Literal["gbdt"] = key("which file of mmae/models")
+    photometry: Name = key("the entry of modalities whose numbers are the features")
     learning_rate: Positive = key("shrinkage of each tree")
     trees: Count = key("at most")
     patience: Count = key("stop after so many trees without a better validation loss")
     leaves: Count = key("of a tree, at most")
     training: Overrides = key("not used: trees are not trained in epochs", default_factory=dict)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return (self.photometry,)
+
 
 @settings
-class MedianModel:
+class MedianModel(CanDo):
     """Always the median redshift of the training galaxies."""
+
+    fitted_by: ClassVar[Literal["gradient", "scikit-learn"]] = "scikit-learn"
 
     kind: Literal["median"] = key("which file of mmae/models")
     training: Overrides = key("not used: nothing is trained", default_factory=dict)
@@ -159,6 +246,9 @@ class MedianModel:
 
 READOUTS = ("knn", "mlp")
 """What redshifts are read out of frozen embeddings with; part of a model's name in evaluation/."""
+
+COMPARING = ("astroclip", "bcnn", "cnn")
+"""Kinds that compare the galaxies of a batch: contrasts, batch norm."""
 
 KINDS: dict[str, type] = {
     "paper": PaperModel,
@@ -170,51 +260,43 @@ KINDS: dict[str, type] = {
 }
 """Settings of the models that this project brings."""
 
-ROLES = {
-    "models": ("paper",),
-    "baselines": ("bcnn", "cnn", "gbdt", "median"),
-    "probes": ("paper", "astroclip", "bcnn", "cnn"),
-    "spectrum_probes": ("paper", "astroclip"),
-}
-"""Part of the grid -> kinds that can be there: hide tokens; give redshifts; have embeddings."""
-
-
-def _is_a_file(kind: str) -> str:
-    """A kind is a file of mmae/models, also one that its user added."""
-    if not (MODELS_FOLDER / f"{kind}.py").is_file():
-        raise ValueError(f"found {kind!r}, expected one of {list(KINDS)}, or a file of mmae/models")
-    return kind
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="allow"))
-class OtherModel:
-    """A model that its user added; its file has the settings, which are read when it is trained."""
-
-    kind: Annotated[
-        str,
-        AfterValidator(_is_a_file),
-        Field(pattern=r"^[a-z][a-z0-9_]*$", json_schema_extra={"not": {"enum": list(KINDS)}}),
-    ] = key("which file of mmae/models")
-    training: Overrides = own_training()
-
-
-OTHER = "other"
-
-
-def _tag(entry: Any) -> str:
-    """Which settings an entry has."""
-    kind = entry.get("kind") if isinstance(entry, dict) else getattr(entry, "kind", None)
-    return kind if isinstance(kind, str) and kind in KINDS else OTHER
-
-
-Model = Annotated[
-    Annotated[PaperModel, Tag("paper")]
-    | Annotated[AstroClipModel, Tag("astroclip")]
-    | Annotated[BcnnModel, Tag("bcnn")]
-    | Annotated[CnnModel, Tag("cnn")]
-    | Annotated[GbdtModel, Tag("gbdt")]
-    | Annotated[MedianModel, Tag("median")]
-    | Annotated[OtherModel, Tag(OTHER)],
-    Discriminator(_tag),
-]
+OtherModel = other_kind("model", lambda: MODELS_FOLDER, KINDS, training=(Overrides, own_training()))
+Model = tagged(KINDS, OtherModel)
 """An entry of `models`."""
+
+
+def can_do(model: Any) -> Any:
+    """The settings of an entry as an instance of its kind's own class, which knows what it can do.
+
+    That of a kind which its user added is in its file.
+
+    Raises
+    ------
+    ValueError
+        If that class is no CanDo, or does not accept the entry.
+    """
+    if not isinstance(model, OtherModel):
+        return model
+    wrong = f"kind: found '{model.kind}', expected "
+    try:
+        found = import_module(f"mmae.models.{model.kind}").SETTINGS
+    # whatever a user's file does
+    except Exception as error:
+        raise ValueError(f"{wrong}a file with SETTINGS ({error})") from error
+    if not (isinstance(found, type) and issubclass(found, CanDo)):
+        raise ValueError(f"{wrong}SETTINGS that are a subclass of CanDo")
+    try:
+        return TypeAdapter(found).validate_json(json.dumps(vars(model)), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {problem}") from None
+
+
+ROLES = {
+    "models": ("hides parts and gives redshifts", lambda m: m.hides and m.gives_redshift),
+    "baselines": ("gives redshifts and hides nothing", lambda m: m.gives_redshift and not m.hides),
+    "probes": ("has embeddings", lambda m: m.embeds),
+    "spectrum_probes": ("embeds several modalities", lambda m: m.embeds and len(m.reads) > 1),
+}
+"""Part of the grid -> what its models must do, in words and as a function of `can_do`."""

@@ -16,14 +16,25 @@ class Training:
 
     device: Device = key("where to train")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key("arithmetic of the network")
-    threads: Count = key("CPU threads of one training; part of the result, as sums round")
-    processes: Count = key("processes that divide each batch, one a GPU: DDP through torchrun")
+    threads: Count = key("CPU threads of one training; part of the result: sums round", le=512)
+    processes: Count = key("processes that divide each batch, one a GPU: torchrun", le=4096)
     epochs: Count = key("passes over the training galaxies")
+    unpaired: Annotated[int, Field(ge=0)] | None = key(
+        "galaxies without a spectrum that join the training, at most; null: all that "
+        "`dataset.unpaired` keeps",
+        default=None,
+    )
     patience: Count = key("stop after so many epochs without a better validation loss")
     batch_size: Count = key("galaxies a step")
     learning_rate: Positive = key("AdamW")
-    schedule: Literal["constant", "one-cycle"] = key(
-        "constant (the paper) or one-cycle: up to learning_rate and down to nothing"
+    schedule: Literal["constant", "one-cycle", "cosine"] = key(
+        "constant (the paper), one-cycle: up to learning_rate and down to nothing, or cosine: the "
+        "same after a short warm-up"
+    )
+    average: Annotated[float, Field(gt=0, lt=1)] | None = key(
+        "decay a step of the moving averages of the parameters that are kept instead of them; "
+        "null: none",
+        default=None,
     )
     weight_decay: Annotated[float, Field(ge=0)] = key("AdamW")
     gradient_clip: Positive = key("largest norm of the gradient")

@@ -3,6 +3,7 @@
 One HDF5 file, one row a galaxy. This is the only place that names its datasets.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,12 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.checks import Shape, check_datasets, check_numbers
+from mmae import limits
 from mmae.errors import InputError
-from mmae.files import atomic, native, open_hdf5
+from mmae.files.checks import Shape, check_datasets, check_identifiers
+from mmae.files.damage import check_share, sound
+from mmae.files.new_hdf5 import new_hdf5
+from mmae.files.read import native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
 
 IMAGE = "image"
@@ -32,7 +36,7 @@ LARGE = 127
 MIDDLE = slice((LARGE - IMAGE_SIZE) // 2, (LARGE + IMAGE_SIZE) // 2)
 """Of rows and of columns of the larger images."""
 
-LIMITS = {RA: (-360, 360), DEC: (-90, 90), REDSHIFT: (-1, 20)}
+LIMITS = {RA: (-360, 360), DEC: (-90, 90), REDSHIFT: limits.REDSHIFT}
 """What positions (degrees) and redshifts can be."""
 
 IMAGE_CHUNK = 16
@@ -41,19 +45,28 @@ IMAGE_CHUNK = 16
 
 @contextmanager
 def open_galaxiesml(path: Path | str) -> Iterator[h5py.File]:
-    """Open a GalaxiesML file after checking its datasets.
+    """Open a GalaxiesML file of this project after checking its datasets.
+
+    That which `join_galaxiesml` wrote shows files that lie elsewhere.
 
     Raises
     ------
     InputError
         If the file is damaged or a required dataset is missing or has another shape.
     """
-    with open_hdf5(path, REQUIRED) as file:
+    with open_hdf5(path, REQUIRED, is_ours=True) as file:
         yield file
 
 
-def read_catalog(path: Path | str) -> pd.DataFrame:
+def read_catalog(path: Path | str, max_damaged: float = 1.0) -> pd.DataFrame:
     """All that GalaxiesML lists but the images: one row a galaxy, in file order.
+
+    Parameters
+    ----------
+    path : path
+    max_damaged : float
+        Fraction of the rows whose position or redshift may be impossible. They are among the
+        others: see LIMITS.
 
     Returns
     -------
@@ -63,14 +76,18 @@ def read_catalog(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is damaged or empty, or positions or redshifts are impossible.
+        If the file is damaged or empty, or too many positions or redshifts are impossible.
     """
     with open_galaxiesml(path) as file:
         names = [name for name in REQUIRED if name != IMAGE]
         catalog = pd.DataFrame({name: native(file[name][:]) for name in names})
     if catalog.empty:
         raise InputError(path, key=f"dataset '{OBJECT_ID}'", found="no row", expected="galaxies")
-    check_numbers(path, catalog, LIMITS)
+    n_damaged, words = (
+        (~sound(catalog, LIMITS)).sum(),
+        f"rows with an impossible {' or '.join(LIMITS)}",
+    )
+    check_share(path, n_damaged, len(catalog), max_damaged, "crossmatch.max_damaged", words)
     return catalog
 
 
@@ -87,7 +104,7 @@ def write_galaxiesml(
     """
     n = len(columns[OBJECT_ID])
     shape = (n, *REQUIRED[IMAGE][1:])
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with new_hdf5(path, 4 * math.prod(shape)) as (file, check):
         for name, values in columns.items():
             file[name] = values
         dataset = file.create_dataset(
@@ -98,6 +115,7 @@ def write_galaxiesml(
         for chunk in images:
             dataset[start : start + len(chunk)] = chunk
             start += len(chunk)
+            check()
 
 
 def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
@@ -121,10 +139,10 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
     Raises
     ------
     InputError
-        If a part is damaged, or a required dataset is missing or has another shape.
+        If a part is damaged or empty, or a required dataset is missing or has another shape.
     """
     sizes = [_check_part(part) for part in parts]
-    with atomic(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+    with new_hdf5(path, 0, libver="latest") as (file, _):
         for name in _common_columns(parts, sizes):
             _join(file, name, parts, sizes)
     return sum(sizes)
@@ -134,6 +152,8 @@ def _check_part(path: Path | str) -> int:
     """Number of galaxies of one file of the release, which may have images of either size."""
     with open_hdf5(path) as file:
         check_datasets(file, REQUIRED | {IMAGE: image_shape(file)})
+        if file[IMAGE].shape[0] == 0:
+            raise InputError(path, key=f"dataset '{IMAGE}'", found="no galaxy", expected="galaxies")
         return file[IMAGE].shape[0]
 
 
@@ -155,13 +175,13 @@ def _common_columns(parts: Sequence[Path | str], sizes: Sequence[int]) -> list[s
     """Numeric datasets with a row a galaxy that all files have, in the order of the first."""
     names = []
     for part, size in zip(parts, sizes, strict=True):
-        with h5py.File(part) as file:
+        with open_hdf5(part) as file:
             names.append(
                 {
                     name: item.shape[1:]
                     for name, item in file.items()
                     if isinstance(item, h5py.Dataset)
-                    and item.dtype.kind in "iufb"
+                    and item.dtype.kind in ("iufbS" if name == OBJECT_ID else "iufb")
                     and item.shape[:1] == (size,)
                 }
             )
@@ -176,14 +196,18 @@ def _join(file: h5py.File, name: str, parts: Sequence[Path | str], sizes: Sequen
     """One virtual dataset over all parts, in a type that holds the numbers of each."""
     views, dtypes = [], []
     for part in parts:
-        with h5py.File(part) as source:
+        # HDF5 takes a percent sign for the begin of a pattern
+        place = str(Path(part).resolve()).replace("%", "%%")
+        with open_hdf5(part) as source:
             dtypes.append(source[name].dtype)
-            view = h5py.VirtualSource(str(Path(part).resolve()), name, source[name].shape)
+            view = h5py.VirtualSource(place, name, source[name].shape)
         if name == IMAGE and view.shape[-1] == LARGE:
             view = view[:, :, MIDDLE, MIDDLE]
         views.append(view)
-    shape = (sum(sizes), *views[0].shape[1:])
-    layout = h5py.VirtualLayout(shape, np.result_type(*dtypes))
+    shape, dtype = (sum(sizes), *views[0].shape[1:]), np.result_type(*dtypes)
+    if name == OBJECT_ID:  # signed and unsigned integers in one
+        check_identifiers(parts[0], f"dataset '{name}'", np.zeros(1, dtype))
+    layout = h5py.VirtualLayout(shape, dtype)
     start = 0
     for view, size in zip(views, sizes, strict=True):
         layout[start : start + size] = view

@@ -5,9 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from mmae.dataset.arrays import TrainingArrays
-from mmae.models.batch import Batch, to_batch
-
 
 def batches_of(
     rows: np.ndarray, batch_size: int, generator: torch.Generator | None = None
@@ -31,11 +28,3 @@ def n_batches(n_galaxies: int, batch_size: int) -> int:
     left = n_galaxies % batch_size
     joined = left == 1 and n_galaxies > 1
     return max(1, n_galaxies // batch_size + (left > 0) - joined) if n_galaxies else 0
-
-
-def load_batch(
-    arrays: TrainingArrays, rows: np.ndarray, spectrum_length: int, device: torch.device
-) -> Batch:
-    """Read the galaxies at `rows` and put them on the device."""
-    parts = (arrays.images, arrays.spectra, arrays.redshift, arrays.magnitudes, arrays.sizes)
-    return to_batch(*(values[rows] for values in parts), spectrum_length, device)

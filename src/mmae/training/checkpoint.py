@@ -3,22 +3,25 @@
 import json
 import logging
 import os
-import shutil
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mmae.checksums import file_digest
 from mmae.errors import InputError
-from mmae.files import atomic
+from mmae.files.checksums import file_digest
+from mmae.files.write import atomic
 
 log = logging.getLogger(__name__)
 
+OURS = re.compile(r"\.?\d{9,}\.(pt|sha256)(\.[0-9a-f]{12}\.part)?")
+"""Names of checkpoints, their checksums, and what a killed writer of either left."""
 KEPT = 2
 """A damaged last checkpoint falls back to the one before."""
-LAYOUT = 2
+LAYOUT = 3
 """Of a state: one of another layout is refused."""
 MAY_CHANGE = ("training.processes", "training.checkpoint_minutes")
 """How a training is run, which is no part of what it is."""
@@ -30,7 +33,7 @@ class Checkpoints:
     Parameters
     ----------
     folder : Path
-        Made when it is needed; nothing else may be in it.
+        Made when it is needed. Of what others have in it nothing is touched.
     identity : mapping
         What the training is (model, its config, mask ratio, seed): JSON values. A checkpoint of
         another training is refused.
@@ -67,7 +70,7 @@ class Checkpoints:
                 digest = file_digest(part)
             # without its sum a checkpoint does not count
             with atomic(_sum_of(path)) as part:
-                part.write_text(f"{digest}\n")
+                part.write_text(f"{digest}\n", encoding="utf-8")
         except (OSError, RuntimeError, InputError) as error:
             log.warning("checkpoint %s not written (%s); the training goes on", path, error)
             return False
@@ -86,7 +89,7 @@ class Checkpoints:
         """
         for path in reversed(self._paths()):
             try:
-                if file_digest(path) != _sum_of(path).read_text().strip():
+                if file_digest(path) != _sum_of(path).read_text(encoding="utf-8").strip():
                     raise ValueError("its checksum is another")
                 # to the device of the one who goes on, which may be another
                 found = torch.load(path, weights_only=True, map_location="cpu")
@@ -101,11 +104,17 @@ class Checkpoints:
     def clear(self) -> None:
         """Delete all: the training is finished."""
         # a job that its scheduler lost may do the same
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if OURS.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
+            # unless others have something in it
+            self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
-        """Checkpoints, oldest first."""
-        return sorted(self.folder.glob("*.pt")) if self.folder.is_dir() else []
+        """Checkpoints, oldest first; other files may have similar names."""
+        paths = self.folder.glob("*.pt") if self.folder.is_dir() else ()
+        return sorted(path for path in paths if OURS.fullmatch(path.name))
 
     def _check(self, path: Path, found: Mapping[str, Any]) -> None:
         """Raise InputError unless a checkpoint is of this training."""

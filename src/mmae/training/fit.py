@@ -19,15 +19,19 @@ from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models.base import GalaxyModel
-from mmae.models.batch import Batch, generator_of
-from mmae.orphans import end_with
+from mmae.models.batch import Batch, generator_of, load_batch
+from mmae.models.losses import Mean
+from mmae.models.masking import Masks
 from mmae.settings import Training
 from mmae.training.ahead import ahead
-from mmae.training.augment import turn
-from mmae.training.batches import batches_of, load_batch, n_batches
+from mmae.training.augment import augment
+from mmae.training.batches import batches_of, n_batches
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.interruption import TRY_AGAIN, sigterm_noted
+from mmae.training.preflight import check_batch, check_compiler
 from mmae.training.processes import (
+    Share,
+    added,
     any_of,
     check_devices,
     check_world,
@@ -41,6 +45,7 @@ from mmae.training.processes import (
 )
 from mmae.training.state import State, total
 from mmae.training.watch import TrainingLog, Watch
+from mmae.workflow.orphans import end_with
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +53,8 @@ ORDER, MASKS, VALIDATION, TURNS, DROPOUT = range(5)
 """Streams of random numbers. Each is a function of the seed and of the epoch or step, so that a
 training that was interrupted goes on with the same numbers."""
 
+WARM_UP = 0.06
+"""Of all steps, in which the cosine schedule rises."""
 PREPARED = 512
 """Training galaxies from which a model learns the scale of its inputs."""
 
@@ -96,25 +103,29 @@ def fit(
     Raises
     ------
     InputError
-        If a GPU is asked for and there is none, the processes cannot divide a batch, or the
-        checkpoint is one of another training.
+        If a GPU is asked for and there is none, the processes cannot divide a batch, a batch is
+        too small for the model, nothing can be compiled, or the checkpoint is one of another
+        training.
     Diverged
         If a loss is not finite.
     SystemExit
         With code 75 after SIGTERM, once all is saved.
     """
     fabric = make_fabric(settings)
+    check_batch(model, min(settings.batch_size, len(split["train"])))
+    if settings.compile:
+        check_compiler(fabric.device)
     torch.manual_seed(seed)
     sample = np.sort(split["train"][:PREPARED])
-    model.prepare(load_batch(arrays, sample, model.spectrum_length, "cpu"), len(split["train"]))
+    model.prepare(load_batch(arrays, sample, model.modalities, "cpu"), len(split["train"]))
     n_steps = n_batches(len(split["train"]), settings.batch_size)
     if settings.compile:
         model.compile()
     network, optimizer = fabric.setup(model, make_optimizer(model, settings))
-    network.mark_forward_method("training_losses")
+    network.mark_forward_method("losses")
     state = State(model, optimizer, make_schedule(optimizer, settings, n_steps))
     if checkpoints and (saved := of_first(checkpoints.load)):
-        state.restore(saved)
+        state.restore(saved, checkpoints.folder)
     if fabric.world_size > 1 and is_first():
         log.info("%d processes divide each batch", fabric.world_size)
     saved_at = time.monotonic()
@@ -123,25 +134,30 @@ def fit(
             network.train()
             coming = batches(arrays, split["train"], state, seed, settings, fabric)
             # a CPU would only be disturbed
-            for batch in ahead(coming) if fabric.device.type == "cuda" else coming:
-                n, number = batch.n_counted, state.steps
+            for batch, share in ahead(coming) if fabric.device.type == "cuda" else coming:
+                number = state.steps
                 noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
                 torch.manual_seed(noise.initial_seed())
+                drawn = generator_of(seed, MASKS, number)
+                masks = model.draw_masks(share.n_whole, mask_ratio, drawn, training=True)
                 # Fabric does so itself only for several processes
                 with fabric.autocast():
-                    losses = network.training_losses(
-                        batch, mask_ratio, generator_of(seed, MASKS, number)
-                    )
-                state.sums.update({name: n * value.item() for name, value in losses.items()})
+                    found = network.losses(batch, _own(masks, share, fabric.device), drawn)
+                    losses = _shares(found.parts, share)
+                    losses.setdefault("total", model.total(losses))
+                # the shares of all processes, as large as they may be, add up to the whole batch
+                part = share.n_whole / share.n_processes
+                state.sums.update({name: part * value.item() for name, value in losses.items()})
                 _check_finite(state.sums, f"a loss in epoch {state.epoch}")
                 optimizer.zero_grad()
-                # processes average their gradients; one with more galaxies weighs more
-                fabric.backward(losses["total"] * (n * fabric.world_size / batch.n_whole))
+                fabric.backward(losses["total"])
                 _clip(fabric, network, optimizer, settings, state.epoch)
                 optimizer.step()
                 state.schedule.step()
-                state.steps, state.n_seen = number + 1, state.n_seen + n
-                watch.step(losses, batch.n_whole)
+                if settings.average is not None:
+                    state.average(settings.average)
+                state.steps, state.n_seen = number + 1, state.n_seen + share.n_counted
+                watch.step(losses, share.n_whole)
                 long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
                 stop, due = any_of(warned.flag, long_ago)
                 if stop or due:
@@ -150,8 +166,11 @@ def fit(
                 if stop:
                     raise SystemExit(TRY_AGAIN)
             row = {"epoch": state.epoch} | _means(state)
-            row |= validate(model, arrays, split["validation"], mask_ratio, seed, settings, fabric)
-            state.end_epoch(row)
+            with state.with_averages():
+                row |= validate(
+                    model, arrays, split["validation"], mask_ratio, seed, settings, fabric
+                )
+                state.end_epoch(row)
             watch.epoch(row)
             _save(checkpoints, state)
     if state.epoch <= settings.epochs and is_first():
@@ -166,19 +185,37 @@ def batches(
     seed: int,
     settings: Training,
     fabric: Fabric,
-) -> Iterator[Batch]:
-    """Batches of the running epoch that are still to come, each this process's share."""
+) -> Iterator[tuple[Batch, Share]]:
+    """The part of this process of each batch of the running epoch that is still to come."""
     order = generator_of(seed, ORDER, state.epoch)
     whole = list(batches_of(rows, settings.batch_size, order))
     n_done = state.steps - (state.epoch - 1) * len(whole)
     for number, part in enumerate(whole[n_done:], state.steps):
         share = share_of(len(part), fabric.global_rank, fabric.world_size)
-        own = part[share.start : share.stop]
-        batch = load_batch(arrays, own, state.model.spectrum_length, fabric.device)
-        batch = batch._replace(share=share)
+        batch = load_batch(arrays, part[share.own], state.model.modalities, fabric.device)
         if settings.augment == "dihedral":
-            batch = turn(batch, generator_of(seed, TURNS, number))
-        yield batch
+            which = torch.randint(0, 8, (len(part),), generator=generator_of(seed, TURNS, number))
+            batch = augment(batch, which[share.own])
+        yield batch, share
+
+
+def _own(masks: Masks, share: Share, device: torch.device) -> Masks:
+    """The masks of a process's part of a batch: drawn for all, so that they do not depend on it."""
+    return {name: mask.of(share.own, device) for name, mask in masks.items()}
+
+
+def _shares(parts: Mapping[str, Mean], share: Share) -> dict[str, Tensor]:
+    """Mean losses of a batch, as far as they are this process's.
+
+    Processes average their gradients: the mean of their shares is the mean over the whole batch.
+    """
+    if share.n_processes == 1:
+        return {name: part.value for name, part in parts.items()}
+    counts = added(torch.stack([part.n.float() * share.counts for part in parts.values()]))
+    return {
+        name: part.total * share.counts * (share.n_processes / n.clamp(min=1))
+        for (name, part), n in zip(parts.items(), counts, strict=True)
+    }
 
 
 def _save(checkpoints: Checkpoints | None, state: State) -> None:
@@ -265,10 +302,17 @@ def make_schedule(
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """Learning rate over the steps of a training: constant, or up and down once.
 
-    One cycle (Smith & Topin 2019, arXiv:1708.07120) gets further in few epochs.
+    One cycle (Smith & Topin 2019, arXiv:1708.07120) gets further in few epochs; a cosine after a
+    short warm-up spends more of them at a high rate.
     """
     if settings.schedule == "constant":
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    if settings.schedule == "cosine":
+        n_all = n_steps * settings.epochs
+        warm = max(1, round(WARM_UP * n_all))
+        rise = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / warm, total_iters=warm)
+        fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, n_all - warm))
+        return torch.optim.lr_scheduler.SequentialLR(optimizer, [rise, fall], [warm])
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
@@ -301,16 +345,19 @@ def validate(
     for number, part in enumerate(batches_of(rows, settings.batch_size)):
         if number % fabric.world_size != fabric.global_rank:
             continue
-        batch = load_batch(arrays, part, model.spectrum_length, fabric.device)
+        batch = load_batch(arrays, part, model.modalities, fabric.device)
+        drawn = generator_of(seed, VALIDATION, number)
+        masks = model.draw_masks(len(part), mask_ratio, drawn, training=False)
+        masks = {name: mask.of(slice(None), fabric.device) for name, mask in masks.items()}
         with fabric.autocast():
-            losses, redshift = model.validation_losses(
-                batch, mask_ratio, generator_of(seed, VALIDATION, number)
-            )
+            said = model.losses(batch, masks, drawn)
+            means = {name: mean.value for name, mean in said.parts.items() if mean.n}
+            means.setdefault("total", model.total(means))
         pair = None
-        if redshift is not None:
-            pair = redshift.float().cpu().numpy(), batch.redshift.cpu().numpy()
-        means = {name: float(value) for name, value in losses.items()}
-        found.append((number, len(part), means, pair))
+        if said.z_pred is not None:
+            pair = said.z_pred.float().cpu().numpy(), batch.redshift.cpu().numpy()
+        values = {name: float(value) for name, value in means.items()}
+        found.append((number, len(part), values, pair))
     found = sorted(gathered(found), key=lambda item: item[0])
     sums: Counter = Counter()
     for _, n, means, _ in found:
@@ -319,5 +366,8 @@ def validate(
     _check_finite(result, "a validation loss")
     scatter = float("nan")
     if found[0][3] is not None:
-        scatter = sigma_nmad(*map(np.concatenate, zip(*(pair for *_, pair in found), strict=True)))
+        pairs = zip(*(pair for *_, pair in found), strict=True)
+        z_pred, z_spec = map(np.concatenate, pairs)
+        known = np.isfinite(z_spec)
+        scatter = sigma_nmad(z_pred[known], z_spec[known])
     return result | {"validation_sigma_nmad": scatter}

@@ -6,17 +6,33 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import distributed, nn
 
 from mmae.errors import InputError
-from mmae.models.batch import Share
 from mmae.settings import Training
 
 WAIT = 5
 """Seconds in which the launcher ends the others."""
+
+
+class Share(NamedTuple):
+    """A process's part of a batch."""
+
+    own: slice
+    """Of its galaxies."""
+    n_whole: int
+    """Galaxies of the whole batch."""
+    n_processes: int
+    counts: bool = True
+    """False where there were too few galaxies for all: it only keeps step with the others."""
+
+    @property
+    def n_counted(self) -> int:
+        """Galaxies here that no other process counts."""
+        return self.own.stop - self.own.start if self.counts else 0
 
 
 def world_size() -> int:
@@ -67,8 +83,9 @@ def share_of(n_whole: int, rank: int, world: int) -> Share:
     """
     parts = max(1, min(world, n_whole // 2))
     if rank >= parts:
-        return Share(0, min(2, n_whole), n_whole, counts=False)
-    return Share(n_whole * rank // parts, n_whole * (rank + 1) // parts, n_whole)
+        return Share(slice(0, min(2, n_whole)), n_whole, world, counts=False)
+    own = slice(n_whole * rank // parts, n_whole * (rank + 1) // parts)
+    return Share(own, n_whole, world)
 
 
 def gathered(items: list[Any]) -> list[Any]:
@@ -98,6 +115,13 @@ def any_of(*flags: bool) -> list[bool]:
         on = on.cuda()
     distributed.all_reduce(on)
     return [bool(value) for value in on.tolist()]
+
+
+def added(values: torch.Tensor) -> torch.Tensor:
+    """The sum of what all processes have."""
+    values = values.detach().clone()
+    distributed.all_reduce(values)
+    return values
 
 
 def leave_at_exit() -> None:

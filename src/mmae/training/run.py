@@ -12,10 +12,10 @@ from torch import nn
 
 from mmae.dataset.arrays import TrainingArrays
 from mmae.metrics.redshift import sigma_nmad
+from mmae.modalities import from_plain
 from mmae.models import build_model
 from mmae.models.base import GalaxyModel
-from mmae.models.batch import check_sizes
-from mmae.models.estimator import Estimator, Photometry
+from mmae.models.estimator import Columns, Estimator
 from mmae.settings import Training
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.processes import lost_process_told
@@ -84,8 +84,8 @@ def train_model(
         another of its processes is lost.
     """
     torch.manual_seed(seed)
-    model = build_model(entry, "config", f"models.{name}")
-    check_sizes(model, arrays.images.shape, arrays.spectra.shape, where)
+    modalities = from_plain(arrays.modalities, where)
+    model = build_model(entry, modalities, "config", f"models.{name}")
     started = time.monotonic()
     n_train = len(split["train"])
     if isinstance(model, nn.Module):
@@ -98,24 +98,26 @@ def train_model(
         parameters = sum(p.numel() for p in model.parameters())
         history = fitted.history
     else:
-        model.fit(*(_photometry(arrays, split[part]) for part in ("train", "validation")), seed)
-        parameters, history = None, _estimator_history(model, arrays, split["validation"])
+        parts = [_columns(model, arrays, split[part]) for part in ("train", "validation")]
+        model.fit(*parts, seed)
+        parameters, history = None, _estimator_history(model, parts[1])
     # kilobytes on Linux
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cost = Cost(parameters, n_train * len(history), time.monotonic() - started, memory)
     return Trained(model, history, cost)
 
 
-def _photometry(arrays: TrainingArrays, rows: np.ndarray) -> Photometry:
-    """Catalogue columns of some galaxies."""
-    return Photometry(arrays.magnitudes[rows], arrays.sizes[rows], arrays.redshift[rows])
+def _columns(model: Estimator, arrays: TrainingArrays, rows: np.ndarray) -> Columns:
+    """Catalogue columns of the galaxies whose redshift is known."""
+    rows = rows[np.isfinite(arrays.redshift[rows])]
+    parts = [arrays.values[name][rows] for name in model.modalities]
+    values = np.hstack(parts) if parts else np.empty((len(rows), 0), np.float32)
+    return Columns(values, arrays.redshift[rows])
 
 
-def _estimator_history(model: Estimator, arrays: TrainingArrays, rows: np.ndarray) -> pd.DataFrame:
+def _estimator_history(model: Estimator, validation: Columns) -> pd.DataFrame:
     """One row, as of one epoch: mean squared error of ln(1 + z), and the scatter."""
-    photometry = _photometry(arrays, rows)
-    zeta = model.regressor.predict(model.features(photometry.magnitudes, photometry.sizes))
-    z_spec = photometry.redshift.astype(float)
+    zeta, z_spec = model.predict_zeta(validation.values), validation.redshift.astype(float)
     row = {
         "epoch": 1,
         "validation_total": float(np.mean((zeta - np.log1p(z_spec)) ** 2)),

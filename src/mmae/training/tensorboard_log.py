@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FLUSH_EVERY_SECONDS = 20.0
-FILES = "events.out.tfevents.*"
+FILES = f"events.out.tfevents.*.{'[0-9]' * 9}"
+"""Other programs' names do not end with the step."""
 
 
 class TensorBoardLog:
@@ -18,7 +19,7 @@ class TensorBoardLog:
     Parameters
     ----------
     folder : Path
-        Of this training alone: event files of an earlier one are deleted when it begins.
+        Of this training alone: event files that an earlier one wrote are deleted when it begins.
     every_steps : int
         Steps between losses of single steps.
     """

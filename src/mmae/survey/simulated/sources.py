@@ -24,6 +24,9 @@ GALAXY, QUASAR, STAR = 0, 1, 2
 SPECTYPES = ("GALAXY", "QSO", "STAR")
 """DESI's SPECTYPE of each kind."""
 
+SKY = -1
+"""Row of a fibre that is on no source."""
+
 PIVOT_WAVE = 7730.0
 """Wavelength at which the colour correction leaves the flux as it is (the i band), Å."""
 
