@@ -175,7 +175,7 @@ def all_redshifts(n_train: int, n_test: int) -> list[Row]:
                 f"all z, {n_train:,} for training: {name}",
                 score,
                 known,
-                "issue's survey of real results",
+                "random forest on real HSC magnitudes",
             )
         )
     return rows
