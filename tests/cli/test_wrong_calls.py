@@ -128,6 +128,10 @@ CALLS = [
     # nothing inside
     ("training-arrays --dataset={w}/empty_dataset.hdf5 --arrays={new}/a {toy}", "found no galaxy"),
     ("split --dataset={w}/empty_dataset.hdf5 --split={new}/s {toy}", "found no galaxy"),
+    (
+        "embed-text --dataset={w}/empty_dataset.hdf5 --sentences={new}/s --vectors={new}/v",
+        "found no galaxy",
+    ),
     ("summarise --dataset={w}/empty_dataset.hdf5 --summary={new}/s", "found no galaxy"),
     ("fetch-released --file={w}/empty_dataset.hdf5 --dataset={new}/d --schema={new}/s {toy}",
      "found no galaxy"),

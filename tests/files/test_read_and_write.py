@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
-from mmae import files
 from mmae.errors import InputError
+from mmae.files import read
 from mmae.files.outputs import Kind
 from mmae.files.read import open_hdf5, read_json, read_npz, read_table
 from mmae.files.write import atomic, write_blocks, write_json, write_table, write_table_formats
@@ -207,7 +207,8 @@ def test_texts_are_utf_8_in_any_locale(tmp_path):
     code = r"""
 import pandas as pd
 from mmae.config import read_config
-from mmae.files.write import *
+from mmae.files.read import read_json, read_table
+from mmae.files.write import write_blocks, write_json, write_table_formats
 write_json("a.json", {"unit": "\u00c5"})
 write_blocks("a.csv", [pd.DataFrame({"unit": ["\u00c5"]})])
 write_table_formats(pd.DataFrame({"unit": ["\u00c5"]}), "b.csv")
@@ -318,7 +319,7 @@ def test_a_table_in_blocks_is_the_same_table(tmp_path, monkeypatch):
     }
     table = pd.DataFrame(columns)
     table.to_csv(tmp_path / "t.csv", index=False)
-    monkeypatch.setattr(files, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(read, "ROWS_AT_ONCE", 4)
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)
     (tmp_path / "t.csv").write_text("a,b\n")
     assert read_table(tmp_path / "t.csv", ["a", "b"]).empty

@@ -7,8 +7,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
@@ -26,7 +24,7 @@ from mmae.evaluation.published import published_as
 from mmae.dataset.arrays import are_whole
 from mmae.files.outputs import MODEL, TREE, is_whole
 from mmae.workflow.provenance import code_digest
-from mmae.config import from_text, read_section
+from mmae.config import from_text, read_config, read_section
 from mmae.settings import Settings, can_do, training_of
 from mmae.workflow.timing import write_timings
 
@@ -45,7 +43,7 @@ def shipped(name):
 
 if workflow.modifier.skip_configfile:
     # a workflow that uses this one as a module says what it wants to be different
-    defaults = yaml.safe_load(Path(shipped("config/config.yaml")).read_text())
+    defaults = read_config(shipped("config/config.yaml"))
     update_config(defaults, config)
     config |= defaults
 

@@ -148,7 +148,7 @@ def write_zcatalog(root: Path | str, catalog: pd.DataFrame) -> None:
 @cache
 def release_columns() -> pd.DataFrame:
     """Columns of the release's tables: hdu, name, format (data/README.md tells their origin)."""
-    with (files("mmae.survey") / "data" / "desi_columns.csv").open() as stream:
+    with (files("mmae.survey") / "data" / "desi_columns.csv").open(encoding="utf-8") as stream:
         return pd.read_csv(stream)
 
 

@@ -139,9 +139,11 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
     Raises
     ------
     InputError
-        If a part is damaged or empty, or a required dataset is missing or has another shape.
+        If a part is damaged, all are empty, or a required dataset is missing or has another shape.
     """
     sizes = [_check_part(part) for part in parts]
+    if not any(sizes):
+        raise InputError(parts[0], key=f"dataset '{IMAGE}'", found="no galaxy", expected="galaxies")
     with new_hdf5(path, 0, libver="latest") as (file, _):
         for name in _common_columns(parts, sizes):
             _join(file, name, parts, sizes)
@@ -152,8 +154,6 @@ def _check_part(path: Path | str) -> int:
     """Number of galaxies of one file of the release, which may have images of either size."""
     with open_hdf5(path) as file:
         check_datasets(file, REQUIRED | {IMAGE: image_shape(file)})
-        if file[IMAGE].shape[0] == 0:
-            raise InputError(path, key=f"dataset '{IMAGE}'", found="no galaxy", expected="galaxies")
         return file[IMAGE].shape[0]
 
 

@@ -135,16 +135,7 @@ def fit(
             coming = batches(arrays, split["train"], state, seed, settings, fabric)
             # a CPU would only be disturbed
             for batch, share in ahead(coming) if fabric.device.type == "cuda" else coming:
-                number = state.steps
-                noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
-                torch.manual_seed(noise.initial_seed())
-                drawn = generator_of(seed, MASKS, number)
-                masks = model.draw_masks(share.n_whole, mask_ratio, drawn, training=True)
-                # Fabric does so itself only for several processes
-                with fabric.autocast():
-                    found = network.losses(batch, _own(masks, share, fabric.device), drawn)
-                    losses = _shares(found.parts, share)
-                    losses.setdefault("total", model.total(losses))
+                losses = _losses(network, state, batch, share, mask_ratio, seed, fabric)
                 # the shares of all processes, as large as they may be, add up to the whole batch
                 part = share.n_whole / share.n_processes
                 state.sums.update({name: part * value.item() for name, value in losses.items()})
@@ -156,7 +147,7 @@ def fit(
                 state.schedule.step()
                 if settings.average is not None:
                     state.average(settings.average)
-                state.steps, state.n_seen = number + 1, state.n_seen + share.n_counted
+                state.steps, state.n_seen = state.steps + 1, state.n_seen + share.n_counted
                 watch.step(losses, share.n_whole)
                 long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
                 stop, due = any_of(warned.flag, long_ago)
@@ -197,6 +188,28 @@ def batches(
             which = torch.randint(0, 8, (len(part),), generator=generator_of(seed, TURNS, number))
             batch = augment(batch, which[share.own])
         yield batch, share
+
+
+def _losses(
+    network: torch.nn.Module,
+    state: State,
+    batch: Batch,
+    share: Share,
+    mask_ratio: float,
+    seed: int,
+    fabric: Fabric,
+) -> dict[str, Tensor]:
+    """The share of this process in a step's losses; random numbers are the step's own."""
+    noise = generator_of(seed, DROPOUT, state.steps, fabric.global_rank)
+    torch.manual_seed(noise.initial_seed())
+    drawn = generator_of(seed, MASKS, state.steps)
+    masks = state.model.draw_masks(share.n_whole, mask_ratio, drawn, training=True)
+    # Fabric does so itself only for several processes
+    with fabric.autocast():
+        found = network.losses(batch, _own(masks, share, fabric.device), drawn)
+        losses = _shares(found.parts, share)
+        losses.setdefault("total", state.model.total(losses))
+    return losses
 
 
 def _own(masks: Masks, share: Share, device: torch.device) -> Masks:
