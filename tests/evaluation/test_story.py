@@ -52,6 +52,16 @@ def test_the_floor_is_beaten_only_with_a_whole_interval():
     assert "absent" not in story
 
 
+def test_a_model_that_is_given_the_truth_is_no_rival():
+    table = compared(limit=0.99, mmae=np.nan, cnn=0.01)
+    story = comparison_story(table, "mmae", [])
+    assert "2 rows on the same 100" in story
+    assert "The least scatter has mmae" in story
+    assert "Surely less scatter than it: none" in story
+    assert "limit has 0.0200: the least scatter of a model is 2.0 times that" in story
+    assert "without noise" not in comparison_story(table[1:], "mmae", [])
+
+
 def test_seeds_are_told_only_where_there_are_some():
     table = compared(mmae=np.nan, cnn=0.5)
     assert "Seeds alone" not in comparison_story(table, "mmae", [])

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.io import fits
 from threadpoolctl import threadpool_limits
 
 from mmae.files.outputs import TREE
@@ -32,8 +31,9 @@ from mmae.survey.simulated.images import (
     render,
     sky_sigma,
 )
-from mmae.survey.simulated.sources import BULGE, NUCLEUS, SKY, Sources, take, true_properties
+from mmae.survey.simulated.sources import BULGE, NUCLEUS, SKY, Sources, take
 from mmae.survey.simulated.spectra import BAD_PIXEL, add_spike, lose_pixels, observe
+from mmae.survey.simulated.truth import write_noiseless, write_truth
 from mmae.workflow.orphans import end_with
 
 CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY, CONDITIONS = range(6)
@@ -52,6 +52,7 @@ def simulate_survey(
     desi: Path | str,
     truth: Path | str,
     workers: int = 1,
+    noiseless: Path | str | None = None,
 ) -> Catalogs:
     """Draw and write the embedded survey.
 
@@ -66,6 +67,8 @@ def simulate_survey(
         FITS file to write, with what each row of both catalogues is. No step reads it; tests do.
     workers : int
         Processes that render; the bytes do not depend on them.
+    noiseless : path, optional
+        HDF5 file to write, with the noiseless magnitudes, sizes and types, for the model `limit`.
 
     Returns
     -------
@@ -87,7 +90,9 @@ def simulate_survey(
     ) as pool:
         _write_images(settings, catalogs, pool, galaxiesml)
         _write_desi(settings, catalogs, pool, desi)
-    _write_truth(catalogs, truth)
+    write_truth(catalogs, truth)
+    if noiseless is not None:
+        write_noiseless(catalogs, noiseless)
     return catalogs
 
 
@@ -248,31 +253,3 @@ def measured_photometry(
 
 MODEL_ERROR, COLOUR_ERROR = 0.1, 0.007
 """Of cmodel magnitudes of extended sources: common to all bands, and of each band, mag."""
-
-
-def _write_truth(catalogs: Catalogs, path: Path | str) -> None:
-    """Write what each row of both catalogues is, what each source is, and where the spikes are."""
-    hsc, desi = catalogs.hsc, catalogs.desi
-    sources = catalogs.sources
-    artefacts = catalogs.artefacts.assign(
-        TARGETID=desi["TARGETID"].to_numpy()[catalogs.artefacts["desi_row"]]
-    )
-    tables = {
-        "HSC": hsc[["object_id", "source", "role", "image_fault"]].assign(
-            redshift=sources.redshift[hsc["source"]]
-        ),
-        "DESI": desi[
-            ["TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "source", "role", "lost_arm", "bad_pixel"]
-        ],
-        "ARTEFACTS": artefacts[["TARGETID", "desi_row", "pixel", "height"]],
-        "SOURCES": pd.DataFrame(true_properties(sources)),
-    }
-    hdus: list = [fits.PrimaryHDU()]
-    for name, table in tables.items():
-        columns = [
-            values.to_numpy().astype("S") if values.dtype.kind not in "biuf" else values.to_numpy()
-            for _, values in table.items()
-        ]
-        hdus.append(fits.BinTableHDU(np.rec.fromarrays(columns, names=list(table)), name=name))
-    with atomic(path) as part:
-        fits.HDUList(hdus).writeto(part)
