@@ -20,7 +20,7 @@ from calibration.morphology import morphology
 from calibration.photometry import all_redshifts, beside_real_tables
 from calibration.population import distributions, leak
 from calibration.rows import Row
-from calibration.spectra import galaxies, lines_above_noise, quasars
+from calibration.spectra import galaxies, lines_above_noise, noise, quasars
 
 START, END = "<!-- calibration -->\n", "<!-- end of calibration -->\n"
 DEMO, LARGE, PAPER = 4_900, 30_000, 94_173
@@ -46,7 +46,7 @@ def parts(images: list[int], catalogue: list[int]) -> dict[str, Callable[[], lis
         "Shapes": morphology,
         "Spectra of galaxies": galaxies,
         "Spectra of quasars": quasars,
-        "Lines above the noise": lines_above_noise,
+        "Noise of spectra, and lines above it": lambda: [*noise(), *lines_above_noise()],
     }
 
 

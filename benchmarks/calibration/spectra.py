@@ -1,12 +1,13 @@
 """Spectra: breaks and lines of galaxies and quasars, simulated beside real; lines above noise."""
 
 import numpy as np
+from astropy.io import fits
 
-from calibration.rows import REAL, Row, absent
+from calibration.rows import REAL, Row, absent, numbers
 from mmae.instruments import ARMS, desi_wave
 from mmae.survey.simulated.population import Population, draw
 from mmae.survey.simulated.sources import Sources, make_sources
-from mmae.survey.simulated.spectra import fibre_flux, observe, vacuum_wave
+from mmae.survey.simulated.spectra import fibre_flux, observe, sky_noise, vacuum_wave
 
 AIR = {
     # Worthey et al. 1994 (ApJS 94, 687), Worthey & Ottaviani 1997 (ApJS 111, 377)
@@ -190,21 +191,56 @@ def quasars() -> list[Row]:
         ]
         origin = "stack of 78 quasars, simulated ones alike in z"
         rows.append(Row(f"{name}, emission, Å", f"{pair[0]:.1f}", f"{pair[1]:.1f}", origin))
+    shoulder = [
+        mean_flux(STACK_WAVE, s, u, 1238, 1242) / mean_flux(STACK_WAVE, s, u, 1275, 1290)
+        for s, u in zip(stacks, seen, strict=True)
+    ]
+    name = "N V: flux at 1240 Å over the continuum at 1282 Å"
+    rows.append(Row(name, f"{shoulder[0]:.2f}", f"{shoulder[1]:.2f}", origin))
     return rows
+
+
+def noise() -> list[Row]:
+    """Noise between the sky lines against the wavelength, of 1000 effective seconds."""
+    name = "desi/coadd-special-dark-27247.fits"
+    if missing := absent(name):
+        return [missing]
+    bands = np.array([3700, 4000, 4500, 5000, 5400, 6000, 6500, 7000, 8000, 8500, 9000, 9500])
+
+    def at(wave: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+        return np.array([np.percentile(sigma[np.abs(wave - b) < 25], 20) for b in bands])
+
+    wave, ivar = desi_wave(), np.zeros(len(desi_wave()))
+    with fits.open(REAL / name) as hdus:
+        for arm in ARMS:
+            pixels = slice(arm.offset, arm.offset + arm.n_pixels)
+            ivar[pixels] += hdus[f"{arm.name}_IVAR"].data[0]
+        # effective seconds of the luminous red galaxies' exposures (Guy et al. 2023, AJ 165, 144)
+        seconds = 12.15 * float(hdus["SCORES"].data["TSNR2_LRG"][0])
+    real = at(wave, 1 / np.sqrt(np.maximum(ivar, 1e-12))) * np.sqrt(seconds / 1000)
+    names = ", ".join(map(str, bands))
+    return [
+        Row(
+            f"noise of a pixel of 0.8 Å at {names} Å, 1e-17 erg / (s cm2 Å)",
+            numbers(at(wave, sky_noise()), 2),
+            numbers(real, 2),
+            "a coadd of DESI's early release, scaled to 1000 effective seconds",
+        )
+    ]
 
 
 def lines_above_noise() -> list[Row]:
     """Shares of objects whose line stands out of DESI's noise by more than five sigma."""
     rows = []
-    for kind, line, centre, real in (
-        ("elg", "[O II]", 3728.5, "about 70% (redshifts of main ELGs, Raichoor et al. 2023)"),
-        ("bgs", "H-alpha", 6564.6, "-"),
+    for kind, program, line, centre, real in (
+        ("elg", "dark", "[O II]", 3728.5, "70% (reliable redshifts of main ELG targets)"),
+        ("bgs", "bright", "H-alpha", 6564.6, "-"),
     ):
         rng = np.random.default_rng(7)
         population = draw(600, rng, {kind: 1.0})
         sources = make_sources(population, rng)
         seen = []
-        spectra = observe(sources, np.arange(600), np.arange(600))
+        spectra = observe(sources, np.arange(600), np.arange(600), program)
         for k, z in enumerate(population.redshift):
             at = centre * (1 + z)
             arm = next((a for a in ARMS if a.wave[0] + 40 < at < a.wave[-1] - 40), None)
@@ -217,5 +253,6 @@ def lines_above_noise() -> list[Row]:
             error = np.sqrt((1 / ivar[good]).sum())
             seen.append((flux[good] - level).sum() > 5 * error)
         share = f"{100 * np.mean(seen):.0f}%"
-        rows.append(Row(f"{kind.upper()}: {line} above five sigma", share, real, "published"))
+        origin = "-" if real == "-" else "Raichoor et al. 2023, AJ 165, 126"
+        rows.append(Row(f"{kind.upper()}: {line} above five sigma", share, real, origin))
     return rows

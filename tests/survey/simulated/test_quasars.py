@@ -25,6 +25,15 @@ def test_quasars_have_broad_lines(nuclei):
         assert peak > 1.15 * side, line
 
 
+def test_n_v_is_a_shoulder_of_ly_alpha(nuclei):
+    """Flux over the continuum at 1282 Å of 78 quasars of BOSS: 2.23 at 1240 Å, 1.61 at 1248 Å."""
+    flux = np.median(nucleus_flux(nuclei, WAVE), axis=0)
+    level = flux[np.abs(WAVE - 1282.5) < 7.5].mean()
+    at = {w: flux[np.abs(WAVE - w) <= 2].mean() / level for w in (1240, 1248)}
+    assert at[1240] == pytest.approx(2.23, rel=0.15)
+    assert at[1248] == pytest.approx(1.61, rel=0.15)
+
+
 def test_no_two_quasars_are_alike(nuclei):
     flux = nucleus_flux(nuclei, WAVE)
     at = [np.interp(w, WAVE, np.arange(len(WAVE))).round().astype(int) for w in (1450, 2200, 4000)]

@@ -53,6 +53,24 @@ def test_noise_knows_the_wavelength():
     assert at[8888.8] > 3 * at[7000]
 
 
+def test_noise_is_as_in_coadds_of_the_early_release():
+    """Between sky lines, of 1000 effective seconds: measured to 10%."""
+    sky = sky_noise()
+    for wave, sigma in {4000: 0.87, 5000: 0.42, 6700: 0.25, 8200: 0.18, 9150: 0.17}.items():
+        near = np.abs(desi_wave() - wave) < 25
+        assert np.percentile(sky[near], 20) == pytest.approx(sigma, rel=0.15)
+
+
+def test_bright_time_is_shorter(one):
+    """180 seconds of dark sky, not 1000 (Schlafly et al. 2023)."""
+    source, rows = one(0.3, i_mag=24.0), np.zeros(10, dtype=int)
+    dark, bright = (
+        observe(source, rows, np.arange(10), program)["R"].ivar for program in ("dark", "bright")
+    )
+    seen = (dark > 0) & (bright > 0)
+    assert np.median(dark[seen] / bright[seen]) == pytest.approx(1000 / 180, rel=0.02)
+
+
 def test_lost_pixels_have_neither_flux_nor_weight(one):
     spectra = observe(one(0.3), np.zeros(2, dtype=int), np.arange(2))
     whole = {arm: s.ivar.copy() for arm, s in spectra.items()}

@@ -9,8 +9,8 @@ from mmae.instruments import SPEED_OF_LIGHT_KMS
 # (wavelength, equivalent width, sigma), all Å: Vanden Berk et al. 2001, AJ 122, 549, table 2, but
 # for Ly-alpha, N V, Si IV, C IV, He II, Al III to C III], Mg II, H-beta and H-alpha. Those are as
 # in a stack of fainter quasars of BOSS (docs/survey.md): lines are stronger in fainter quasars, and
-# the table takes weak ones out of the wings of strong ones beside them (N V: 2.461 / 100 of
-# Ly-alpha's flux, 2.3 Å, sigma 2.7 Å)
+# the table takes weak ones out of the wings of strong ones beside them. N V is an example: 1.11 Å,
+# sigma 2.71 Å there, which leaves the flux at 1240 Å a quarter below that of the stack
 BROAD_LINES = np.array(
     [
         *((1033.03, 9.8, 7.8), (1215.67, 105.0, 19.5), (1240.14, 13.0, 11.0), (1305.42, 1.7, 5.4)),

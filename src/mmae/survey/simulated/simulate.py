@@ -186,7 +186,7 @@ def _write_one_coadd(
 ) -> None:
     """Observe the targets of one coadd file, damage some, write it."""
     rows = np.where(table["source"] == SKY, SKY, np.arange(len(table)))
-    spectra = observe(sources, rows, seeds)
+    spectra = observe(sources, rows, seeds, table["PROGRAM"].iloc[0])
     lose_pixels(spectra, table["keep_from"].to_numpy(), table["keep_to"].to_numpy())
     for spike in spikes.itertuples():
         add_spike(spectra, table.index.get_loc(spike.desi_row), spike.pixel, spike.height)
