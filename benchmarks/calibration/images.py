@@ -109,17 +109,18 @@ def pixels_and_redshifts(sizes: tuple[int, ...], n_test: int) -> list[Row]:
         predicted = softmax(features[use], z[use], n_train, epochs=epochs)
         true = z[use][n_train:]
         near = true < 0.4
-        known = "0.012 to 0.016 (BCNN, paper's model)" if n_train > 50_000 else "-"
+        large = n_train > 50_000
+        known = "0.012 to 0.016 (BCNN, paper's model)" if large else "-"
         name = f"annuli of images and a perceptron, {n_train:,} for training"
         score = scatter_and_outliers(predicted[near], true[near])
-        rows.append(Row(f"{name}, z < 0.4", score, known, "paper"))
-        known = "0.021, 4.6%" if n_train > 50_000 else "-"
+        rows.append(Row(f"{name}, z < 0.4", score, known, "paper" if large else "-"))
+        known = "0.021, 4.6%" if large else "-"
         rows.append(
             Row(
                 f"{name}, all z",
                 scatter_and_outliers(predicted, true),
                 known,
-                "authors' predictions",
+                "authors' predictions" if large else "-",
             )
         )
     return rows

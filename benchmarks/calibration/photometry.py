@@ -159,7 +159,7 @@ def all_redshifts(n_train: int, n_test: int) -> list[Row]:
     whole = magnitudes_and_colours(sources.mag)
     ideal = np.hstack([whole, *np.split(apart, 3, axis=1)[1:], np.log(shape + 0.02), kind])
     epochs = 40 if n_train < 10_000 else 16 if n_train < 50_000 else 10
-    real = "0.021, 6%: real, all redshifts" if n_train > 50_000 else "-"
+    real = "0.021, 6%" if n_train > 50_000 else "-"
     rows = []
     for name, features in {
         "five magnitudes, trees": measured,
@@ -170,12 +170,13 @@ def all_redshifts(n_train: int, n_test: int) -> list[Row]:
         recipe = trees if "trees" in name else lambda *a: softmax(*a, epochs=epochs)
         score = scatter_and_outliers(recipe(features, z, n_train), z[n_train:])
         known = real if "trees" in name else "-"
+        origin = "-" if known == "-" else "random forest on real HSC magnitudes"
         rows.append(
             Row(
                 f"all z, {n_train:,} for training: {name}",
                 score,
                 known,
-                "random forest on real HSC magnitudes",
+                origin,
             )
         )
     return rows
