@@ -167,10 +167,10 @@ def comparison_table(
         and verdict, the same of the outlier fraction after `outlier_`, and all these after `low_`;
         best_verdict and one such column a floor: the same against the first row but LIMIT's and
         against that model; n_seeds, seed_mean, seed_spread (standard deviation of one training,
-        pooled over recipes), spread_dof, seed_values; z_pred_min, z_pred_max of all trainings, n_beyond
-        galaxies outside of them and beyond_outliers, which fraction of their predictions are
-        outliers; published_sigma_nmad, published_source; COSTS and galaxies_per_second. The least
-        seed_mean first; published models that have no row here come last.
+        pooled over recipes), spread_dof, seed_values; z_pred_min, z_pred_max of all trainings,
+        n_beyond galaxies outside of them and beyond_outliers, which fraction of their predictions
+        are outliers; published_sigma_nmad, published_source; COSTS and galaxies_per_second. The
+        least seed_mean first; published models that have no row here come last.
 
     Raises
     ------
