@@ -127,10 +127,11 @@ def _seeds(rows: pd.DataFrame, base: pd.Series) -> list[str]:
         return []
     spread = base["seed_spread"]
     return [
-        f"Another training of the reference would be off by {spread:.4f} (standard deviation "
-        f"relative to sigma_NMAD, pooled over recipes with {base['spread_dof']:.0f} degrees of "
-        f"freedom, without what the galaxies add), two single trainings by {2**0.5 * spread:.4f}. "
-        f"Verdicts have this and the galaxies in; one in twenty is wrong where nothing differs."
+        f"Another training of the reference would be off by {spread:.4f} (standard deviation, "
+        "pooled over recipes in units of their sigma_NMAD, with "
+        f"{base['spread_dof']:.0f} degrees of freedom and without what the galaxies add), two "
+        f"single trainings by {2**0.5 * spread:.4f}. Verdicts have this and the "
+        f"galaxies in; one in twenty is wrong where nothing differs."
         f"{same}"
     ]
 
