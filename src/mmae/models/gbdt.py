@@ -37,6 +37,7 @@ class Gbdt(Estimator):
                 "model gbdt", found="a dataset without magnitudes", expected="five cmodel bands"
             )
         self.regressor = HistGradientBoostingRegressor(
+            loss=self.settings.loss,
             learning_rate=self.settings.learning_rate,
             max_iter=self.settings.trees,
             max_leaf_nodes=self.settings.leaves,

@@ -241,6 +241,9 @@ class GbdtModel(CanDo):
     trees: Count = key("at most")
     patience: Count = key("stop after so many trees without a better validation loss")
     leaves: Count = key("of a tree, at most")
+    loss: Literal["squared_error", "absolute_error"] = key(
+        "of ln(1+z); absolute errors are less drawn by outliers", default="squared_error"
+    )
     training: Overrides = key("not used: trees are not trained in epochs", default_factory=dict)
 
     @property
