@@ -84,6 +84,7 @@ class SmallSurvey(NamedTuple):
     split: Path
     arrays: Path
     truth: Path
+    noiseless: Path
 
     def truth_table(self, hdu: str) -> pd.DataFrame:
         """One table of the truth."""

@@ -119,6 +119,15 @@ def test_views_that_no_training_had_are_no_bound():
     assert "always there: cnn. They are no bound" in told(table)
 
 
+def test_a_model_that_is_given_the_truth_is_no_rival():
+    table = compared("limit", "mmae", "cnn", mmae="worse", cnn="worse")
+    story = told(table)
+    assert "2 rows on the same 100" in story
+    assert "The first is mmae" in story
+    assert "limit has 0.0200: the least scatter of a model is 2.0 times that" in story
+    assert "without noise" not in told(table[1:])
+
+
 def test_published_values_stand_apart():
     table = compared("mmae", "cnn", cnn="worse")
     table.loc[0, "published_sigma_nmad"] = 0.016

@@ -18,6 +18,7 @@ from mmae.files.checks import check_writable
 from mmae.workflow.cluster import Request, check_requests, profile_of
 from mmae.workflow.copies import restore_times
 from mmae.errors import InputError, in_one_sentence
+from mmae.workflow.limit import with_limit
 from mmae.workflow.locks import clear_stale_locks
 from mmae.workflow.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
@@ -98,6 +99,10 @@ try:
     )
     # figures from an archive are those of its run
     update_config(config, ARCHIVE.config)
+    if not ARCHIVE.path:
+        # read once more below, with what is added
+        read_section(Settings, config, "config")
+        config |= with_limit(config, read_config(str(shipped("config/limit.yaml"))))
     SETTINGS = read_section(Settings, config, "config")
     RESTORED = ARCHIVE.restored(SETTINGS)
 except (InputError, OSError) as error:

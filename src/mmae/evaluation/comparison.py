@@ -15,6 +15,7 @@ from mmae.evaluation.scoring import read_forecast
 from mmae.evaluation.trainings import COSTS, Key, always_shown
 from mmae.files.read import read_json
 from mmae.metrics.redshift import OUTLIER_LIMIT, RedshiftRange
+from mmae.workflow.limit import LIMIT
 from mmae.workflow.runs import READOUTS
 
 PARTS = {"": "all", "low_": "low_redshift"}
@@ -164,12 +165,12 @@ def comparison_table(
         `low_` at low redshift; difference (mean sigma_NMAD of the trainings minus the reference's,
         of the same galaxies) with its 95% interval, which has galaxies and trainings in, p_better
         and verdict, the same of the outlier fraction after `outlier_`, and all these after `low_`;
-        best_verdict and one such column a floor: the same against the first row and against that
-        model; n_seeds, seed_mean, seed_spread (standard deviation of one training, pooled over
-        recipes), spread_dof, seed_values; z_pred_min, z_pred_max of all trainings, n_beyond
-        galaxies outside of them and beyond_outliers, which fraction of their predictions are
-        outliers; published_sigma_nmad, published_source; COSTS and galaxies_per_second. The least
-        seed_mean first; published models that have no row here come last.
+        best_verdict and one such column a floor: the same against the first row but LIMIT's and
+        against that model; n_seeds, seed_mean, seed_spread (standard deviation of one training,
+        pooled over recipes), spread_dof, seed_values; z_pred_min, z_pred_max of all trainings,
+        n_beyond galaxies outside of them and beyond_outliers, which fraction of their predictions
+        are outliers; published_sigma_nmad, published_source; COSTS and galaxies_per_second. The
+        least seed_mean first; published models that have no row here come last.
 
     Raises
     ------
@@ -202,7 +203,9 @@ def comparison_table(
         row |= {name: group[0].cost.get(name) for name in (*COSTS, "galaxies_per_second")}
         rows.append(row)
     rows.sort(key=lambda row: row["seed_mean"])
-    against = {"best": (rows[0]["model"], rows[0]["mask"], rows[0]["view"])}
+    # a model that is given the truth is no rival
+    best = next((row for row in rows if row["model"] != LIMIT), rows[0])
+    against = {"best": (best["model"], best["mask"], best["view"])}
     against |= {key[0]: key for key in groups if key[0] in floors}
     for row in rows:
         key = row["model"], row["mask"], row["view"]

@@ -14,6 +14,7 @@ from mmae.evaluation.published import Z_RANGE, is_papers_range
 from mmae.metrics.intervals import MIN_GALAXIES
 from mmae.metrics.verdicts import LOST, WORDS, state_of
 from mmae.settings import HEADLINE_VIEW, WHOLE_IMAGE
+from mmae.workflow.limit import LIMIT
 
 SHOWN = 0.25
 """Test ratio of the paper's surprise: a quarter of the image hidden."""
@@ -46,7 +47,8 @@ def comparison_story(
     str
         Markdown, one item a finding.
     """
-    rows = table[table["sigma_nmad"].notna()]
+    known = table[table["sigma_nmad"].notna()]
+    rows, possible = known[known["model"] != LIMIT], known[known["model"] == LIMIT]
     best, base = rows.iloc[0], rows[rows["label"] == reference].iloc[0]
     near = names(rows["label"][rows["best_verdict"] == "undecided"])
     items = [
@@ -70,6 +72,13 @@ def comparison_story(
             f"{floor} has {_trainings(row)}. Against it, scatter: "
             f"{_verdicts(rows, f'{floor}_verdict')}"
         )
+    items += [
+        f"With the true magnitudes, sizes and types, without noise, {row['label']} has "
+        f"{row['sigma_nmad']:.4f}: the least scatter of a model is "
+        f"{best['sigma_nmad'] / row['sigma_nmad']:.1f} times that, the reference's "
+        f"{base['sigma_nmad'] / row['sigma_nmad']:.1f} times."
+        for _, row in possible.iterrows()
+    ]
     items += _seeds(rows, base) + _surprise_by_trainings(rows, base, low_redshift)
     items += _unseen(rows) + _published(table)
     return listed(items)

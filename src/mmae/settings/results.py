@@ -43,11 +43,16 @@ class Grid:
     study_views: tuple[ViewName, ...] = key(
         "views with bands, arms or pixels missing, in the same study", default=()
     )
+    limit: bool = key(
+        "where the survey is simulated, compare with a model that is given the noiseless "
+        "magnitudes, sizes and types (config/limit.yaml)",
+        default=False,
+    )
 
     @model_validator(mode="after")
     def _names_are_apart(self) -> "Grid":
         for part, values in vars(self).items():
-            if len({*values}) < len(values):
+            if isinstance(values, tuple) and len({*values}) < len(values):
                 raise ValueError(f"{part} {list(values)} names one twice")
         both = sorted({*self.models} & {*self.baselines})
         if both:
