@@ -58,7 +58,10 @@ rule comparison:
         published_as=json.dumps(published_as(SETTINGS)),
         view_labels=view_labels(),
         hidden_whole=hidden_whole(),
-        trainings=lambda wildcards, input: input.get("trainings", ""),
+        # published predictions have none
+        trainings=lambda wildcards, input: (
+            ["--set", "trainings", input.trainings] if input.get("trainings") else []
+        ),
         scoring=SETTINGS.scoring,
         code=code("mmae.cli.paper:notebook", shipped("notebooks/comparison.ipynb")),
     shell:
@@ -69,7 +72,7 @@ rule comparison:
             --set published_as {params.published_as:q} \
             --set view_labels {params.view_labels:q} \
             --set hidden_whole {params.hidden_whole:q} \
-            --set trainings {params.trainings:q} \
+            {params.trainings:q} \
             --set bootstrap "{params.scoring.bootstrap_samples} {params.scoring.bootstrap_seed}" \
             --set low_redshift {params.scoring.low_redshift} \
             --set table {output.table:q} \
