@@ -93,7 +93,8 @@ def test_trees_stop_when_validation_galaxies_say_so(arrays):
     # of validation galaxies, not of some of the training galaxies
     blurred = arrays._replace(redshift=arrays.redshift.copy())
     blurred.redshift[SPLIT["validation"]] = 0.5
-    assert fitted("gbdt", blurred, trees=300, patience=3).regressor.n_iter_ < 10
+    squared = {"trees": 300, "patience": 3, "loss": "squared_error"}
+    assert fitted("gbdt", blurred, **squared).regressor.n_iter_ < 10
     assert fitted("gbdt", arrays, trees=7).regressor.n_iter_ == 7
 
 
