@@ -43,6 +43,9 @@ def test_widths_are_compared_by_all_trainings_and_the_narrowest_is_first():
     assert (table["n"] == 600).all()
     assert (table["n_calibration"] == 600).all()
     assert [report["n"] for report in calibration_reports(runs).values()] == [600] * 3
+    # a model that is given the truth is no rival
+    with_truth = calibration_table([*runs, run_of("limit", 0, 0.01, 600)])
+    assert with_truth["label"].tolist() == table.index.tolist()
 
 
 def test_of_few_galaxies_the_width_has_no_interval_and_nothing_is_decided():

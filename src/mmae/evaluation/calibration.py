@@ -8,6 +8,7 @@ import pandas as pd
 
 from mmae.evaluation.comparison import ScoredRun, with_interval
 from mmae.metrics.verdicts import Recipe, compare, pooled_spread
+from mmae.workflow.limit import LIMIT
 
 OWN = ("crps", "coverage_68", "coverage_95", "pit_ks", "sigma_nmad_certain")
 """Of z_std as the model gives it; only such models have them."""
@@ -36,10 +37,10 @@ def calibration_reports(runs: Sequence[ScoredRun]) -> dict[str, dict[str, Any]]:
 
 
 def _calibrated(runs: Sequence[ScoredRun]) -> dict[str, ScoredRun]:
-    """The first seed of each model with calibrated intervals, by its label."""
+    """The first seed of each model with calibrated intervals, by its label; LIMIT is no rival."""
     found: dict[str, ScoredRun] = {}
     for run in runs:
-        if "conformal" in run.metrics:
+        if "conformal" in run.metrics and run.model != LIMIT:
             found.setdefault(run.label, run)
     return found
 
