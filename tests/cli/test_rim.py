@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import click
 import pytest
@@ -114,7 +115,14 @@ def test_an_interrupted_training_says_one_word(small_survey, tmp_path, toy_confi
     words += ["--split", str(small_survey.split), "--output", str(tmp_path / "model")]
     words += ["--cost", str(tmp_path / "cost.json"), *toy_config]
     words += ["--config", '{"training": {"epochs": 10000, "patience": 10000}}']
-    training = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=PROJECT)
+    training = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+        # a shell ignores it in what it starts in the background, and all below inherit that
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     for line in training.stderr:
         if line.startswith("epoch 1 "):
             break
