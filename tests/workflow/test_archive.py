@@ -71,7 +71,10 @@ def test_nothing_else_of_an_archived_run_can_be_made(archive, project):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--config", 'grid={"masks": [0.5]}'), "config: grid.masks: found [0.5], expected [0.25"),
+        (
+            ("--config", 'grid={"masks": [0.5, 0.75]}'),
+            "config: grid.masks: found [0.5, 0.75], expected [0.25",
+        ),
         (("--configfile", "config/paper.yaml"), "config: survey.name: found paper, expected toy"),
     ],
 )

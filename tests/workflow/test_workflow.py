@@ -168,8 +168,8 @@ def test_a_wrong_config_is_told_alone_whatever_snakemake_shall_do(project, words
         (f"from_archive={'a' * 300}.zip", f"{'a' * 300}.zip"),
         ('survey={"files": {"desi": "/{x}"}}', "config: survey.files.desi: found '/{x}'"),
         (
-            'grid={"test_masks": [0.25, 0.25]}',
-            "config: grid: test_masks [0.25, 0.25] names one twice",
+            'grid={"study_masks": [0.25, 0.25]}',
+            "config: grid: study_masks [0.25, 0.25] names one twice",
         ),
     ],
 )
@@ -311,7 +311,8 @@ def test_cleaning_is_told_from_the_crossmatch_on(finished):
     assert measured["cut"].iloc[0] == "cross-matched"
     assert measured["remaining"].iloc[-1] == 240
     assert measured["remaining"].iloc[0] == 240 + measured["removed"].sum()
-    assert measured["cut"].iloc[-1].endswith(" artefact pixels replaced")
+    assert measured["cut"].iloc[-2].endswith(" artefact pixels replaced")
+    assert measured["cut"].iloc[-1].endswith(" images without a spectrum left out")
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(finished):
