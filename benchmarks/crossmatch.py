@@ -91,13 +91,20 @@ def write_catalogues(folder: Path, n_hsc: int, n_desi: int, n_extra: int) -> Non
     parts.append(over_the_sky(rng, n_desi - n_repeated - n_fields - len(seen)))
     first = np.concatenate(parts)
     primary = np.arange(n_desi) < len(first)
-    sky = np.concatenate([first, first[rng.integers(0, len(first), n_repeated)]])
+    target = np.append(np.arange(len(first)), rng.integers(0, len(first), n_repeated))
+    sky = np.concatenate([first, displaced(rng, first[target[len(first) :]], 0.05 * ARCSEC)])
     order = rng.permutation(n_desi)
-    write_zcatalog(folder / "desi" / ZCATALOG_PATH, sky[order], primary[order], n_extra, rng)
+    path = folder / "desi" / ZCATALOG_PATH
+    write_zcatalog(path, target[order], sky[order], primary[order], n_extra, rng)
 
 
 def write_zcatalog(
-    path: Path, sky: np.ndarray, primary: np.ndarray, n_extra: int, rng: np.random.Generator
+    path: Path,
+    target: np.ndarray,
+    sky: np.ndarray,
+    primary: np.ndarray,
+    n_extra: int,
+    rng: np.random.Generator,
 ) -> None:
     """Write a redshift catalogue in the layout of zall-pix, a part at a time."""
     names = [*ZCATALOG, *((f"EXTRA{k}", ">f8") for k in range(n_extra))]
@@ -112,11 +119,12 @@ def write_zcatalog(
         part = slice(start, min(start + 100_000, len(sky)))
         n = part.stop - part.start
         rows = np.zeros(n, np.dtype(names))
-        rows["TARGETID"] = 39_627_000_000_000_000 + np.arange(part.start, part.stop)
+        rows["TARGETID"] = 39_627_000_000_000_000 + target[part]
         rows["SURVEY"] = rng.choice([b"main", b"sv3", b"special"], n)
         rows["PROGRAM"] = rng.choice([b"bright", b"dark", b"backup"], n)
         rows["SPECTYPE"] = rng.choice([b"GALAXY", b"QSO", b"STAR"], n)
-        rows["OBJTYPE"] = np.where(rng.random(n) < SKY, b"SKY", b"TGT")
+        rows["OBJTYPE"] = np.where(target[part] % round(1 / SKY) == 0, b"SKY", b"TGT")
+        rows["DELTACHI2"] = rng.uniform(0, 100, n)
         rows["TARGET_RA"], rows["TARGET_DEC"] = sky[part].T
         rows["Z"] = rng.uniform(0, 4, n)
         rows["ZCAT_PRIMARY"] = np.where(primary[part], ord("T"), ord("F"))
@@ -147,8 +155,10 @@ def check(folder: Path, hsc: np.ndarray, n_checked: int) -> str:
     """Compare random HSC rows with a search through all of DESI; words for the table."""
     rows = np.random.default_rng(1).choice(len(hsc), min(n_checked, len(hsc)), replace=False)
     distance = np.full(len(rows), np.inf)
-    for block in zcatalog_blocks(folder / "desi", ["OBJTYPE", "TARGET_RA", "TARGET_DEC"]):
-        sky = block.loc[block["OBJTYPE"] == TARGET, ["TARGET_RA", "TARGET_DEC"]].to_numpy()
+    columns = ["OBJTYPE", "TARGET_RA", "TARGET_DEC", "ZCAT_PRIMARY"]
+    for block in zcatalog_blocks(folder / "desi", columns):
+        stands = (block["OBJTYPE"] == TARGET) & block["ZCAT_PRIMARY"]
+        sky = block.loc[stands, ["TARGET_RA", "TARGET_DEC"]].to_numpy()
         for k, row in enumerate(rows):
             distance[k] = min(distance[k], haversine(hsc[row], sky).min())
     matches = pd.read_csv(folder / "matches.csv").set_index("hsc_row")["separation_arcsec"]
@@ -207,7 +217,8 @@ OUTPUTS = ("matches", "contested", "counts")
 
 def command(folder: Path, engine: str) -> list[str]:
     """Command line of the cross-match."""
-    config = json.dumps({"crossmatch": {"radius_arcsec": RADIUS, "engine": engine}})
+    settings = {"radius_arcsec": RADIUS, "engine": engine, "max_damaged": 0.0}
+    config = json.dumps({"crossmatch": settings})
     words = ["mmae", "crossmatch", "--config", config]
     words += ["--galaxiesml", str(folder / "galaxiesml.hdf5"), "--desi", str(folder / "desi")]
     for name in OUTPUTS:

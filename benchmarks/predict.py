@@ -48,7 +48,7 @@ def measure(catalogue: Path, model: Path, view: str, folder: Path) -> dict[str, 
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), process.args)
-    with table.open() as lines:
+    with table.open(encoding="utf-8") as lines:
         n = sum(1 for _ in lines) - 1
     rate = read_json(speed)["galaxies_per_second"]
     cpu_seconds = usage.ru_utime + usage.ru_stime

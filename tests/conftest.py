@@ -2,12 +2,30 @@
 
 import copy
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from helpers import PROJECT, SmallSurvey, run_mmae
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 14 MB, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=14m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"no tmpfs can be mounted: {error}")
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +38,9 @@ N_GOOD = 150
 FAULTS = {
     **{"star": 0.03, "zwarn": 0.03, "duplicate": 0.03, "inconsistent": 0.05, "missing": 0.03},
     **{"artefact": 0.3, "repeat": 0.05, "neighbour": 0.05},
-    **{"hsc_only": 0.05, "desi_only": 0.05, "sky_fibre": 0.05},
+    **{"hsc_only": 0.05, "desi_only": 0.05, "sky_fibre": 0.05, "unassigned": 0.04},
+    **{"no_position": 0.01, "displaced": 0.04, "bad_fiber": 0.027, "empty": 0.013},
+    **{"bad_image": 0.007, "lost_arm": 0.02, "not_finite": 0.013},
 }
 
 
@@ -30,7 +50,10 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
     home = tmp_path_factory.mktemp("survey")
     names = {name: home / f"{name}" for name in ("desi", "arrays")}
     names |= {n: home / f"{n}.hdf5" for n in ("galaxiesml", "spectra", "dataset")}
-    names |= {n: home / f"{n}.csv" for n in ("matches", "contested", "counts", "report", "removed")}
+    names |= {
+        n: home / f"{n}.csv"
+        for n in ("matches", "contested", "counts", "report", "removed", "unpaired")
+    }
     groups = tuple(home / f"group{k}.hdf5" for k in range(2))
     survey = SmallSurvey(
         **names, groups=groups, split=home / "split.npz", truth=home / "truth.fits"
@@ -45,7 +68,10 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
         "crossmatch": ("galaxiesml", "desi", "matches", "contested", "counts"),
         "fetch-spectra": ("matches",),
         "collect-spectra": ("matches", "spectra"),
-        "clean": ("matches", "galaxiesml", "spectra", "dataset", "report", "removed"),
+        "clean": (
+            *("matches", "contested", "galaxiesml", "spectra"),
+            *("dataset", "report", "removed", "unpaired"),
+        ),
         "split": ("dataset", "split"),
         "training-arrays": ("dataset", "arrays"),
     }.items():

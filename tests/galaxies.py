@@ -29,7 +29,7 @@ def modalities_of(size: int = 16, length: int = 32, patch: int = 8) -> dict[str,
     wave = tuple(3611.6 + 24.0 * k for k in range(length))
     columns = tuple(TOY["modalities"]["photometry"]["columns"])
     image = ImageGeometry(BANDS, size, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG)
-    spectrum = SpectrumGeometry(wave, 30, NORMALISATION)
+    spectrum = SpectrumGeometry(wave, 30, NORMALISATION["mean"])
     photometry = VectorGeometry(columns, False)
     return {
         "image": Image("image", ImageModality("image", patch), image),

@@ -78,6 +78,7 @@ class SmallSurvey(NamedTuple):
     dataset: Path
     report: Path
     removed: Path
+    unpaired: Path
     split: Path
     arrays: Path
     truth: Path

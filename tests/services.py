@@ -33,12 +33,18 @@ class Services(ThreadingHTTPServer):
         """By path below the root."""
         self.records: dict[int, dict[str, Path | bytes]] = {}
         """Zenodo's records: files by name."""
+        self.newest: dict[int, int] = {}
+        """Zenodo's numbers that stand for all versions of a record: the newest one."""
         self.desi: Path | None = None
         """A DESI tree, below /desi/."""
         self.faults: dict[str, list[Fault]] = {}
         """What goes wrong, by the end of the path; each fault once, in this order."""
         self.asked: list[tuple[str, str, str | None]] = []
         """Method, path and Range of all requests."""
+        self.agents: set[str | None] = set()
+        """User-Agents of all requests."""
+        self.sent = 0
+        """Bytes of endless answers that clients took."""
 
     def server_bind(self) -> None:
         """Without the slow search for this machine's name."""
@@ -74,7 +80,9 @@ class Services(ThreadingHTTPServer):
             files.append(
                 {"key": name, "size": len(content), "checksum": checksum, "links": {"self": link}}
             )
-        return json.dumps({"id": record, "files": files}).encode()
+        concept = {newest: number for number, newest in self.newest.items()}.get(record)
+        about = {"id": record, "conceptrecid": concept and str(concept), "files": files}
+        return json.dumps(about).encode()
 
     def found(self, question: dict, limit: int) -> list[dict]:
         """SPARCL's `find`: the spectra of some targets."""
@@ -128,6 +136,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """A file, or the rest of it."""
         path = unquote(urlsplit(self.path).path)
+        if match := re.fullmatch(r"/api/records/(\d+)", path):
+            newest = self.server.newest.get(int(match[1]))
+            if newest is not None:
+                self.send(302, b"", {"Location": f"/api/records/{newest}"})
+                return
         self._answer(path, self.server.content(path))
 
     def do_POST(self) -> None:
@@ -147,6 +160,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, content: bytes | None) -> None:
         self.server.asked.append((self.command, path, self.headers.get("Range")))
+        self.server.agents.add(self.headers.get("User-Agent"))
         if content is None:
             self.send(404, b"")
             return
@@ -218,6 +232,27 @@ def ignores_range(handler: Handler, content: bytes) -> bool:
     """All bytes, whatever was asked for."""
     handler.send(200, content)
     return True
+
+
+def endless(code: int = 200, block: bytes = b" " * 65_536, **headers: str) -> Fault:
+    """A body that does not end while the client takes it."""
+
+    def fault(handler: Handler, content: bytes) -> bool:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.close_connection = True
+        # enough to show that nobody stopped
+        while handler.server.sent < 200_000_000:
+            try:
+                handler.wfile.write(block)
+            except OSError:
+                break
+            handler.server.sent += len(block)
+        return True
+
+    return fault
 
 
 def trickles(handler: Handler, content: bytes) -> bool:

@@ -10,7 +10,10 @@ PLACES = ((0.0, 0.0), (359.9999, 45.0), (10.0, 89.9999), (77.0, -90.0), (45.0, 0
 def clustered_catalogues(
     seed: int, radius_arcsec: float, n: int = 60
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """HSC and DESI rows in clumps of some radii at PLACES, with repeats, ties and blank sky."""
+    """HSC and DESI rows in clumps of some radii at PLACES, with repeats, ties and blank sky.
+
+    A target in seven has a second row: anywhere, or beside another galaxy.
+    """
     rng = np.random.default_rng(seed)
     places = np.repeat(PLACES, n, axis=0)
     hsc = _moved(rng, places, 10 * radius_arcsec)
@@ -23,6 +26,8 @@ def clustered_catalogues(
     desi = rng.permutation(np.concatenate([desi, far]))
     desi[::5, 0] -= 360  # the same right ascension, otherwise written
     m = len(desi)
+    targetid = np.arange(m)
+    targetid[::7] = np.roll(targetid[1::7], 1)[: len(targetid[::7])]
     return (
         pd.DataFrame(
             {
@@ -34,11 +39,13 @@ def clustered_catalogues(
         ),
         pd.DataFrame(
             {
-                **{"TARGETID": np.arange(m), "SURVEY": "main", "PROGRAM": "dark", "HEALPIX": 1},
-                **{"Z": rng.uniform(0, 4, m), "ZWARN": 0, "SPECTYPE": "GALAXY"},
+                **{"TARGETID": targetid, "SURVEY": "main", "PROGRAM": "dark", "HEALPIX": 1},
+                **{"Z": rng.uniform(0, 4, m), "SPECTYPE": "GALAXY", "COADD_FIBERSTATUS": 0},
                 "OBJTYPE": np.where(rng.random(m) < 0.1, "SKY", "TGT"),
                 **{"TARGET_RA": desi[:, 0], "TARGET_DEC": desi[:, 1]},
                 "ZCAT_PRIMARY": rng.random(m) < 0.5,
+                "ZWARN": rng.choice([0, 0, 4], m),
+                "DELTACHI2": rng.choice([9.0, 25.0, np.nan], m),
             }
         ),
     )

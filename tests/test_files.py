@@ -1,12 +1,17 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tracemalloc
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 
+from mmae import files
 from mmae.errors import InputError
 from mmae.files import (
     atomic,
@@ -136,6 +141,26 @@ def test_unwritable_folder_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: np.save(path.open("wb"), np.zeros(10_000_000)),
+        lambda path: fits.PrimaryHDU(np.zeros(10_000_000)).writeto(path),
+        lambda path: path.write_bytes(bytes(80_000_000)),
+    ],
+    ids=["numpy", "astropy", "Python"],
+)
+def test_a_full_disk_is_one_sentence(small_disk, write):
+    def fill():
+        with atomic(small_disk / "file") as part:
+            write(part)
+
+    sentence = r"disk/file: cannot be written \(No space left on device\)$"
+    with pytest.raises(InputError, match=sentence):
+        fill()
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda f: None, "only \\[\\]"),
@@ -187,6 +212,25 @@ def test_tables_json_and_archives_that_are_none(tmp_path):
         read_table(tmp_path / "t.csv", ["c"])
 
 
+def test_texts_are_utf_8_in_any_locale(tmp_path):
+    code = r"""
+import pandas as pd
+from mmae.config import read_config
+from mmae.files import *
+write_json("a.json", {"unit": "\u00c5"})
+write_blocks("a.csv", [pd.DataFrame({"unit": ["\u00c5"]})])
+write_table_formats(pd.DataFrame({"unit": ["\u00c5"]}), "b.csv")
+open("c.yaml", "wb").write("unit: \u00c5".encode())
+assert read_json("a.json") == read_config("c.yaml") == {"unit": "\u00c5"}
+assert list(read_table("a.csv")["unit"]) == ["\u00c5"]
+"""
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "a.csv").read_bytes() == "unit\nÅ\n".encode()
+
+
 def test_pickles_are_refused(tmp_path):
     np.savez(tmp_path / "p.npz", a=np.array([{"an": "object"}], dtype=object))
     with pytest.raises(InputError, match="damaged"):
@@ -213,3 +257,60 @@ def test_table_in_three_formats(tmp_path):
     assert (tmp_path / "t.csv").read_text() == "model,n,sigma\nmmae,3,0.1235\nBCNN,,0.012\n"
     assert "| mmae" in (tmp_path / "t.md").read_text()
     assert r"\begin{tabular}" in (tmp_path / "t.tex").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,z_spec,z_pred\na #1,0.1,0.2\n39627000000000001,,0.3\n",
+        " id , z_spec,z_pred \r\n a #1, 0.1 ,0.2\r\n39627000000000001, ,0.3\r\n",
+        "# made by, someone\n#\n\nid,z_spec,z_pred\na #1,0.1,0.2\n39627000000000001,,0.3\n",
+        "# two redshifts\n# id, z_spec, z_pred\na #1,0.1,0.2\n39627000000000001,,0.3\n",
+        '\ufeff"id","z_spec"," z_pred"\n"a #1",0.1,"0.2"\n39627000000000001,,0.3\n',
+    ],
+    ids=["plain", "spaces", "comments", "names in a comment", "of a spreadsheet"],
+)
+def test_spaces_and_comments_around_a_header_are_harmless(tmp_path, text):
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    table = read_table(tmp_path / "t.csv", ["id", "z_spec", "z_pred"])
+    assert list(table) == ["id", "z_spec", "z_pred"]
+    assert table["id"].tolist() == ["a #1", "39627000000000001"]
+    np.testing.assert_array_equal(table["z_spec"], [0.1, np.nan])
+    assert table["z_pred"].tolist() == [0.2, 0.3]
+    assert list(read_table(tmp_path / "t.csv", only=["z_pred", "z"])) == ["z_pred"]
+
+
+def test_a_table_in_blocks_is_the_same_table(tmp_path, monkeypatch):
+    columns = {
+        "id": 39627000000000001 + np.arange(10),
+        "z": np.arange(10) / 7,
+        "w": [*range(9), 0.5],
+    }
+    table = pd.DataFrame(columns)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    monkeypatch.setattr(files, "ROWS_AT_ONCE", 4)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)
+    (tmp_path / "t.csv").write_text("a,b\n")
+    assert read_table(tmp_path / "t.csv", ["a", "b"]).empty
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("z,z \n1,2\n", "of which two have the same name"),
+        ("# nothing\n", "found no table"),
+        ("a,b\n1,2\n1,2,3\n", "found no table"),
+    ],
+)
+def test_what_is_no_table_is_told(tmp_path, text, words):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_table(tmp_path / "t.csv")
+
+
+def test_json_has_neither_nan_nor_infinity(tmp_path):
+    content = {"a": [1.5, np.nan, {"b": -np.inf}], "c": (np.float64("inf"), 2, "NaN"), "d": None}
+    write_json(tmp_path / "x.json", content)
+    text = (tmp_path / "x.json").read_text()
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert found == {"a": [1.5, None, {"b": None}], "c": [None, 2, "NaN"], "d": None}

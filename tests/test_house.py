@@ -111,6 +111,51 @@ def test_files_and_functions_are_small(path):
             assert n_lines <= 60, f"{node.name}: {n_lines} lines"
 
 
+def _texts_without_encoding(code: str) -> list[str]:
+    """Calls that open a text in the encoding of the machine's locale."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if not isinstance(node, ast.Call):
+            continue
+        keywords = {keyword.arg for keyword in node.keywords}
+        match node.func:
+            case ast.Attribute(attr="read_text"):
+                opens = not node.args
+            case ast.Attribute(attr="write_text"):
+                opens = len(node.args) < 2
+            case ast.Name(id="open"):
+                opens = "b" not in ast.unparse(node.args[1] if node.args[1:] else ast.Constant(""))
+            case ast.Attribute(attr="open"):
+                mode = node.args[0] if node.args else ast.Constant("r")
+                opens = isinstance(mode, ast.Constant) and "b" not in str(mode.value)
+                opens = opens and "fileobj" not in keywords
+            case _:
+                runs = ast.unparse(node.func).startswith(("run", "subprocess."))
+                opens = runs and "text" in keywords
+        if opens and "encoding" not in keywords:
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_texts_are_utf_8_whatever_the_locale_is():
+    for code, n in (
+        ("p.read_text(); p.read_text(encoding='utf-8')", 1),
+        ("p.write_text('x'); open(p); open(p, 'w'); p.open('w'); p.open(); run(c, text=True)", 6),
+        ("open(p, 'rb'); p.open('wb'); archive.open(name); run(c, encoding='utf-8')", 0),
+    ):
+        assert len(_texts_without_encoding(code)) == n
+    paths = [p for folder in ("src", "benchmarks") for p in (PROJECT / folder).rglob("*.py")]
+    codes = {path: path.read_text() for path in paths}
+    codes |= {
+        path: "\n".join("".join(cell["source"]) for cell in cells_of(path, "code"))
+        for path in NOTEBOOKS
+    }
+    found = {path.name: calls for path in codes if (calls := _texts_without_encoding(codes[path]))}
+    assert not found
+    for path in RULE_FILES:
+        assert not re.search(r"\b(open|read_text|write_text)\(", path.read_text()), path
+
+
 @pytest.mark.parametrize(
     ("modules", "slow"),
     [

@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -91,3 +94,15 @@ def test_notebooks_follow_their_imports(package):
     assert provenance.code_digest(notebook) == before
     edit(package / "plots/masking.py", "heat_maps(panels)", "heat_maps(panels[:2])")
     assert provenance.code_digest(notebook) != before
+
+
+def test_the_digest_does_not_depend_on_the_locale():
+    entry = "mmae.cli.dataset:clean"
+    code = f"from mmae.provenance import code_digest; print(code_digest({entry!r}))"
+    plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    digests = [
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+        for env in (None, plain)
+    ]
+    assert digests[0].stdout == digests[1].stdout, digests[1].stderr
+    assert len(digests[0].stdout.strip()) == 16

@@ -1,4 +1,4 @@
-"""What files must hold: datasets in their shapes, numbers in their limits, folders to write in."""
+"""What files must hold: datasets in their shapes, folders to write in."""
 
 import os
 import zipfile
@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import h5py
-import pandas as pd
 
 from mmae.errors import InputError
 
@@ -90,36 +89,6 @@ def _dataset_names(file: h5py.File) -> list[str]:
 def shape_words(shape: Shape) -> str:
     """(None, 5) as '(N, 5)'."""
     return "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
-
-
-def check_numbers(path: Path | str, table: pd.DataFrame, limits: Mapping[str, tuple]) -> None:
-    """Raise InputError unless columns of a table are finite numbers inside their limits.
-
-    Parameters
-    ----------
-    path : path
-        Of the table, for the error message.
-    table : DataFrame
-    limits : mapping from column to (low, high)
-        Both included.
-    """
-    for name, (low, high) in limits.items():
-        values = table[name]
-        if values.dtype.kind not in "fiu":
-            raise InputError(
-                path,
-                key=f"column {name}",
-                found=f"values such as {values.iloc[0]!r}",
-                expected="numbers",
-            )
-        bad = values[~((values >= low) & (values <= high))]
-        if len(bad):
-            raise InputError(
-                path,
-                key=f"column {name}",
-                found=f"{len(bad)} values such as {bad.iloc[0]}",
-                expected=f"numbers from {low:g} to {high:g}",
-            )
 
 
 def check_zip(path: Path) -> None:

@@ -115,7 +115,7 @@ def _asked(*command: str) -> str:
         If there is no such command, or SLURM does not answer it.
     """
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE)
     except OSError:
         raise InputError(
             "executor slurm",

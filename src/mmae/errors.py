@@ -31,4 +31,5 @@ class InputError(Exception):
         if expected is not None:
             words.append(f"expected {expected}")
         subject = f"{where}: {key}" if key else str(where)
-        super().__init__(" ".join(f"{subject}: {', '.join(words)}".split()))
+        # without words it comes from another process, whole
+        super().__init__(" ".join((f"{subject}: {', '.join(words)}" if words else subject).split()))

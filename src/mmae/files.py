@@ -1,13 +1,16 @@
 """Files at the rim: written whole or not at all, checked when opened."""
 
+import csv
 import errno
 import json
+import math
 import os
+import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -26,6 +29,17 @@ PNG_DPI = 200
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors of writing, which do not name the file."""
+FULL = re.compile(r"Not enough (free )?space|\d+ requested and \d+ written")
+"""The same in the words of astropy and numpy."""
+
+ROWS_AT_ONCE = 10**6
+"""Of a table, while it is read."""
+
+UTF_8 = "utf-8-sig"
+"""As spreadsheets write it: a mark may stand before the first column."""
+
+HEADER_LINES = 1000
+"""Comments and empty lines before a table, at most."""
 
 
 @contextmanager
@@ -83,9 +97,11 @@ def staged(path: Path) -> Iterator[Path]:
         yield part
     except OSError as error:
         here = error.filename and Path(str(error.filename)).is_relative_to(path.parent)
-        if not here and error.errno not in DISK:
+        full = error.errno in DISK or FULL.search(str(error))
+        if not here and not full:
             raise
-        raise InputError(path, f"cannot be written ({error.strerror})") from error
+        reason = error.strerror or os.strerror(errno.ENOSPC)
+        raise InputError(path, f"cannot be written ({reason})") from error
     finally:
         _remove(part)
 
@@ -156,18 +172,31 @@ def native(column: np.ndarray) -> np.ndarray:
     return column.astype(column.dtype.newbyteorder("="))
 
 
-def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV table that has at least these columns.
+def read_table(
+    path: Path | str, columns: Sequence[str] = (), only: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Read a CSV table that has at least these columns; of `only`, those that it has.
+
+    Spaces around names and values do not count. Lines with # before the table are comments; the
+    last of them has the names where the line below it has numbers.
 
     Raises
     ------
     InputError
-        If the file is missing or not a table, or a column is missing.
+        If the file is missing or not a table, a column is missing, or two have the same name.
     """
     path = existing(path)
     try:
-        table = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
+        options = {**_header(path), "skipinitialspace": True, "encoding": UTF_8}
+        if only is not None:
+            options["usecols"] = lambda name: str(name).strip() in only
+        # in blocks, since pandas holds twice what it reads at once
+        with pd.read_csv(path, **options, chunksize=ROWS_AT_ONCE) as blocks:
+            table = pd.concat(blocks, ignore_index=True)
+        table.columns = [str(name).strip() for name in table]
+        if not table.columns.is_unique:
+            raise ValueError(f"columns {list(table)}, of which two have the same name")
+    except ValueError as error:
         raise InputError(
             path, found=f"no table ({error})", expected="a CSV file with a header"
         ) from error
@@ -180,6 +209,22 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
             expected=f"the columns {list(columns)}",
         )
     return table
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Where a CSV table begins and what its columns are called, for pandas."""
+    # a separator that no text has: whole lines
+    whole = {"sep": "\x01", "quoting": csv.QUOTE_NONE, "header": None, "names": ["line"]}
+    keep = {"dtype": str, "na_filter": False, "skip_blank_lines": False, "nrows": HEADER_LINES}
+    lines = pd.read_csv(path, **whole, **keep, encoding=UTF_8)["line"].str.strip().to_list()
+    start = next((k for k, line in enumerate(lines) if line[:1] not in ("", "#")), len(lines))
+    comments = [line.strip("# ") for line in lines[:start] if line]
+    if comments and start < len(lines):
+        names, values = (next(csv.reader([line])) for line in (comments[-1], lines[start]))
+        numbers = pd.to_numeric(pd.Series(values), errors="coerce")
+        if len(names) == len(values) and numbers.notna().any():
+            return {"skiprows": start, "header": None, "names": names}
+    return {"skiprows": start}
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
@@ -197,7 +242,7 @@ def write_blocks(path: Path | str, blocks: Iterable[pd.DataFrame]) -> None:
     blocks : iterable of DataFrame
         With the same columns; one is held at a time.
     """
-    with atomic(path) as part, part.open("w") as stream:
+    with atomic(path) as part, part.open("w", encoding="utf-8") as stream:
         for number, block in enumerate(blocks):
             block.to_csv(stream, index=False, header=number == 0)
 
@@ -206,7 +251,7 @@ def read_json(path: Path | str) -> dict:
     """Read a JSON file, or raise InputError if it is missing or damaged."""
     path = existing(path)
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(path, found=f"no JSON ({error})", expected="a JSON file") from error
 
@@ -214,7 +259,21 @@ def read_json(path: Path | str) -> dict:
 def write_json(path: Path | str, content: object) -> None:
     """Write JSON with sorted keys, so that equal content is equal bytes."""
     with atomic(path) as part:
-        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        part.write_text(
+            json.dumps(with_nulls(content), indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
+
+
+def with_nulls(content: object) -> object:
+    """Content of JSON, with null for NaN and infinities: JSON has neither."""
+    match content:
+        case float() if not math.isfinite(content):
+            return None
+        case dict():
+            return {name: with_nulls(value) for name, value in content.items()}
+        case list() | tuple():
+            return [with_nulls(value) for value in content]
+    return content
 
 
 def read_npz(path: Path | str, required: Sequence[str] = ()) -> dict[str, np.ndarray]:
@@ -268,7 +327,7 @@ def write_table_formats(
     for suffix, style in ((".md", "github"), (".tex", "latex_booktabs")):
         with atomic(csv.with_suffix(suffix)) as part:
             text = tabulate(shown, headers="keys", tablefmt=style, showindex=False)
-            part.write_text(text + "\n")
+            part.write_text(text + "\n", encoding="utf-8")
 
 
 def save_figure(figure: "Figure", pdf: Path | str) -> None:

@@ -13,9 +13,9 @@ SPECIAL = re.compile(r"/(dev(?!/shm/)|proc|sys)/.*")
 """Devices, and names of what other programs have open: a shell's redirected file is one of them."""
 PART_BYTES = 6
 """Of random numbers in a temporary name."""
-VERIFIED = ".verified.json"
-"""In a folder of training arrays: when each was found to be as its checksum says."""
-LATER = {".snakemake_timestamp", VERIFIED}
+VERIFIED = ".verified"
+"""In a folder of training arrays: written when all were as their checksums say."""
+LATER = re.compile(r"\.snakemake_timestamp|\.verified(\.[0-9a-f]{12}\.part)?")
 """What comes into a folder after it was written."""
 
 
@@ -42,8 +42,9 @@ ARRAYS = Kind(
     "training arrays",
     (
         r"manifest\.json",
-        *(rf"{name}\.npy" for name in ("images", "spectra", "wave", "redshift", "targetid")),
-        *(rf"{name}\.npy" for name in ("magnitudes", "sizes")),
+        *(r"redshift\.npy", r"targetid\.npy"),
+        # one for each modality
+        r"[a-z][a-z0-9-]*\.npy",
     ),
 )
 MODEL = Kind(
@@ -134,8 +135,9 @@ def names_in(folder: Path) -> Iterator[str]:
     """Relative names of all that is no folder in a folder, links to folders among them."""
     for root, folders, files in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(root, name))]
-        for name in {*files, *links} - LATER:
-            yield Path(root, name).relative_to(folder).as_posix()
+        for name in (*files, *links):
+            if not LATER.fullmatch(name):
+                yield Path(root, name).relative_to(folder).as_posix()
 
 
 def is_whole(folder: Path, kind: Kind) -> bool:

@@ -103,8 +103,8 @@ def _reachable(*entries: str) -> set[str]:
 def _code(home: str) -> str:
     """Source of a module, or of a notebook's code cells."""
     if not home.endswith(".ipynb"):
-        return _source(home).read_text()
-    cells = json.loads(Path(home).read_text())["cells"]
+        return _source(home).read_text(encoding="utf-8")
+    cells = json.loads(Path(home).read_text(encoding="utf-8"))["cells"]
     return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
 
 

@@ -54,6 +54,19 @@ def test_a_record_without_an_archive_is_told(server, tmp_path):
     )
 
 
+def test_a_refused_record_is_taken_from_where_it_was_put_by_hand(server, archive, tmp_path):
+    server.records[123] = {"toy.zip": b"toy"}
+    server.faults["/records/123"] = [services.answers(403), services.answers(403)]
+    folder = tmp_path / "new"
+    result = fetch(server, 123, folder)
+    assert_one_sentence(result, "answer 403", f"put its files '*' into {folder}", "from_archive")
+    shutil.make_archive(str(folder / "toy"), "zip", archive)
+    result = fetch(server, 123, folder)
+    assert result.returncode == 0, result.stderr
+    assert "answer 403" in result.stderr
+    assert "['toy.zip'] are not verified" in result.stderr
+
+
 def test_a_record_that_does_not_exist_is_told(server, tmp_path):
     assert_one_sentence(fetch(server, 5, tmp_path / "new"), "api/records/5", "answer 404")
 

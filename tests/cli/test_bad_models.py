@@ -199,22 +199,43 @@ def test_good_predictions_are_scored(forecast, tmp_path):
     assert {"uncertainty", "conformal"} <= set(metrics)
 
 
+LEFT_OUT = {
+    "a NaN prediction": ("predictions", 7, "z_pred", np.nan, ""),
+    "an infinite validation redshift": ("validation", 7, "z_pred", np.inf, "such as inf"),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_OUT)
+def test_galaxies_that_cannot_be_scored_are_left_out_and_counted(forecast, tmp_path, case):
+    files, tables = forecast
+    table, row, column, value, words = LEFT_OUT[case]
+    tables[table].loc[row, column] = value
+    with_it = score(files, tables, tmp_path / "with.json")
+    assert with_it.returncode == 0, with_it.stderr
+    assert words in with_it.stderr
+    subset = {"predictions": "test"}.get(table, table)
+    assert f"left out of all metrics: 1 {subset} galaxies without {column}" in with_it.stderr
+    tables[table] = tables[table].drop(index=row)
+    np.savez(
+        files["split"],
+        **{
+            f"{name}_targetid": tables[key]["targetid"]
+            for name, key in (("test", "predictions"), ("validation", "validation"))
+        },
+    )
+    score(files, tables, tmp_path / "without.json")
+    found, expected = (
+        json.loads((tmp_path / f"{name}.json").read_text())["metrics"]
+        for name in ("with", "without")
+    )
+    assert found.pop("left_out")[subset] == {column: 1}
+    assert found == expected
+
+
 CASES = {
-    "a NaN prediction": (
-        lambda t: t["predictions"].loc.__setitem__((7, "z_pred"), np.nan),
-        ["predictions.csv: column z_pred, row 8", "found nan", "expected a finite redshift"],
-    ),
-    "a NaN uncertainty": (
-        lambda t: t["predictions"].loc.__setitem__((0, "z_std"), np.nan),
-        ["predictions.csv: column z_std, row 1", "found nan"],
-    ),
-    "an uncertainty of nothing": (
-        lambda t: t["predictions"].loc.__setitem__((7, "z_std"), 0.0),
-        ["1 values of z_std not finite or not above 0", "expected positive numbers"],
-    ),
-    "an infinite validation redshift": (
-        lambda t: t["validation"].loc.__setitem__((7, "z_pred"), np.inf),
-        ["validation.csv: column z_pred, row 8", "found inf"],
+    "no prediction": (
+        lambda t: t["predictions"].__setitem__("z_pred", np.nan),
+        ["redshift metrics: found 40 galaxies, none with z_spec, z_pred, z_std"],
     ),
     "other galaxies": (
         lambda t: t["predictions"].loc.__setitem__((slice(0, 9), "targetid"), 7),

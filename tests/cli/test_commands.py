@@ -1,13 +1,15 @@
 """The command line: every step explains itself and runs alone."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 import mmae
 from helpers import PROJECT, assert_one_sentence, run_mmae
-from mmae.cli import COMMANDS
+from mmae.cli import COMMANDS, group
 
 
 def test_version():
@@ -57,6 +59,29 @@ def test_steps_run_from_another_folder_without_a_config(tmp_path):
     result = run_mmae("metrics", "p.csv", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "all: 0 < z_spec <= 4.2, 3 galaxies" in result.stdout
+
+
+def test_metrics_of_anything_are_json_without_a_warning(tmp_path):
+    """Spaces and comments, galaxies without z_pred or z_spec, what overflows: left out, counted."""
+    rows = ["0.1,0.1", "0.2,0.21", "0.3,0.3", "0.4,", ",0.3", "1e308,0.5", "0.5,-1e308", "-99,0.1"]
+    (tmp_path / "p.csv").write_text("# of mine\n z_spec, z_pred\n" + "\n".join(rows))
+    result = run_mmae("metrics", "p.csv", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
+    assert report["all"]["n"] == 3
+    assert report["left_out"] == {"test": {"z_spec": 3, "z_pred": 2}}
+    assert "Warning" not in result.stderr
+    assert "left out of all metrics: 3 test galaxies without z_spec, 2 test" in result.stderr
+
+
+def test_metrics_print_null_for_what_is_no_number(tmp_path, monkeypatch):
+    (tmp_path / "p.csv").write_text("z_spec,z_pred\n0.1,0.1\n")
+    report = {"all": {"bias": float("nan"), "bias_interval": [float("-inf"), 1.0]}}
+    monkeypatch.setattr("mmae.evaluation.scoring.full_report", lambda *_: report)
+    result = CliRunner().invoke(group, ["metrics", str(tmp_path / "p.csv"), "--json"])
+    assert json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name)) == {
+        "all": {"bias": None, "bias_interval": [None, 1.0]}
+    }
 
 
 def test_a_step_that_needs_a_config_says_so(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,6 +40,26 @@ def test_a_file_gives_the_redshifts_that_the_workflow_gives(small_survey, option
         np.testing.assert_allclose(found["z_spec"], table["z_spec"], atol=1e-6)
         np.testing.assert_allclose(found["z_pred"], table["z_pred"], atol=1e-5)
     assert run_mmae("metrics", tables["own"]).returncode == 0
+
+
+def test_metrics_read_what_predict_writes(small_survey, options, tmp_path):
+    """Also of galaxies whose image is damaged or whose redshift nobody knows."""
+    path, table = tmp_path / "own.hdf5", tmp_path / "z.csv"
+    shutil.copy(small_survey.galaxiesml, path)
+    with h5py.File(path, "r+") as file:
+        n = len(file["image"])
+        file["image"][3, 2, 10, 10] = np.nan
+        file["image"][4, 1] = 0.0
+        for row, value in {5: -99.0, 6: np.nan, 7: np.inf}.items():
+            file["specz_redshift"][row] = value
+    result = run_mmae("predict", path, *options, "--predictions", table)
+    assert result.returncode == 0, result.stderr
+    assert f"specz_redshift: 2 of {n} values are not from -0.1 to 20" in result.stderr
+    result = run_mmae("metrics", table, "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["all"]["n"] + report["n_outside"] == n - 5
+    assert report["left_out"] == {"test": {"z_spec": 3, "z_pred": 2}}
 
 
 def test_several_files_become_one_table(small_survey, options, tmp_path):

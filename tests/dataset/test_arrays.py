@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from mmae.models.scaling import Standardise
 
 from helpers import read_zcatalog
 from mmae.dataset import arrays as arrays_module
@@ -17,7 +18,6 @@ from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.spectra import normalise, pool
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE
-from mmae.modalities.scaling import Standardise
 from mmae.outputs import ARRAYS, check_output
 
 
@@ -41,7 +41,9 @@ def test_images_spectra_and_redshifts_belong_together(small_survey):
         h5py.File(small_survey.galaxiesml) as hsc,
         h5py.File(small_survey.spectra) as spectra,
     ):
-        hsc_row = {int(o): k for k, o in enumerate(hsc["object_id"][:])}
+        roles = small_survey.truth_table("HSC")["role"]
+        good = np.flatnonzero(roles == "good")
+        hsc_row = dict(zip(hsc["object_id"][:][good].tolist(), good, strict=True))
         spectrum_row = {int(t): k for k, t in enumerate(spectra["targetid"][:])}
         for k in range(0, 150, 10):
             target = int(file["targetid"][k])
@@ -159,24 +161,31 @@ def test_a_flipped_bit_is_noticed_also_where_times_say_nothing(scratch_survey, n
 def test_arrays_are_read_through_once(scratch_survey, monkeypatch):
     read = []
     digest = arrays_module.file_digest
-    monkeypatch.setattr(arrays_module, "file_digest", lambda p: (read.append(p.name), digest(p))[1])
+
+    def counting(path):
+        read.extend([path.name] * (path.suffix == ".npy"))
+        return digest(path)
+
+    monkeypatch.setattr(arrays_module, "file_digest", counting)
     for _ in range(3):
         open_arrays(scratch_survey.arrays)
     assert len(read) == len(TrainingArrays._fields)
+    stamp = (scratch_survey.arrays / ".verified").read_bytes()
     os.utime(scratch_survey.arrays / "wave.npy")
     open_arrays(scratch_survey.arrays)
     assert len(read) == 2 * len(TrainingArrays._fields)
-    (scratch_survey.arrays / ".verified.json").write_text("{")
+    (scratch_survey.arrays / ".verified").write_text("by hand")
     open_arrays(scratch_survey.arrays)
     assert len(read) == 3 * len(TrainingArrays._fields)
     check_output(scratch_survey.arrays, ARRAYS)
+    assert (scratch_survey.arrays / ".verified").read_bytes() == stamp, "the same bytes"
 
 
 def test_arrays_in_a_folder_that_cannot_be_written_are_read(scratch_survey, monkeypatch):
     def refuse(*arguments):
         raise InputError("folder", "cannot be written")
 
-    monkeypatch.setattr(arrays_module, "write_json", refuse)
+    monkeypatch.setattr(arrays_module, "atomic", refuse)
     assert len(open_arrays(scratch_survey.arrays).redshift) == 150
 
 

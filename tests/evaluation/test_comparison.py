@@ -122,6 +122,21 @@ def test_differences_are_paired_and_to_the_reference(runs, table):
     assert trees[[f"low_{name}" for name in names]].tolist() == pytest.approx(list(found))
 
 
+def test_differences_are_of_galaxies_that_both_have(runs):
+    """Each run may lack some redshifts; z_spec may be unknown for all."""
+    lacking, without = ([run.forecast.copy() for run in (runs[0], runs[7])] for _ in range(2))
+    lacking[0].loc[5, "z_pred"] = lacking[1].loc[6, "z_pred"] = np.nan
+    for k in range(2):
+        lacking[k].loc[7, "z_spec"] = np.nan
+        without[k] = without[k].drop(index=[5, 6, 7]).reset_index(drop=True)
+    found = []
+    for tables in (lacking, without):
+        pair = [r._replace(forecast=t) for r, t in zip((runs[0], runs[7]), tables, strict=True)]
+        found.append(row_of(compared(pair), "gbdt", "0.00", WHOLE))
+    names = ["difference", "difference_low", "difference_high", "p_better"]
+    assert found[0][names].equals(found[1][names])
+
+
 def test_seeds_are_told_as_mean_and_spread(runs, table):
     row = row_of(table, *REFERENCE)
     values = [run.metrics["all"]["sigma_nmad"] for run in runs[:3]]

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from mmae.errors import InputError
-from mmae.evaluation.scoring import check_targets, full_report, metrics_text, read_forecast
+from mmae.evaluation.scoring import (
+    check_targets,
+    full_report,
+    metrics_text,
+    read_forecast,
+    read_predictions,
+)
 from mmae.metrics.uncertainty import LEVELS
 from mmae.settings import Scoring
 
@@ -65,6 +71,64 @@ def test_a_report_has_what_its_columns_allow():
     assert set(full_report(test, validation, SCORING)) == plain | both
     with pytest.raises(InputError, match="found z_std in the test only"):
         full_report(test, validation.drop(columns="z_std"), SCORING)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("z_spec", [-99.0, -9.0, np.nan, np.inf, 1e308]),
+        ("z_pred", [-99.0, 99.0, np.nan, -np.inf, 1e308]),
+        ("z_std", [-99.0, 0.0, np.nan, np.inf, 1e-300]),
+    ],
+)
+def test_all_parts_of_a_report_are_of_the_same_galaxies(column, values, recwarn):
+    """Five of 500 redshifts at -99 once left the point metrics and took the CRPS to 1."""
+    test, validation = forecast(0, 1.0, n=500), forecast(1, 1.0, n=300)
+    rows, wrong = [3, 50, 51, 400, 499], test.copy()
+    wrong.loc[rows, column] = values
+    report = full_report(wrong, validation, SCORING)
+    assert report.pop("left_out") == {"test": {column: 5}, "validation": {}}
+    assert report == full_report(test.drop(index=rows), validation, SCORING)
+    wrong = validation.copy()
+    wrong.loc[rows[:2], column] = values[:2]
+    report = full_report(test, wrong, SCORING)
+    assert report.pop("left_out") == {"test": {}, "validation": {column: 2}}
+    assert report == full_report(test, validation.drop(index=rows[:2]), SCORING)
+    assert not recwarn.list
+
+
+def test_galaxies_outside_the_full_range_are_in_no_part():
+    test, validation = forecast(0, 1.0, n=500), forecast(1, 1.0, n=300)
+    settings = Scoring(bootstrap_samples=10, full_range=(0.0, 1.5))
+    report = full_report(test, validation, settings)
+    inside = [table[table["z_spec"] <= 1.5] for table in (test, validation)]
+    assert report.pop("n_outside") == len(test) - len(inside[0]) > 0
+    expected = full_report(*inside, settings)
+    assert expected.pop("n_outside") == 0
+    assert report["all"]["n"] == sum(report["uncertainty"]["pit_histogram"])
+    for name in ("all", "uncertainty", "conformal"):
+        assert report[name] == expected[name]
+
+
+def test_text_tells_who_is_left_out():
+    test = forecast(0, 1.0, n=300)
+    assert "left out" not in metrics_text(full_report(test, None, SCORING))
+    test.loc[:2, "z_spec"], test.loc[2:6, "z_pred"] = -99.0, np.nan
+    text = metrics_text(full_report(test, None, SCORING))
+    assert "left out of all metrics: 3 test galaxies without z_spec, 4 test galaxies" in text
+    assert "all: 0 < z_spec <= 4.2, 293 galaxies" in text
+
+
+def test_what_cannot_be_is_unknown_when_read_and_told(tmp_path, caplog):
+    lines = ["z_spec,z_pred,z_std", "-99,0.1,0.1", "0.5,99,0.1", "0.5,,-1", "0.2,0.3,0.1"]
+    (tmp_path / "p.csv").write_text("\n".join(lines))
+    table = read_forecast(tmp_path / "p.csv")
+    assert table.notna().sum().to_dict() == {"z_spec": 3, "z_pred": 2, "z_std": 3}
+    assert "z_spec: 1 of 4 values are not from -0.1 to 20 and taken as unknown, such as -99" in (
+        caplog.text
+    )
+    z_pred, z_spec = read_predictions(tmp_path / "p.csv")
+    assert (z_pred.tolist(), z_spec.tolist()) == ([0.3], [0.2])
 
 
 def test_text_tells_the_uncertainty_where_there_is_one():

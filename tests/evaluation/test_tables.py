@@ -64,7 +64,7 @@ def test_line_tables_tell_true_from_reconstructed():
     [
         ("z_spec,z\n0.1,0.2\n", "column z_pred: found only"),
         ("z_spec,z_pred\n0.1,abc\n", "column z_pred: found values that are no numbers"),
-        ("z_spec,z_pred\n0.1,0.1\n0.2,\n", "column z_pred, row 2: found nan"),
+        ("z_spec,z_pred\n0.1,\n0.2,\n", "found 2 galaxies, none with z_spec, z_pred"),
         ("", "found no table"),
     ],
 )

@@ -1,14 +1,17 @@
 """Redshift metrics by eye, by a second road, and against the authors' own numbers."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from astropy.stats import mad_std
 
 from helpers import SHARED, run_mmae, shared
+from mmae import progress
 from mmae.errors import InputError
 from mmae.evaluation.scoring import read_predictions
+from mmae.metrics import redshift
 from mmae.metrics.bootstrap import bootstrap_interval
 from mmae.metrics.redshift import METRICS, RedshiftRange, bin_ranges, point_metrics
 from mmae.metrics.report import redshift_report
@@ -118,6 +121,39 @@ def test_empty_bins_have_no_numbers_and_galaxies_outside_are_counted():
     assert report["bins"][1] == {"z_range": [0.2, 0.4], "n": 0}
     with pytest.raises(InputError, match="none with z_spec in"):
         redshift_report(z + 5, z + 5, Scoring())
+
+
+def test_a_long_report_tells_how_far_it_is(monkeypatch, caplog):
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", -1)
+    caplog.set_level("INFO")
+    z = np.linspace(0.1, 0.9, 20)
+    redshift_report(z, z, Scoring(bootstrap_samples=2))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 22
+    assert lines[0].startswith("redshift ranges: 1 of 22")
+
+
+def test_biweights_in_blocks_are_astropys(monkeypatch):
+    rng = np.random.default_rng(0)
+    z_spec = rng.uniform(0, 2, 5000)
+    constant = np.where(np.arange(5000) % 5, z_spec, 0.5)  # of which the MAD is 0
+    for z_pred in (z_spec + 0.05 * rng.standard_t(2, 5000) + 0.02, constant):
+        whole = point_metrics(z_pred, z_spec)
+        for many in (100, 4999):
+            monkeypatch.setattr(redshift, "MANY", many)
+            assert point_metrics(z_pred, z_spec) == pytest.approx(whole, rel=1e-12)
+        monkeypatch.undo()
+
+
+def test_memory_is_seventy_bytes_a_galaxy():
+    """With a resampling of all, or with astropy's biweights of all, it would be a hundred."""
+    z_spec = np.random.default_rng(0).uniform(0, 2, 600_000)
+    z_pred = z_spec + 0.03 * np.random.default_rng(1).normal(size=len(z_spec))
+    tracemalloc.start()
+    redshift_report(z_pred, z_spec, Scoring(bootstrap_samples=8))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 75 * len(z_spec)
 
 
 @pytest.mark.parametrize("view", ["nomask", "quartermask"])

@@ -8,6 +8,7 @@ from galaxies import TOY, batch_of, made_up_galaxies, split_of, training_with
 from mmae.dataset.arrays import TrainingArrays
 from mmae.evaluation.predict import embed, predict
 from mmae.evaluation.views import View
+from mmae.models import build_model
 from mmae.models.weights import load_model, save_model
 from mmae.settings import KINDS
 from mmae.training.run import Trained, train_model
@@ -151,6 +152,14 @@ def test_it_trains_with_what_there_is(arrays, name):
     for galaxies in (poor, arrays):
         for values in said_by(trained.model, galaxies)[:2]:
             assert values is None or values.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["cnn", "bcnn", "bcnn-mag"])
+def test_it_starts_from_redshifts_that_are_all_alike(arrays, name):
+    model = build_model(TOY["models"][name])
+    alike = arrays._replace(redshift=np.full_like(arrays.redshift, 0.5))
+    model.prepare(batch_of(alike, model.spectrum_length), N)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
 def test_magnitudes_beside_images_are_read(train, arrays):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from galaxies import modalities_of
-from helpers import SHARED
+from helpers import PROJECT
 from mmae.dataset.spectra import normalise, pool
 from mmae.models.authors import our_name
 from mmae.models.batch import Batch, to_batch
@@ -17,7 +17,7 @@ from mmae.models.masking import Mask, random_mask
 from mmae.models.paper import PaperMMAE
 from mmae.settings import PaperModel
 
-GOLDEN = Path(os.environ.get("MMAE_GOLDEN", SHARED / "golden"))
+GOLDEN = Path(os.environ.get("MMAE_GOLDEN", PROJECT / "tests/data"))
 FILES = sorted(GOLDEN.glob("*.npz"))
 TOLERANCE = 1e-5
 """Relative to the scale of each array: its largest absolute value."""

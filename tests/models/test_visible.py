@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from mmae.models.visible import keep
 
 from galaxies import SMALL_PAPER, batch_of, made_up_galaxies
 from mmae.errors import InputError
 from mmae.models import build_model
-from mmae.models.visible import keep
 
 N, M = 4, 4
 """Tokens of images of 16 pixels and spectra of 32, in patches of 8."""

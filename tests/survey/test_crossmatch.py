@@ -1,5 +1,7 @@
 """Cross-match on a few positions whose answer is known by eye."""
 
+import importlib.util
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +31,7 @@ def desi_catalog(*positions: tuple[float, float], **columns) -> pd.DataFrame:
     defaults = {
         **{"TARGETID": np.arange(len(positions)), "SURVEY": "main", "PROGRAM": "dark"},
         **{"HEALPIX": 1, "Z": 0.5, "ZWARN": 0, "SPECTYPE": "GALAXY", "OBJTYPE": "TGT"},
+        **{"DELTACHI2": 25.0, "COADD_FIBERSTATUS": 0},
         **{"TARGET_RA": 150 + east * ARCSEC, "TARGET_DEC": north * ARCSEC, "ZCAT_PRIMARY": True},
     }
     return pd.DataFrame(defaults | columns)
@@ -73,7 +76,63 @@ def test_a_position_observed_twice_is_one_target_and_the_primary_stands_for_it()
     result = crossmatch(hsc_catalog((0, 0)), desi, radius_arcsec=1.0)
     assert result.matches["desi_row"].tolist() == [1]
     assert result.matches["program"].tolist() == ["dark"]
-    assert counts_of(result)["DESI rows of a target at the same position"] == 1
+    assert counts_of(result)["DESI rows of a target that another row stands for"] == 1
+
+
+ENGINES = [
+    "astropy",
+    pytest.param(
+        "lsdb",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("lsdb") is None, reason="LSDB is optional and not installed"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_nearer_row_with_a_warning_does_not_displace_the_good_one(engine, reverse):
+    """One TARGETID at slightly different positions in two surveys."""
+    desi = desi_catalog((0.2, 0), (0.0, 0), TARGETID=7, ZWARN=[0, 4], SURVEY=["main", "special"])
+    desi["ZCAT_PRIMARY"] = [True, False]
+    desi = desi[::-1].reset_index(drop=True) if reverse else desi
+    (match,) = crossmatch(hsc_catalog((0, 0)), desi, 1.0, engine).matches.to_dict("records")
+    assert (match["zwarn"], match["survey"]) == (0, "main")
+    assert match["separation_arcsec"] == pytest.approx(0.2, abs=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_spectrum_never_gets_the_image_of_a_neighbour_by_its_second_row(engine, reverse):
+    """The second row is nearest to the galaxy itself, the primary one to its neighbour."""
+    galaxy, neighbour = (0.0, 0.0), (0.7, 0.0)
+    desi = desi_catalog((0.3, 0), (-0.1, 0), TARGETID=7, ZWARN=[0, 4])
+    desi["ZCAT_PRIMARY"] = [True, False]
+    desi = desi[::-1].reset_index(drop=True) if reverse else desi
+    result = crossmatch(hsc_catalog(galaxy, neighbour), desi, 1.0, engine)
+    assert result.matches[["object_id", "targetid", "zwarn"]].values.tolist() == [[100, 7, 0]]
+    assert result.contested["object_id"].tolist() == [101]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_second_row_beside_a_neighbour_matches_nothing(engine):
+    """Of a target whose primary row is far from both."""
+    desi = desi_catalog((30, 0), (0.6, 0), (0, 0.1), TARGETID=[7, 7, 8])
+    desi["ZCAT_PRIMARY"] = [True, False, True]
+    result = crossmatch(hsc_catalog((0, 0), (0.7, 0)), desi, 1.0, engine)
+    assert result.matches[["object_id", "targetid"]].values.tolist() == [[100, 8]]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("column", "value"), [("ra", np.nan), ("dec", 91), ("specz_redshift", 99)])
+def test_an_impossible_hsc_row_loses_itself_and_no_other_changes_its_number(engine, column, value):
+    hsc = hsc_catalog((0, 0), (10, 0), (20, 0))
+    hsc.loc[1, column] = value
+    result = crossmatch(hsc, desi_catalog((0, 0), (10, 0), (20, 0)), 1.0, engine)
+    assert result.matches["hsc_row"].tolist() == [0, 2]
+    assert result.matches["object_id"].tolist() == [100, 102]
+    assert counts_of(result)["HSC rows without a possible position or redshift"] == 1
 
 
 def test_sky_fibres_are_no_targets():

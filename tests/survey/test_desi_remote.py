@@ -59,6 +59,19 @@ def test_the_checksum_of_the_config_is_kept_to(server, tmp_path):
         fetch_zcatalog(desi(server, sha256="0" * 64), settings(folder=str(tmp_path)))
 
 
+def test_a_refusal_names_the_place_and_the_config_key(server, matches, tmp_path):
+    server.faults[".fits"] = [answers(403), answers(403)]
+    patience = settings(folder=str(tmp_path))
+    words = r"answer 403 .*put the file at .*{}.* or say in survey\.files\.desi where it is"
+    with pytest.raises(InputError, match=words.format("zall-pix-iron.fits")):
+        fetch_zcatalog(desi(server), patience)
+    with (
+        pytest.raises(InputError, match=words.format("coadd-")),
+        fetched_coadd(desi(server), patience, *first_coadd(matches)),
+    ):
+        pass
+
+
 def test_a_coadd_file_that_was_there_stays(server, matches, tmp_path):
     """Kept by an earlier run, or put there by hand."""
     names = first_coadd(matches)

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import namedtuple
+from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +20,8 @@ import services
 from mmae.errors import InputError
 from mmae.settings import Download
 from mmae.survey.download import Remote, download, download_all
-from mmae.survey.http import NotThere, Unreachable
-from services import answers, cut, ignores_range, silent, trickles, well
+from mmae.survey.http import NotThere, Unreachable, copy_body
+from services import answers, cut, endless, ignores_range, silent, trickles, well
 
 CONTENT = np.random.default_rng(1).bytes(300_000)
 MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
@@ -124,6 +127,7 @@ def test_a_refusal_is_not_asked_again(server, tmp_path, code):
     with pytest.raises(InputError, match=rf"/file: found answer {code} .*expected a file") as error:
         download(remote(server), tmp_path / "got", settings())
     assert isinstance(error.value, NotThere) == (code in (404, 410))
+    assert isinstance(error.value, Unreachable) == (code in (401, 403))
     assert len(server.asked) == 1
     assert left(tmp_path) == []
 
@@ -355,6 +359,62 @@ def test_a_small_disk_fills_up_and_grows(server, small_disk, monkeypatch):
     assert (small_disk / "got").read_bytes() == CONTENT
     ((_, _, what),) = server.asked
     assert 100_000 < int(what.removeprefix("bytes=").rstrip("-")) < len(CONTENT), "it goes on"
+
+
+def test_no_byte_is_written_beyond_what_was_announced():
+    body = BytesIO(CONTENT)
+    response = SimpleNamespace(raw=SimpleNamespace(read1=lambda *_, **__: body.read(7)))
+    written = BytesIO()
+    assert copy_body(response, written, settings(), 10) == 14
+    assert written.getvalue() == CONTENT[:7]
+    body.seek(len(CONTENT) - 10)
+    assert copy_body(response, written, settings(), 10) == 10
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content_Length": "ten"}])
+def test_a_file_announced_with_ten_bytes_that_does_not_end(server, tmp_path, headers):
+    server.faults["/file"] = [endless(**headers)]
+    with pytest.raises(InputError, match=r"/file: size: found more than 10 bytes, expected 10"):
+        download(remote(server, 10), tmp_path / "got", settings())
+    assert server.sent < 20_000_000, "what lies in the network's buffers"
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [None, 10**9])
+def test_the_reserve_of_the_disk_is_kept_to_while_bytes_come(server, tmp_path, monkeypatch, size):
+    """No size is known, or others write to the disk as well."""
+    disk = {"free": 4 * 10**9}
+
+    def usage(folder):
+        used = sum(path.stat().st_size for path in folder.glob(".got.*.part"))
+        if used:
+            disk["free"] = 2 * 10**9 + 3_000_000
+        return namedtuple("Usage", "free")(disk["free"] - used)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    server.faults["/file"] = [endless()]
+    with pytest.raises(InputError, match=r"too little disk space for .*/file.* 2 GB that stay fr"):
+        download(remote(server, size, None), tmp_path / "got", settings(reserve_gb=2.0))
+    (part,) = tmp_path.glob(".got.*.part")
+    assert 1_000_000 < part.stat().st_size <= 3_000_000
+    assert not (tmp_path / "got").exists()
+
+
+def test_an_address_that_only_tells_of_the_file(server, tmp_path):
+    server.files |= {"/told": b'{"key": "file"}', "/told/content": CONTENT}
+    told = f"{server.url}/told"
+    download(
+        Remote(told, len(CONTENT), MD5, content_url=f"{told}/content"), tmp_path / "got", settings()
+    )
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    assert left(tmp_path) == ["got"]
+
+
+def test_a_wrong_length_is_told_where_there_is_no_content_beside_it(server, tmp_path):
+    url = f"{server.url}/file"
+    wrong = Remote(url, len(CONTENT) + 1, MD5, content_url=f"{url}/content")
+    with pytest.raises(InputError, match=r"/file: size: found 300000, expected 300001$"):
+        download(wrong, tmp_path / "got", settings())
 
 
 def test_a_check_decides_before_the_final_name(server, tmp_path):

@@ -11,8 +11,9 @@ from mmae.errors import InputError
 from mmae.settings import Sparcl
 from mmae.survey.collect import NEEDED, Spectra, Unavailable, coadd_spectra
 from mmae.survey.desi import coadd_path
+from mmae.survey.http import Unreachable
 from mmae.survey.sparcl import FOUND, sparcl_spectra
-from services import answers, cut
+from services import answers, cut, endless
 from survey.test_download import settings
 
 
@@ -41,12 +42,12 @@ def test_they_are_those_of_the_coadd_files(server, small_survey, matches):
         for item in coadd_spectra(
             matches, lambda *names: nullcontext(coadd_path(small_survey.desi, *names))
         )
-        for row, flux, ivar in zip(*item, strict=True)
+        for row, flux, ivar, _ in zip(*item, strict=True)
     }
     found = {
         row: (flux, ivar)
         for item in spectra(matches, server)
-        for row, flux, ivar in zip(*item, strict=True)
+        for row, flux, ivar, _ in zip(*item, strict=True)
     }
     assert sorted(found) == sorted(expected) == list(range(5))
     for row in found:
@@ -101,7 +102,6 @@ def changed(server, monkeypatch, **change) -> None:
         ({"flux": [1.0]}, "expected flux, ivar, mask and wavelength on DESI's 7781 pixels"),
         ({"wavelength": list(range(7781))}, "on DESI's 7781 pixels"),
         ({"flux": ["x"] * 7781}, "expected numbers"),
-        ({"ivar": [-1.0] * 7781}, "7781 pixels negative or not finite"),
         ({"sparcl_id": "another"}, "no spectrum main/"),
     ],
 )
@@ -114,7 +114,14 @@ def test_an_answer_that_is_no_spectrum(server, matches, monkeypatch, change, wor
 @pytest.mark.parametrize(
     ("end", "answer", "words"),
     [
-        ("/find/", b"<html>", "no list"),
+        ("/find/", b"<html>", "no JSON .*or set survey.spectra.service to coadd.*survey.files.des"),
+        ("/find/", b"[]", "no list"),
+        ("/find/", b'[{}, "specid"]', "no list"),
+        (
+            "/find/",
+            json.dumps([{"status": []}, dict.fromkeys(FOUND, 39627752139129482.0)]).encode(),
+            "specid, redshift: found identifiers with decimals",
+        ),
         ("/find/", json.dumps([{}, {"specid": 1}]).encode(), "field sparcl_id: found only"),
         (
             "/find/",
@@ -131,9 +138,37 @@ def test_an_answer_in_another_form(server, matches, end, answer, words):
         spectra(matches, server)
 
 
+@pytest.mark.parametrize("end", ["/find/", "/spectras/"])
+def test_an_answer_that_does_not_end(server, matches, end):
+    server.faults[end] = [endless()]
+    with pytest.raises(Unreachable, match=rf"{end}.*found an answer of more than [\d,]+ bytes"):
+        spectra(matches, server)
+    assert server.sent < 20_000_000
+
+
+@pytest.mark.parametrize("end", ["/find/", "/spectras/"])
+def test_a_refusal_names_the_other_ways(server, matches, end):
+    server.faults[end] = [answers(403)]
+    with pytest.raises(Unreachable, match=r"answer 403 .*service to coadd, or survey.files.desi"):
+        spectra(matches, server)
+    assert all(agent.startswith("galaxy-mmae/") for agent in server.agents)
+
+
+@pytest.mark.parametrize(
+    "change", [{"ivar": [-1.0] + [1.0] * 7780}, {"flux": [None] + [0.5] * 7780}]
+)
+def test_damaged_pixels_lose_their_weight_and_are_counted(server, matches, monkeypatch, change):
+    changed(server, monkeypatch, mask=[0] * 7781, **change)
+    for item in spectra(matches, server):
+        assert (item.n_damaged == 1).all()
+        assert (item.ivar[:, 0] == 0).all()
+        assert np.isfinite(item.flux).all()
+
+
 def test_masked_pixels_have_no_weight(server, matches, monkeypatch):
     changed(server, monkeypatch, mask=[4] + [0] * 7780)
     for item in spectra(matches, server):
         assert (item.flux[:, 0] == 0).all()
         assert (item.ivar[:, 0] == 0).all()
         assert (item.ivar[:, 1:] > 0).any()
+        assert not item.n_damaged.any()

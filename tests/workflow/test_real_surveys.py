@@ -61,7 +61,9 @@ def config(server, max_unavailable: float = 0.0, **survey: object) -> list[str]:
             **survey,
         },
         "download": {"longest_wait": 0.1, "reserve_gb": 0.0},
-        "clean": {"max_unavailable": max_unavailable},
+        # the small survey has many faults for its size
+        "crossmatch": {"max_damaged": 0.05},
+        "clean": {"max_unavailable": max_unavailable, "max_damaged": 0.05},
     }
     return ["--config", *(f"{name}={json.dumps(value)}" for name, value in changes.items())]
 
@@ -166,7 +168,7 @@ def test_a_broken_line_and_a_gap_in_desi_are_survived(server, small_survey, tmp_
     server.faults = {
         "zall-pix-iron.fits": [cut(50_000), answers(503)],
         "/content": [cut(100_000), answers(500), cut(5)],
-        ".fits": [answers(404), cut(3000)],
+        ".fits": [services.well, answers(404), cut(3000)],
     }
     project = Project(tmp_path / "project")
     ways = {"source": "rebuild", "spectra": {"groups": 2}, "max_unavailable": 0.5}

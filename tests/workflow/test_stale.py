@@ -137,6 +137,29 @@ def test_a_new_model_is_an_entry_of_the_config(finished):
     } | dict.fromkeys(HISTORIES, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "rules", "trained"),
+    [
+        ("models/mmae/mask0.75/seed0/weights.safetensors", TRAINED, 1),
+        ("models/gbdt/mask0.00/seed0/regressor.skops",
+         {"train", "predict", "score", *HISTORIES, *COMPARED}, 1),
+        ("dataset/arrays/wave.npy", {"training_arrays", *TRAINED}, None),
+        ("catalog/desi/zcatalog/v1/zall-pix-iron.fits", EVERYTHING, None),
+    ],
+)  # fmt: skip
+def test_a_file_deleted_inside_a_folder_is_made_again(finished, tmp_path, name, rules, trained):
+    path, away = finished.folder / "results/toy" / name, tmp_path / "away"
+    path.rename(away)
+    try:
+        jobs = finished.planned(*TOY)
+        one = finished.planned("results/toy/paper/tables/cleaning.csv", *TOY)
+    finally:
+        away.rename(path)
+    assert set(jobs) == rules
+    assert trained in (None, jobs["train"])
+    assert "table_1" not in one
+
+
 def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):
     figure = finished.folder / "results/toy/paper/figures/masking.pdf"
     content, times = figure.read_bytes(), figure.stat()

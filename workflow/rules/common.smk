@@ -20,6 +20,8 @@ from mmae.errors import InputError
 from mmae.locks import clear_stale_locks
 from mmae.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
+from mmae.dataset.arrays import are_whole
+from mmae.outputs import MODEL, TREE, is_whole
 from mmae.provenance import code_digest
 from mmae.config import from_text, read_section
 from mmae.settings import Settings, can_do, training_of
@@ -29,7 +31,7 @@ from mmae.timing import write_timings
 update_config(config, from_text(workflow.config_settings.config))
 
 if workflow.is_main_process:
-    RUNNING = clear_stale_locks(Path(".snakemake"))
+    RUNNING = clear_stale_locks(Path(".snakemake"), workflow.snakemake_tmp_dir)
     # a job that outlives this process is known by its mark; a cluster's jobs do, and have none
     shell.prefix(f"set -euo pipefail; export {MARK}={mark(Path())}; ")
 
@@ -117,14 +119,17 @@ def if_matched_here(path):
     return [] if RELEASED else path
 
 
+def unpaired_table():
+    """Which images without a spectrum are kept, if any are."""
+    are_kept = SETTINGS.dataset.unpaired and not RELEASED
+    return f"results/{SURVEY}/dataset/unpaired.csv" if are_kept else []
+
+
 def unpaired_images(wildcards):
     """Where images without a spectrum are, if they are kept."""
-    if RELEASED or not SETTINGS.dataset.unpaired:
+    if not unpaired_table():
         return {}
-    return {
-        "galaxiesml": catalog("galaxiesml.hdf5"),
-        "unpaired": f"results/{SURVEY}/dataset/unpaired.csv",
-    }
+    return {"galaxiesml": catalog("galaxiesml.hdf5"), "unpaired": unpaired_table()}
 
 
 def modality_files():
@@ -135,7 +140,8 @@ def modality_files():
 
 def options_of(files, *names):
     """Options for those of some files of a rule that there are."""
-    return [f"--{name}={files[name]}" for name in names if name in files.keys()]
+    given = {name: files[name] for name in names if name in files.keys()}
+    return [f"--{name}={path}" for name, path in given.items() if path]
 
 
 def if_missing(path):
@@ -187,6 +193,26 @@ def with_validation(wildcards):
         if name != "predictions"
     }
     return [f"--{name}={path}" for name, path in files.items()]
+
+
+def whole(kind):
+    """Whether a folder has each of a kind's files."""
+    return lambda folder: is_whole(folder, kind)
+
+
+def again_unless(is_complete, path):
+    """No input; where a folder lacks one of its files, the job that writes it is done again.
+
+    Snakemake knows that the folder is there, and not what is in it.
+    """
+
+    def check(wildcards):
+        folder = Path(path.format(**wildcards))
+        if folder.is_dir() and not is_complete(folder):
+            workflow.dag.forcefiles.add(str(folder))
+        return []
+
+    return check
 
 
 def on_retry(amount, number=lambda wildcards: 1):

@@ -5,6 +5,7 @@ rule clean:
     """Section 3: apply the paper's cuts and replace artefacts."""
     input:
         matches="results/{survey}/dataset/matches.csv",
+        contested="results/{survey}/dataset/contested.csv",
         galaxiesml=catalog("galaxiesml.hdf5"),
         spectra="results/{survey}/dataset/spectra.hdf5",
     output:
@@ -30,6 +31,7 @@ rule clean:
         mmae clean \
             --config {params.settings:q} \
             --matches {input.matches:q} \
+            --contested {input.contested:q} \
             --galaxiesml {input.galaxiesml:q} \
             --spectra {input.spectra:q} \
             --dataset {output.dataset:q} \
@@ -102,6 +104,7 @@ rule training_arrays:
     """Section 4: normalise and pool the spectra once, as memory-mapped arrays."""
     input:
         unpack(unpaired_images),
+        again_unless(are_whole, "results/{survey}/dataset/arrays"),
         files=modality_files(),
         dataset=DATASET,
     output:
@@ -136,6 +139,7 @@ rule summarise:
     input:
         galaxiesml=if_matched_here(catalog("galaxiesml.hdf5")),
         desi=if_matched_here(catalog("desi")),
+        unpaired=unpaired_table(),
         dataset=DATASET,
     output:
         summary="results/{survey}/dataset/summary.csv",
@@ -150,10 +154,8 @@ rule summarise:
         mem_mb=on_retry(4000),
         runtime=on_retry(30),
     params:
-        surveys=lambda wildcards, input: (
-            []
-            if RELEASED
-            else [f"--galaxiesml={input.galaxiesml}", f"--desi={input.desi}"]
+        surveys=lambda wildcards, input: options_of(
+            input, "galaxiesml", "desi", "unpaired"
         ),
         code=code("mmae.cli.dataset:summarise"),
     shell:

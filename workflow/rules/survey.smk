@@ -21,7 +21,9 @@ rule crossmatch:
         mem_mb=on_retry(4000),
         runtime=on_retry(30),
     params:
-        settings=lambda wildcards: settings("crossmatch.radius_arcsec"),
+        settings=lambda wildcards: settings(
+            "crossmatch.radius_arcsec", "crossmatch.max_damaged"
+        ),
         code=code("mmae.cli.survey:crossmatch"),
     shell:
         """

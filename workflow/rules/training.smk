@@ -4,6 +4,9 @@
 rule train:
     """Section 4: train one model at one mask ratio and seed."""
     input:
+        again_unless(
+            whole(MODEL), "results/{survey}/models/{model}/mask{mask}/seed{seed}"
+        ),
         arrays="results/{survey}/dataset/arrays",
         split="results/{survey}/dataset/split.npz",
     output:

@@ -59,16 +59,16 @@ def pack(results: Path, config: dict[str, Any], citation: Path, output: Path) ->
         for name in progress(names, "files packed"):
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / name, part / name)
-        (part / CONFIG).write_text(yaml.safe_dump(kept, width=100))
+        (part / CONFIG).write_text(yaml.safe_dump(kept, width=100), encoding="utf-8")
         versions = software_versions()
         write_json(part / VERSIONS, versions)
-        (part / README).write_text(readme_text(settings, about))
+        (part / README).write_text(readme_text(settings, about), encoding="utf-8")
         sums = {name: file_digest(part / name) for name in (*names, CONFIG, README, VERSIONS)}
         # the newest result dates the run, so that packing twice gives the same bytes
         newest = max((results / name).stat().st_mtime for name in names)
         crate = write_crate(part, sums, settings.survey, about, versions, newest)
         sums[crate.name] = file_digest(crate)
-        (part / MANIFEST).write_text(manifest_text(sums))
+        (part / MANIFEST).write_text(manifest_text(sums), encoding="utf-8")
 
 
 def _check_trainings(results: Path, names: list[str], config: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from mmae.cli.options import config_option, output_option, path_option, section
 from mmae.outputs import ARRAYS
-from mmae.settings import Arrays, Cleaning, Split
+from mmae.settings import Arrays, Cleaning, Dataset, Split
 
 log = logging.getLogger("mmae")
 
@@ -17,26 +17,33 @@ BLOCK = 256
 
 
 @click.command()
-@config_option(clean=Cleaning)
+@config_option(clean=Cleaning, dataset=Dataset)
 @path_option("--matches", "CSV of matched pairs.")
+@path_option("--contested", "CSV of HSC rows that lost their target to a closer one.")
 @path_option("--galaxiesml", "GalaxiesML HDF5 file.")
 @path_option("--spectra", "HDF5 file of the pairs' spectra.")
 @output_option("--dataset", "HDF5 file to write, in the schema of GalaxiesML-Spectra.")
 @output_option("--report", "CSV to write: what each cut removed.")
 @output_option("--removed", "CSV to write: each removed pair and its cut.")
+@output_option("--unpaired", "CSV to write: HSC's objects that have no spectrum.")
 def clean(
     config: dict[str, Any],
     matches: Path,
+    contested: Path,
     galaxiesml: Path,
     spectra: Path,
     dataset: Path,
     report: Path,
     removed: Path,
+    unpaired: Path,
 ) -> None:
     """Apply the paper's cuts, replace artefacts, write the dataset."""
-    from mmae.dataset.assemble import missing_fractions, write_dataset
-    from mmae.dataset.clean import apply_cuts, with_replaced
-    from mmae.dataset.collected import AVAILABLE, open_collected
+    import pandas as pd
+
+    from mmae.dataset.assemble import describe_pairs, write_dataset
+    from mmae.dataset.clean import apply_cuts, with_notes
+    from mmae.dataset.clean import unpaired as without_spectrum
+    from mmae.dataset.collected import open_collected
     from mmae.files import read_table, write_table
     from mmae.survey.crossmatch import MATCH_COLUMNS
     from mmae.survey.galaxiesml import IMAGE, open_galaxiesml, read_catalog
@@ -48,11 +55,22 @@ def clean(
         open_collected(spectra, pairs["targetid"].to_numpy()) as collected,
         open_galaxiesml(galaxiesml) as images,
     ):
-        missing = missing_fractions(collected, settings.chunk_size)
-        pairs = pairs.assign(available=collected[AVAILABLE][:], missing_fraction=missing)
-        cleaned = apply_cuts(pairs, settings)
-        n_pixels = write_dataset(dataset, cleaned.kept, hsc, images[IMAGE], collected, settings)
-    counts = with_replaced(cleaned.report, n_pixels)
+        hsc_row = pairs["hsc_row"].to_numpy()
+        pixels = describe_pairs(hsc_row, images[IMAGE], collected, settings.chunk_size)
+        cleaned = apply_cuts(pd.concat([pairs, pixels], axis=1), settings)
+        kept = cleaned.kept
+        n_pixels = write_dataset(dataset, kept, hsc, images[IMAGE], collected, settings)
+    alone = without_spectrum(hsc, pairs, read_table(contested, ["object_id"]))
+    are_kept = section({"dataset": {}} | config, "dataset", Dataset).unpaired
+    counts = with_notes(
+        cleaned.report,
+        f"{kept['lost_arm'].sum()} kept spectra lack one of the three arms",
+        f"{kept['damaged_pixels'].sum()} damaged spectrum pixels without weight",
+        f"{n_pixels} artefact pixels replaced",
+        f"{len(alone)} images without a spectrum "
+        + ("kept for trainings" if are_kept else "left out"),
+    )
+    write_table(unpaired, alone)
     write_table(report, counts)
     write_table(removed, cleaned.removed)
     log.info("%s", counts.to_string(index=False))
@@ -165,26 +183,39 @@ def training_arrays(
 @click.command()
 @path_option("--galaxiesml", "GalaxiesML HDF5 file, where the pairs were matched here.", False)
 @path_option("--desi", "DESI tree, where the pairs were matched here.", False)
+@path_option("--unpaired", "CSV of GalaxiesML's rows without a spectrum that are kept.", False)
 @path_option("--dataset", "GalaxiesML-Spectra HDF5 file.")
 @output_option("--summary", "CSV to write: the rows of the paper's Table 1.")
-def summarise(galaxiesml: Path | None, desi: Path | None, dataset: Path, summary: Path) -> None:
+def summarise(
+    galaxiesml: Path | None,
+    desi: Path | None,
+    unpaired: Path | None,
+    dataset: Path,
+    summary: Path,
+) -> None:
     """Count both surveys and the dataset, as in the paper's Table 1."""
     import pandas as pd
 
+    from mmae.damage import sound
     from mmae.dataset import layout
     from mmae.evaluation.tables import summary_row
-    from mmae.files import write_table
+    from mmae.files import read_table, write_table
     from mmae.survey.desi import target_redshifts
-    from mmae.survey.galaxiesml import MAGNITUDES, REDSHIFT, read_catalog
+    from mmae.survey.galaxiesml import LIMITS, MAGNITUDES, REDSHIFT, read_catalog
 
     rows = []
     if desi is not None:
         rows.append(summary_row("DESI", target_redshifts(desi), None))
     if galaxiesml is not None:
         hsc = read_catalog(galaxiesml)
-        rows.append(
-            summary_row("GalaxiesML", hsc[REDSHIFT].to_numpy(), hsc[MAGNITUDES[2]].to_numpy())
-        )
+        parts = {"GalaxiesML": hsc}
+        if unpaired is not None:
+            kept = read_table(unpaired, ["hsc_row"])["hsc_row"]
+            parts["GalaxiesML without a spectrum"] = hsc.iloc[kept]
+        for name, part in parts.items():
+            good = part[sound(part, LIMITS)]
+            z, i_mag = good[REDSHIFT].to_numpy(), good[MAGNITUDES[2]].to_numpy()
+            rows.append(summary_row(name, z, i_mag))
     with layout.open_dataset(dataset) as file:
         i_name = layout.MAGNITUDES[2]
         i_mag = file[i_name][:] if i_name in file else None

@@ -348,10 +348,12 @@ def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
     FILE has the columns z_spec and z_pred (or the authors' y_test and y_pred). Printed are bias,
     sigma_NMAD and outlier fraction, their biweight versions, the redshift loss, RMSE and
     catastrophic outliers, each with a bootstrap 95% interval: overall, at low redshift, and in
-    bins. With a column z_std, also how well it is calibrated.
+    bins. With a column z_std, also how well it is calibrated. Galaxies of which one of these is
+    empty or cannot be are left out of all metrics and counted.
     """
     from mmae.evaluation.scoring import full_report, metrics_text, read_forecast
+    from mmae.files import with_nulls
 
     settings = section({"scoring": {}} | config, "scoring", Scoring)
-    report = full_report(read_forecast(file), None, settings)
-    click.echo(json.dumps(report, indent=1) if as_json else metrics_text(report))
+    report = full_report(read_forecast(file, only_redshifts=True), None, settings)
+    click.echo(json.dumps(with_nulls(report), indent=1) if as_json else metrics_text(report))

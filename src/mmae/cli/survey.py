@@ -72,9 +72,9 @@ def crossmatch(
     from mmae.survey.galaxiesml import read_catalog
 
     settings = section(config, "crossmatch", Crossmatch)
-    result = match(
-        read_catalog(galaxiesml), zcatalog_blocks(desi), settings.radius_arcsec, settings.engine
-    )
+    hsc = read_catalog(galaxiesml, settings.max_damaged)
+    blocks = zcatalog_blocks(desi, max_damaged=settings.max_damaged)
+    result = match(hsc, blocks, settings.radius_arcsec, settings.engine)
     write_table(matches, result.matches)
     write_table(contested, result.contested)
     write_table(counts, result.counts)
@@ -191,18 +191,21 @@ def fetch_spectra(
     pairs = read_table(matches, NEEDED)
     mine = pairs[group_of(pairs, source.groups) == group]
     rows, targetid = mine.index.to_numpy(), mine["targetid"].to_numpy()
-    missing = []
+    missing, n_damaged = [], 0
 
     def had() -> Iterator[Spectra]:
+        nonlocal n_damaged
         for item in _spectra_source(config, source, tree, mine.reset_index(drop=True)):
             if isinstance(item, Spectra):
+                n_damaged += (item.n_damaged > 0).sum()
                 yield item
             else:
                 missing.extend((targetid[row], item.reason) for row in item.rows)
 
     write_group(spectra, rows, targetid, desi_wave(), had())
     write_table(unavailable, pd.DataFrame(missing, columns=["targetid", "reason"]))
-    log.info("group %d: %d spectra, %d unavailable", group, len(mine) - len(missing), len(missing))
+    counts = len(mine) - len(missing), n_damaged, len(missing)
+    log.info("group %d: %d spectra, %d with damaged pixels, %d unavailable", group, *counts)
 
 
 def _spectra_source(

@@ -2,17 +2,17 @@
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mmae.checksums import file_digest
 from mmae.errors import InputError
-from mmae.files import existing, read_json, write_json
+from mmae.files import atomic, existing, read_json
 from mmae.outputs import VERIFIED
 from mmae.progress import progress
 
@@ -37,6 +37,8 @@ class TrainingArrays(NamedTuple):
     """Modalities that lack nothing."""
     n_paired: int | None = None
     """Galaxies with a spectrum, which come first; None: all."""
+    ivar: Mapping[str, np.ndarray] = MappingProxyType({})
+    """Inverse variance of the values of modalities that have it, (N, *shape) float32."""
 
 
 BLOCK = 1 << 20
@@ -63,12 +65,14 @@ def open_arrays(folder: Path | str) -> TrainingArrays:
         ) from error
     arrays = {name: _open(folder, name, described.get(name, {})) for name in (*names, *OTHERS)}
     _verify(Path(folder), described)
+    both = [name for name in manifest.get("ivar", ()) if name in names]
     return TrainingArrays(
-        {name: arrays[name] for name in names},
+        {name: arrays[name][:, 0] if name in both else arrays[name] for name in names},
         *(arrays[name] for name in OTHERS),
         manifest["modalities"],
         frozenset(manifest.get("complete", ())),
         manifest.get("n_paired"),
+        {name: arrays[name][:, 1] for name in both},
     )
 
 
@@ -92,6 +96,15 @@ def _open(folder: Path, name: str, expected: Mapping[str, Any]) -> np.ndarray:
             expected=f"shape {expected.get('shape')}, {expected.get('dtype')} (manifest.json)",
         )
     return array
+
+
+def are_whole(folder: Path) -> bool:
+    """Whether every file that the manifest of a folder names is there."""
+    try:
+        described = read_json(folder / MANIFEST)["arrays"]
+        return all(array_path(folder, name, one).is_file() for name, one in described.items())
+    except (InputError, KeyError, AttributeError, TypeError):
+        return False
 
 
 def array_path(folder: Path, name: str, described: Mapping[str, Any]) -> Path:
@@ -118,14 +131,15 @@ def _verify(folder: Path, manifest: Mapping[str, Any]) -> None:
     Each of many jobs opens them; reading the 11 GB of the paper takes seven seconds of CPU.
     """
     paths = {name: array_path(folder, name, one) for name, one in manifest.items()}
-    # no program can set the time of the last change of a file's bytes or times
-    touched = {
-        name: [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        for name, stat in ((name, os.stat(path)) for name, path in paths.items())
-    }
-    # damaged or absent
-    with suppress(InputError):
-        if read_json(folder / VERIFIED) == touched:
+    stamp, digest = folder / VERIFIED, file_digest(folder / MANIFEST)
+
+    def touched() -> list[int]:
+        # when bytes or times were last changed, which no program can set
+        return [path.stat().st_ctime_ns for path in paths.values()]
+
+    before = touched()
+    with suppress(OSError):
+        if stamp.read_bytes() == digest.encode() and stamp.stat().st_mtime_ns > max(before):
             return
     for name, path in progress(paths.items(), "arrays verified"):
         found, expected = array_digest(path, manifest[name]), manifest[name].get("sha256")
@@ -133,5 +147,5 @@ def _verify(folder: Path, manifest: Mapping[str, Any]) -> None:
             expected = f"{expected}, as in {MANIFEST} (damaged or changed: make the arrays again)"
             raise InputError(path, found=f"SHA-256 {found}", expected=expected)
     # a folder that cannot be written is verified each time
-    with suppress(InputError, OSError):
-        write_json(folder / VERIFIED, touched)
+    with suppress(InputError, OSError), atomic(stamp) as part:
+        part.write_bytes(digest.encode() if touched() == before else b"")

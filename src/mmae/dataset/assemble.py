@@ -1,5 +1,6 @@
 """Write GalaxiesML-Spectra: images and spectra of the pairs that passed the cuts."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from mmae.dataset import layout
-from mmae.dataset.spectra import missing_fraction, replace_artefacts
-from mmae.errors import InputError
-from mmae.files import atomic
+from mmae.dataset.collected import AVAILABLE, DAMAGED
+from mmae.dataset.spectra import lost_arm, missing_fraction, replace_artefacts
 from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.new_hdf5 import new_hdf5
 from mmae.progress import progress
 from mmae.settings import Cleaning
 
@@ -19,11 +20,40 @@ MAX_SPAN = 4
 """Rows read for each row wanted, at most."""
 
 
-def missing_fractions(spectra: h5py.File, chunk_size: int) -> np.ndarray:
-    """Fraction of missing pixels of all collected spectra, shape (N,)."""
-    ivar = spectra[layout.IVAR]
-    return np.concatenate(
-        [missing_fraction(ivar[part]) for part in _slices(ivar.shape[0], chunk_size)]
+def describe_pairs(
+    hsc_row: np.ndarray, images: h5py.Dataset, spectra: h5py.File, chunk_size: int
+) -> pd.DataFrame:
+    """What cleaning must know of the pixels of all pairs.
+
+    Parameters
+    ----------
+    hsc_row : ndarray of int, shape (N,)
+        Row of each pair's image, in increasing order.
+    images : h5py Dataset, shape (M, 5, 64, 64)
+    spectra : h5py File
+        Collected spectra, one row a pair.
+    chunk_size : int
+        Pairs held in memory at a time.
+
+    Returns
+    -------
+    DataFrame, N rows
+        available, missing_fraction, lost_arm, damaged_pixels (of the spectrum), damaged_image.
+    """
+    missing, lost, damaged = [], [], []
+    for part in progress(list(_slices(len(hsc_row), chunk_size)), "looking at pixels"):
+        ivar = spectra[layout.IVAR][part]
+        missing.append(missing_fraction(ivar))
+        lost.append(lost_arm(ivar))
+        damaged.append(~np.isfinite(_rows(images, hsc_row[part])).all(axis=(1, 2, 3)))
+    return pd.DataFrame(
+        {
+            "available": spectra[AVAILABLE][:],
+            "missing_fraction": np.concatenate(missing),
+            "lost_arm": np.concatenate(lost),
+            "damaged_pixels": spectra[DAMAGED][:],
+            "damaged_image": np.concatenate(damaged),
+        }
     )
 
 
@@ -54,16 +84,12 @@ def write_dataset(
     -------
     int
         Number of spectrum pixels replaced as artefacts.
-
-    Raises
-    ------
-    InputError
-        If an image has pixels that are not finite.
     """
     n, n_wave = len(kept), spectra[layout.FLUX].shape[1]
     ours = hsc.iloc[kept["hsc_row"]]
     n_replaced = 0
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    shape = (n, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
+    with new_hdf5(path, 4 * math.prod(shape) + 8 * n * n_wave) as (file, check):
         file[layout.REDSHIFT] = kept["desi_redshift"].to_numpy()
         file[layout.TARGETID] = kept["targetid"].to_numpy().astype("S")
         file[layout.WAVE] = spectra[layout.WAVE][:]
@@ -72,7 +98,6 @@ def write_dataset(
         file[layout.HSC_REDSHIFT] = kept["hsc_redshift"].to_numpy()
         for name in (layout.RA, layout.DEC, *layout.MAGNITUDES):
             file[name] = ours[name.rpartition("/")[2]].to_numpy()
-        shape = (n, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
         # in one piece, so that trainings can map it into memory as it is
         image = file.create_dataset(layout.IMAGE, shape, np.float32)
         flux, ivar = (
@@ -81,12 +106,13 @@ def write_dataset(
         )
         for rows in progress(list(_slices(n, settings.chunk_size)), "cleaning"):
             pairs = kept.iloc[rows]
-            image[rows] = _finite(_rows(images, pairs["hsc_row"].to_numpy()), pairs, images)
+            image[rows] = _rows(images, pairs["hsc_row"].to_numpy())
             noisy = _rows(spectra[layout.FLUX], pairs.index.to_numpy())
             weight = _rows(spectra[layout.IVAR], pairs.index.to_numpy())
             flux[rows], count = replace_artefacts(noisy, weight, settings.artefact_sigma)
             ivar[rows] = weight
             n_replaced += int(count.sum())
+            check()
     return n_replaced
 
 
@@ -103,17 +129,3 @@ def _rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
     if span <= MAX_SPAN * len(rows):
         return dataset[first : first + span][rows - first]
     return np.stack([dataset[row] for row in rows])
-
-
-def _finite(images: np.ndarray, pairs: pd.DataFrame, dataset: h5py.Dataset) -> np.ndarray:
-    """The images, if all their pixels are finite."""
-    bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
-    if len(bad):
-        raise InputError(
-            dataset.file.filename,
-            key=f"dataset '{dataset.name.lstrip('/')}', object_id "
-            f"{pairs['object_id'].iloc[bad[0]]}",
-            found="pixels that are not finite",
-            expected="flux",
-        )
-    return images

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mmae.damage import check_share
 from mmae.errors import InputError
 from mmae.settings import Cleaning
 
@@ -17,6 +18,17 @@ from mmae.settings import Cleaning
 def no_spectrum(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
     """Targets whose spectrum could not be had."""
     return ~pairs["available"].to_numpy()
+
+
+def bad_fibre(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
+    """Targets whose fibre was broken, out of place or not to be calibrated in all exposures."""
+    bits = sum({1 << bit for bit in settings.bad_fiberstatus_bits})
+    return ((pairs["coadd_fiberstatus"] & bits) != 0).to_numpy()
+
+
+def no_data(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
+    """Spectra without a single pixel that has data."""
+    return (pairs["missing_fraction"] >= 1).to_numpy()
 
 
 def not_galaxy_or_quasar(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
@@ -54,14 +66,22 @@ def mostly_missing(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
     return (pairs["missing_fraction"] > settings.max_missing_fraction).to_numpy()
 
 
+def damaged_image(pairs: pd.DataFrame, settings: Cleaning) -> np.ndarray:
+    """Images with pixels that are no numbers."""
+    return pairs["damaged_image"].to_numpy()
+
+
 Cut = Callable[[pd.DataFrame, Cleaning], np.ndarray]
 CUTS: dict[str, Cut] = {
     "no spectrum to be had": no_spectrum,
+    "bad fibre": bad_fibre,
+    "spectrum without data": no_data,
     "not a galaxy or quasar": not_galaxy_or_quasar,
     "redshift warning": redshift_warning,
     "duplicate": duplicate,
     "inconsistent redshift": inconsistent_redshift,
     "mostly missing spectrum": mostly_missing,
+    "damaged image": damaged_image,
 }
 
 
@@ -82,15 +102,16 @@ def apply_cuts(pairs: pd.DataFrame, settings: Cleaning) -> Cleaned:
     Parameters
     ----------
     pairs : DataFrame
-        The matches, and of each spectrum `available` and `missing_fraction`.
+        The matches, and of each `available`, `missing_fraction`, `damaged_pixels` (of the spectrum)
+        and `damaged_image`.
     settings : Cleaning
 
     Raises
     ------
     InputError
-        If too many have no spectrum, or nothing is left.
+        If too many have no spectrum or are damaged, or nothing is left.
     """
-    _check_available(pairs, settings)
+    _check_shares(pairs, settings)
     kept, removed = pairs, []
     report = [("cross-matched", 0, len(pairs))]
     for name, cut in CUTS.items():
@@ -107,20 +128,42 @@ def apply_cuts(pairs: pd.DataFrame, settings: Cleaning) -> Cleaned:
     )
 
 
-def _check_available(pairs: pd.DataFrame, settings: Cleaning) -> None:
-    """Raise InputError if more pairs than allowed have no spectrum."""
-    gone = no_spectrum(pairs, settings)
-    if gone.sum() > settings.max_unavailable * len(pairs):
-        raise InputError(
-            "clean",
-            key=f"target {pairs.loc[gone, 'targetid'].iloc[0]}",
-            found=f"{gone.sum()} of {len(pairs)} pairs without a spectrum",
-            expected=f"at most a fraction {settings.max_unavailable:g} of them "
-            "(clean.max_unavailable); the tables beside the groups' spectra say why",
-        )
+def _check_shares(pairs: pd.DataFrame, settings: Cleaning) -> None:
+    """Raise InputError if more pairs than allowed have no spectrum, or are damaged."""
+    damaged = damaged_image(pairs, settings) | (pairs["damaged_pixels"] > 0).to_numpy()
+    unavailable = "clean.max_unavailable: the tables beside the groups' spectra say why"
+    for bad, limit, name, words in (
+        (no_spectrum(pairs, settings), settings.max_unavailable, unavailable, "without a spectrum"),
+        (damaged, settings.max_damaged, "clean.max_damaged", "with pixels that are no numbers"),
+    ):
+        key = f"target {pairs.loc[bad, 'targetid'].iloc[0]}" if bad.any() else None
+        check_share("clean", bad.sum(), len(pairs), limit, name, f"pairs {words}", key)
 
 
-def with_replaced(report: pd.DataFrame, n_pixels: int) -> pd.DataFrame:
-    """The report, and below it how many artefact pixels became the median flux."""
-    row = (f"{n_pixels} artefact pixels replaced", 0, int(report["remaining"].iloc[-1]))
-    return pd.concat([report, pd.DataFrame([row], columns=report.columns)], ignore_index=True)
+def unpaired(hsc: pd.DataFrame, matches: pd.DataFrame, contested: pd.DataFrame) -> pd.DataFrame:
+    """HSC's objects that have no DESI target near, nor lost one to a closer object.
+
+    Parameters
+    ----------
+    hsc : DataFrame
+        HSC's catalogue, all rows.
+    matches, contested : DataFrame
+        Of the cross-match.
+
+    Returns
+    -------
+    DataFrame
+        hsc_row, object_id.
+    """
+    alone = np.ones(len(hsc), bool)
+    alone[matches["hsc_row"]] = False
+    alone &= ~hsc["object_id"].isin(contested["object_id"]).to_numpy()
+    rows = np.flatnonzero(alone)
+    return pd.DataFrame({"hsc_row": rows, "object_id": hsc["object_id"].to_numpy()[rows]})
+
+
+def with_notes(report: pd.DataFrame, *notes: str) -> pd.DataFrame:
+    """The report, and below it what was counted without removing a pair."""
+    remaining = int(report["remaining"].iloc[-1])
+    rows = [(note, 0, remaining) for note in notes]
+    return pd.concat([report, pd.DataFrame(rows, columns=report.columns)], ignore_index=True)

@@ -9,17 +9,22 @@ import numpy as np
 
 from mmae.dataset.layout import FLUX, IVAR, TARGETID, WAVE
 from mmae.errors import InputError
-from mmae.files import atomic, open_hdf5
+from mmae.files import open_hdf5
+from mmae.new_hdf5 import new_hdf5
 from mmae.progress import progress
 
 AVAILABLE = "available"
 """(N,) bool: whether the spectrum could be had; flux and ivar are 0 where not."""
+DAMAGED = "damaged_pixels"
+"""(N,) pixels of each spectrum that lost their weight, because they were no numbers."""
+PER_SPECTRUM = (FLUX, IVAR, DAMAGED)
 ROW = "row"
 """(N,) of a group's file: rows of the matches."""
 REQUIRED = {
     FLUX: (None, None),
     IVAR: (None, None),
     AVAILABLE: (None,),
+    DAMAGED: (None,),
     TARGETID: (None,),
     WAVE: (1, None),
 }
@@ -33,7 +38,7 @@ def write_group(
     rows: np.ndarray,
     targetid: np.ndarray,
     wave: np.ndarray,
-    spectra: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    spectra: Iterable[Sequence[np.ndarray]],
 ) -> None:
     """Write one group of spectra as they come.
 
@@ -44,16 +49,18 @@ def write_group(
         Rows of the matches that belong to the group, in increasing order.
     targetid : ndarray of int64, shape (N,)
     wave : ndarray, shape (L,), Å
-    spectra : iterable of (places, flux, ivar)
-        Places in `targetid`, and their spectra of shape (B, L).
+    spectra : iterable of (places, flux, ivar, n_damaged)
+        Places in `targetid`, their spectra of shape (B, L), and how many pixels of each lost their
+        weight.
     """
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with new_hdf5(path, 8 * len(targetid) * len(wave)) as (file, check):
         _create(file, targetid, wave)
         file[ROW] = rows
         available = np.zeros(len(targetid), bool)
         for places, *values in spectra:
             _put(file, places, values)
             available[places] = True
+            check()
         file[AVAILABLE] = available
 
 
@@ -85,7 +92,7 @@ def join_groups(
         If a file is damaged or belongs to another table of matches, or a match is in no group.
     """
     seen, available = np.zeros(len(targetid), bool), np.zeros(len(targetid), bool)
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with new_hdf5(path, 8 * len(targetid) * len(wave)) as (file, check):
         _create(file, targetid, wave)
         for group in progress(groups, "groups"):
             with open_hdf5(group, REQUIRED | {ROW: (None,)}) as source:
@@ -95,8 +102,9 @@ def join_groups(
                 for start in range(0, len(rows), SPECTRUM_CHUNK):
                     some = slice(start, start + SPECTRUM_CHUNK)
                     good = source[AVAILABLE][some]
-                    values = [source[name][some][good] for name in (FLUX, IVAR)]
+                    values = [source[name][some][good] for name in PER_SPECTRUM]
                     _put(file, rows[some][good], values)
+                    check()
         file[AVAILABLE] = available
         if not seen.all():
             raise InputError(
@@ -115,12 +123,13 @@ def _create(file: h5py.File, targetid: np.ndarray, wave: np.ndarray) -> None:
     file[WAVE] = wave[None, :]
     for name in (FLUX, IVAR):
         file.create_dataset(name, shape, np.float32, chunks=chunks)
+    file[DAMAGED] = np.zeros(len(targetid), np.int32)
 
 
 def _put(file: h5py.File, rows: np.ndarray, values: Sequence[np.ndarray]) -> None:
-    """Write flux and ivar of some rows."""
+    """Write what is had of each spectrum, of some rows."""
     # one by one: h5py is slow with long lists of rows
-    for name, spectra in zip((FLUX, IVAR), values, strict=True):
+    for name, spectra in zip(PER_SPECTRUM, values, strict=True):
         for row, spectrum in zip(rows, spectra, strict=True):
             file[name][row] = spectrum
 

@@ -35,8 +35,15 @@ class Source(Protocol):
     def is_in(self, file: h5py.File) -> bool:
         """Whether a file has it."""
 
+    @property
+    def has_ivar(self) -> bool:
+        """Whether inverse variances stand behind the values."""
+
     def read(self, file: h5py.File, rows: slice, known: Known) -> np.ndarray:
-        """Values of some galaxies, (B, *shape) float32; NaN where they are missing."""
+        """Values of some galaxies, (B, *shape) float32; NaN where they are missing.
+
+        With `has_ivar`, (B, 2, *shape).
+        """
 
 
 class Unpaired(NamedTuple):
@@ -116,7 +123,8 @@ def write_arrays(
                 complete.append(name)
                 continue
             lacks = False
-            with _npy_writer(part / f"{name}.npy", (n, *modality.shape)) as write:
+            shape = (n, *[2] * modality.has_ivar, *modality.shape)
+            with _npy_writer(part / f"{name}.npy", shape) as write:
                 for values in chunks():
                     lacks |= bool(np.isnan(values).any())
                     write(values)
@@ -132,6 +140,7 @@ def write_arrays(
             | elsewhere,
             "modalities": to_plain(found),
             "complete": complete,
+            "ivar": [name for name, modality in found.items() if modality.has_ivar],
             "n_paired": n_paired,
         }
         write_json(part / MANIFEST, manifest)
@@ -157,7 +166,8 @@ def _chunks(
             if modality.is_in(file):
                 yield modality.read(file, rows, known)[chosen]
             else:
-                yield np.full((len(chosen), *modality.shape), np.nan, np.float32)
+                shape = (*[2] * modality.has_ivar, *modality.shape)
+                yield np.full((len(chosen), *shape), np.nan, np.float32)
 
 
 def _place(file: h5py.File, modality: Source) -> dict[str, Any] | None:

@@ -3,8 +3,16 @@
 import numpy as np
 from scipy.ndimage import median_filter
 
+from mmae.instruments import ARMS, N_WAVE
+
 EDGE_SPIKE = 100.0
 """Normalised first and last pixels beyond this are replaced (authors' code, galaxy_loader.py)."""
+
+
+MAX_SNR = 20.0
+"""Of a pooled pixel, beyond which its weight in the normalisation does not grow."""
+MAX_FLUX = 30.0
+"""Normalised flux; quasars' lines reach 20."""
 
 
 def find_artefacts(flux: np.ndarray, ivar: np.ndarray, sigma: float) -> np.ndarray:
@@ -81,6 +89,20 @@ def missing_fraction(ivar: np.ndarray) -> np.ndarray:
     return np.mean(ivar <= 0, axis=1)
 
 
+def lost_arm(ivar: np.ndarray) -> np.ndarray:
+    """Whether one of DESI's arms has no data where no other arm sees, bool, shape (B,).
+
+    Parameters
+    ----------
+    ivar : ndarray, shape (B, 7781)
+        Of combined spectra.
+    """
+    starts = [arm.offset for arm in ARMS]
+    ends = [arm.offset + arm.n_pixels for arm in ARMS]
+    alone = zip([0, *ends[:-1]], [*starts[1:], N_WAVE], strict=True)
+    return np.any([(ivar[:, start:end] <= 0).all(axis=1) for start, end in alone], axis=0)
+
+
 def normalise(flux: np.ndarray, ivar: np.ndarray) -> np.ndarray:
     """Subtract the ivar-weighted mean and divide by the ivar-weighted rms of valid pixels.
 
@@ -133,3 +155,54 @@ def pool(flux: np.ndarray, width: int) -> np.ndarray:
     n = flux.shape[-1] // width
     blocks = flux[..., : n * width].reshape(*flux.shape[:-1], n, width)
     return blocks.mean(axis=-1, dtype=np.float64).astype(flux.dtype)
+
+
+def pool_by_ivar(flux: np.ndarray, ivar: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Average every `width` pixels by their inverse variance; what is left at the end is dropped.
+
+    Parameters
+    ----------
+    flux, ivar : ndarray, shape (B, L)
+
+    Returns
+    -------
+    flux, ivar : ndarray, shape (B, L // width), float64
+        0 in both where no pixel has weight.
+    """
+    n = flux.shape[1] // width
+    weight = np.asarray(ivar, dtype=np.float64)[:, : n * width].reshape(-1, n, width)
+    blocks = np.asarray(flux, dtype=np.float64)[:, : n * width].reshape(-1, n, width)
+    total = weight.sum(axis=2)
+    mean = (weight * blocks).sum(axis=2) / np.where(total > 0, total, 1.0)
+    return mean, total
+
+
+def normalise_pooled(flux: np.ndarray, ivar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean 0 and rms 1 of pooled spectra, and their inverse variance on that scale.
+
+    A pixel weighs no more than one of a signal-to-noise ratio of 20 against the spectrum's scatter:
+    otherwise a few pixels of bright galaxies would decide alone.
+
+    Parameters
+    ----------
+    flux, ivar : ndarray, shape (B, L)
+
+    Returns
+    -------
+    flux, ivar : ndarray, shape (B, L), float32, dimensionless
+        Flux is clipped to 30 on both sides.
+    """
+    scale = np.ones((len(flux), 1))
+    mean = np.zeros((len(flux), 1))
+    # the cap depends on the scale: twice is enough
+    for _ in range(3):
+        relative = ivar * scale**2
+        weight = relative / (1 + relative / MAX_SNR**2)
+        total = weight.sum(axis=1, keepdims=True)
+        total[total == 0] = 1.0
+        mean = (weight * flux).sum(axis=1, keepdims=True) / total
+        scale = np.sqrt((weight * (flux - mean) ** 2).sum(axis=1, keepdims=True) / total)
+        scale[scale == 0] = 1.0
+    normalised = np.where(ivar > 0, (flux - mean) / scale, 0.0)
+    clipped = np.clip(normalised, -MAX_FLUX, MAX_FLUX)
+    return clipped.astype(np.float32), (ivar * scale**2).astype(np.float32)

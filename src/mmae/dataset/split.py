@@ -80,12 +80,8 @@ def with_redshift(rows: dict[str, np.ndarray], redshift: np.ndarray) -> dict[str
         words = "%d validation and test galaxies without a redshift, such as %g, are left out"
         log.warning(words, n_left, example)
     if not all(known[part].any() for part in kept.values()):
-        raise InputError(
-            "split",
-            found=f"redshifts of {known.sum()} of {len(known)} galaxies from {REDSHIFT.low:g} to "
-            f"{REDSHIFT.high:g}",
-            expected="at least one such galaxy in each subset",
-        )
+        found = f"redshifts of {known.sum()} of {len(known)} galaxies"
+        raise InputError("split", found=found, expected="at least one of them in each subset")
     return kept
 
 

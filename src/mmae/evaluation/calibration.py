@@ -25,7 +25,7 @@ def calibration_reports(runs: Sequence[ScoredRun]) -> dict[str, dict[str, Any]]:
         names = ("pit_histogram", "coverage_68", "coverage_95")
         reports[label] = {name: own.get(name) for name in names} | {
             "conformal": run.metrics["conformal"],
-            "n": len(run.forecast),
+            "n": run.metrics["all"]["n"],
         }
     return reports
 

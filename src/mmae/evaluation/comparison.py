@@ -10,7 +10,7 @@ import pandas as pd
 
 from mmae.errors import InputError
 from mmae.evaluation.published import PUBLISHED
-from mmae.evaluation.scoring import read_forecast
+from mmae.evaluation.scoring import LIMITS, read_forecast
 from mmae.files import read_json
 from mmae.metrics.paired import paired_difference
 from mmae.metrics.redshift import RedshiftRange, sigma_nmad
@@ -47,7 +47,7 @@ class ScoredRun(NamedTuple):
     view: str
     metrics: Mapping[str, Any]
     forecast: pd.DataFrame
-    """z_pred and z_spec, sorted by galaxy."""
+    """z_pred and z_spec, sorted by galaxy; NaN where unknown."""
     cost: Mapping[str, Any]
     shown: str = ""
     """The view in words."""
@@ -211,8 +211,8 @@ def _seeds(group: Sequence[ScoredRun]) -> dict[str, Any]:
 def _differences(
     run: ScoredRun, base: ScoredRun, n_samples: int, bootstrap_seed: int
 ) -> dict[str, Any]:
-    """sigma_NMAD minus the reference's, on the same resampled galaxies."""
-    if not np.array_equal(run.forecast["z_spec"], base.forecast["z_spec"]):
+    """sigma_NMAD minus the reference's, on the same resampled galaxies that both have."""
+    if not np.array_equal(run.forecast["z_spec"], base.forecast["z_spec"], equal_nan=True):
         raise InputError(
             "comparison",
             key=f"{run.label} and {base.label}",
@@ -220,9 +220,11 @@ def _differences(
             expected="the same galaxies",
         )
     z_spec = base.forecast["z_spec"].to_numpy()
+    known = (table.filter([*LIMITS]).notna().all(axis=1) for table in (run.forecast, base.forecast))
+    in_both = np.logical_and(*known).to_numpy()
     row: dict[str, Any] = {}
     for prefix, part in PARTS.items():
-        inside = RedshiftRange(*base.metrics[part]["z_range"]).contains(z_spec)
+        inside = RedshiftRange(*base.metrics[part]["z_range"]).contains(z_spec) & in_both
         names = [f"{prefix}{name}" for name in ("difference", "difference_low", "difference_high")]
         names.append(f"{prefix}p_better")
         if run.key == base.key or not inside.any():

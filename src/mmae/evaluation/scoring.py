@@ -1,5 +1,6 @@
 """Prediction files in, metrics as text out."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,65 +10,98 @@ import pandas as pd
 
 from mmae.errors import InputError
 from mmae.files import read_npz, read_table
+from mmae.limits import REDSHIFT, Z_PRED, Z_STD, Known, Limits
 from mmae.metrics.conformal import conformal_report
-from mmae.metrics.redshift import METRICS
+from mmae.metrics.redshift import METRICS, RedshiftRange
 from mmae.metrics.report import redshift_report
 from mmae.metrics.uncertainty import uncertainty_report
 from mmae.settings import Scoring
 
+log = logging.getLogger(__name__)
+
 AUTHORS_COLUMNS = {"y_test": "z_spec", "y_pred": "z_pred"}
 """Columns of the authors' prediction files."""
 
+LIMITS: dict[str, Limits] = {"z_spec": REDSHIFT, "z_pred": Z_PRED, "z_std": Z_STD}
+"""What the columns of a forecast can be; z_std may be absent."""
 
-def read_forecast(path: Path | str) -> pd.DataFrame:
+
+def read_forecast(path: Path | str, only_redshifts: bool = False) -> pd.DataFrame:
     """Predictions of a CSV file with z_spec and z_pred, or the authors' y_test and y_pred.
+
+    Parameters
+    ----------
+    path : path
+    only_redshifts : bool
+        Leave out all other columns.
 
     Returns
     -------
     DataFrame
-        All columns of the file; z_spec, z_pred and, if it is there, z_std are float64.
+        The columns of the file; z_spec, z_pred and, if it is there, z_std are float64, NaN where
+        unknown. What they cannot be is unknown, and counted in a warning.
 
     Raises
     ------
     InputError
-        If the file is missing or no table, a column is missing, or a value is no finite number.
+        If the file is missing or no table, a column is missing, or values are no numbers.
     """
-    table = read_table(path)
+    table = read_table(path, only=[*LIMITS, *AUTHORS_COLUMNS] if only_redshifts else None)
     names = {theirs: ours for theirs, ours in AUTHORS_COLUMNS.items() if ours not in table}
     table = table.rename(columns=names)
-    for name in ("z_pred", "z_spec", *({"z_std"} & {*table.columns})):
-        if name not in table:
-            raise InputError(
-                path,
-                key=f"column {name}",
-                found=f"only {list(table.columns)}",
-                expected="z_spec and z_pred, or y_test and y_pred",
-            )
-        if table[name].dtype.kind not in "fiu":
-            raise InputError(
-                path, key=f"column {name}", found="values that are no numbers", expected="redshifts"
-            )
-        bad = np.flatnonzero(~np.isfinite(table[name]))
-        if len(bad):
-            raise InputError(
-                path,
-                key=f"column {name}, row {bad[0] + 1}",
-                found=table[name][bad[0]],
-                expected="a finite redshift",
-            )
-        table[name] = table[name].astype(float)
+    with Known(path) as known:
+        for name in (name for name in LIMITS if name != "z_std" or name in table):
+            found, expected = "values that are no numbers", "redshifts"
+            if name not in table:
+                found = f"only {list(read_table(path))}"
+                expected = "z_spec and z_pred, or y_test and y_pred"
+            if name not in table or table[name].dtype.kind not in "fiu":
+                raise InputError(path, key=f"column {name}", found=found, expected=expected)
+            table[name] = known(name, table[name].to_numpy(dtype=float), LIMITS[name])
     return table
 
 
 def read_predictions(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
-    """The redshifts of `read_forecast` alone.
+    """The redshifts of `read_forecast` alone, of galaxies that have both.
 
     Returns
     -------
     z_pred, z_spec : ndarray of float64, shape (N,)
     """
-    table = read_forecast(path)
+    table, _ = scored_rows(read_forecast(path)[["z_spec", "z_pred"]])
     return table["z_pred"].to_numpy(), table["z_spec"].to_numpy()
+
+
+def scored_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The galaxies of which all is known that can be scored: all metrics are of the same ones.
+
+    Returns
+    -------
+    DataFrame
+        z_spec, z_pred and, if it is there, z_std of these galaxies.
+    dict of str to int
+        How many are left out for want of z_spec, of z_pred and of z_std; of several, the first
+        counts. Those that want none are not named.
+
+    Raises
+    ------
+    InputError
+        If no galaxy is left.
+    """
+    columns = [name for name in LIMITS if name in table]
+    kept, left_out = np.ones(len(table), dtype=bool), {}
+    for name in columns:
+        known = LIMITS[name].contain(table[name].to_numpy())
+        left_out[name] = int((kept & ~known).sum())
+        kept &= known
+    if not kept.any():
+        raise InputError(
+            "redshift metrics",
+            found=f"{len(table)} galaxies, none with {', '.join(columns)}",
+            expected="at least one",
+        )
+    left_out = {name: count for name, count in left_out.items() if count}
+    return table.loc[kept, columns].reset_index(drop=True), left_out
 
 
 def check_targets(path: Path | str, table: pd.DataFrame, split: Path | str, subset: str) -> None:
@@ -110,17 +144,41 @@ def full_report(
     -------
     dict
         As `mmae.metrics.report.redshift_report`; `uncertainty` if there is z_std, and `conformal`
-        if there are validation galaxies to calibrate with.
+        if there are validation galaxies to calibrate with, both of galaxies in the full range.
+        `left_out`, if galaxies are: as `scored_rows` counts them, of `test` and `validation`.
+
+    Raises
+    ------
+    InputError
+        If no galaxy is in the full range, or as `conformal_report`.
     """
+    full_range, left_out = RedshiftRange(*settings.full_range), {}
+    test, left_out["test"] = scored_rows(test)
     report = redshift_report(test["z_pred"].to_numpy(), test["z_spec"].to_numpy(), settings)
+    test = test[full_range.contains(test["z_spec"])]
     if "z_std" in test:
         columns = [test[name].to_numpy() for name in ("z_pred", "z_std", "z_spec")]
         report["uncertainty"] = uncertainty_report(
             *columns, settings.bootstrap_samples, settings.bootstrap_seed
         )
     if validation is not None:
+        validation, left_out["validation"] = scored_rows(validation)
+        validation = validation[full_range.contains(validation["z_spec"])]
         report["conformal"] = conformal_report(_forecast(validation), _forecast(test))
+    if any(left_out.values()):
+        report["left_out"] = left_out
+        log.warning("%s", _left_out_text(left_out))
     return report
+
+
+def _left_out_text(left_out: Mapping[str, Mapping[str, int]]) -> str:
+    """How many galaxies are in no number, and why."""
+    parts = [
+        f"{count} {name} galaxies without {column}"
+        for name, counts in left_out.items()
+        for column, count in counts.items()
+    ]
+    return f"left out of all metrics: {', '.join(parts)}"
 
 
 def _forecast(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -135,6 +193,8 @@ def metrics_text(report: Mapping[str, Any]) -> str:
     blocks += [_range_text("bin", part) for part in report["bins"]]
     if report["n_outside"]:
         blocks.append(f"{report['n_outside']} galaxies are outside the full range")
+    if "left_out" in report:
+        blocks.append(_left_out_text(report["left_out"]))
     if "uncertainty" in report:
         blocks.append(_uncertainty_text(report["uncertainty"]))
     return "\n\n".join(blocks)

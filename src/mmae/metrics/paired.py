@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmae.metrics.bootstrap import resamplings
+from mmae.metrics.bootstrap import of_all, resamplings
 from mmae.metrics.redshift import Metric, redshift_errors
 
 
@@ -64,9 +64,11 @@ def paired_difference(
             for rows in resamplings(len(a.dz), n_samples, seed)
         ]
     )
+    difference = float(metric.of(a) - metric.of(b))
+    draws = of_all(draws, difference, len(a.dz))
     low, high = np.percentile(draws, [2.5, 97.5])
     return PairedDifference(
-        difference=float(metric.of(a) - metric.of(b)),
+        difference=difference,
         low=float(low),
         high=float(high),
         p_better=float(np.mean(draws < 0) + 0.5 * np.mean(draws == 0)),

@@ -22,6 +22,9 @@ OUTLIER_LIMIT = 0.15
 CATASTROPHIC_LIMIT = 1.0
 """|z_pred - z_spec| beyond which a prediction is a catastrophic outlier."""
 
+MANY = 2**18
+"""Galaxies beyond which biweights are summed in blocks: astropy holds ten arrays as long."""
+
 Values = float | np.ndarray
 """A number of some galaxies; where galaxies are drawn again and again, one for each draw."""
 
@@ -50,12 +53,31 @@ class Errors:
     @cached_property
     def location(self) -> Values:
         """Biweight location of dz, shape (...)."""
+        if self.dz.ndim == 1 and self.dz.size > MANY:
+            return self._biweight[0]
         return biweight_location(self.dz, M=self.median, axis=-1)[()]
 
     @cached_property
     def scale(self) -> Values:
         """Square root of the biweight midvariance of dz, shape (...)."""
+        if self.dz.ndim == 1 and self.dz.size > MANY:
+            return self._biweight[1]
         return np.sqrt(biweight_midvariance(self.dz, M=self.median, axis=-1))
+
+    @cached_property
+    def _biweight(self) -> tuple[float, float]:
+        """Location and scale as astropy defines them, of dz of shape (N,) in blocks."""
+        mad = np.median(np.abs(self.dz - self.median))
+        if mad == 0:
+            return float(self.median), 0.0
+        sums = np.zeros(4)
+        for dz in np.array_split(self.dz, len(self.dz) // MANY + 1):
+            d = dz - self.median
+            # 1 - u^2, and 0 for galaxies that do not count; tuning constants as astropy's
+            w, v = (np.maximum(1 - (d / (c * mad)) ** 2, 0) for c in (6.0, 9.0))
+            terms = (d * w**2, w**2, d**2 * v**4, v * (5 * v - 4))
+            sums += [term.sum() for term in terms]
+        return self.median + sums[0] / sums[1], np.sqrt(len(self.dz) * sums[2]) / abs(sums[3])
 
 
 class Metric:

@@ -7,6 +7,7 @@ import numpy as np
 from mmae.errors import InputError
 from mmae.metrics.bootstrap import bootstrap_interval
 from mmae.metrics.redshift import METRICS, RedshiftRange, bin_ranges, point_metrics
+from mmae.progress import progress
 from mmae.settings import Scoring
 
 
@@ -38,12 +39,15 @@ def redshift_report(z_pred: np.ndarray, z_spec: np.ndarray, settings: Scoring) -
             found=f"{len(z_spec)} galaxies, none with z_spec in ({full.low}, {full.high}]",
             expected="at least one",
         )
+    ranges = [full, low, *bin_ranges(settings.bin_edges)]
+    of_all, of_low, *of_bins = (
+        _range_report(z_pred, z_spec, part, settings)
+        for part in progress(ranges, "redshift ranges")
+    )
     return {
-        "all": _range_report(z_pred, z_spec, full, settings),
-        "low_redshift": _range_report(z_pred, z_spec, low, settings),
-        "bins": [
-            _range_report(z_pred, z_spec, part, settings) for part in bin_ranges(settings.bin_edges)
-        ],
+        "all": of_all,
+        "low_redshift": of_low,
+        "bins": of_bins,
         "n_outside": int((~full.contains(z_spec)).sum()),
     }
 

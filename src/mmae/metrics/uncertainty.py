@@ -5,13 +5,14 @@ an ndarray of shape (N,). All functions raise InputError if the arrays are empty
 length or not finite, or if a z_std is not positive.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from mmae.errors import InputError
-from mmae.metrics.bootstrap import resamplings
+from mmae.metrics.bootstrap import n_drawn, of_all, resamplings
 from mmae.metrics.redshift import redshift_errors, sigma_nmad
 
 LEVELS = (0.68, 0.95)
@@ -137,15 +138,24 @@ def uncertainty_report(
     and a resampling adds its own.
     """
     t = _standardised(z_pred, z_std, z_spec)
-    scores = _Scores(t, *(np.asarray(z, dtype=float) for z in (z_pred, z_std, z_spec)))
-    once = scores.of(np.ones((1, len(t)), dtype=int))
-    report: dict[str, Any] = {name: float(values[0]) for name, values in once.items()}
-    draws = [scores.of(_times_drawn(rows, len(t))) for rows in resamplings(len(t), n_samples, seed)]
+    n, columns = len(t), [t, *(np.asarray(z, dtype=float) for z in (z_pred, z_std, z_spec))]
+    scores = _Scores(*columns)
+    report: dict[str, Any] = {name: float(values[0]) for name, values in scores.once().items()}
+    draws = [
+        scores.of(_times_drawn(rows, n)) if n_drawn(n) == n else _of_part(columns, rows)
+        for rows in resamplings(n, n_samples, seed)
+    ]
     for name in [*report]:
-        values = np.concatenate([block[name] for block in draws])
+        values = of_all(np.concatenate([block[name] for block in draws]), report[name], n)
         report[f"{name}_interval"] = np.percentile(values, [2.5, 97.5]).tolist()
     counts, _ = np.histogram(ndtr(t), bins=N_BINS, range=(0, 1))
     return report | {"pit_histogram": counts.tolist()}
+
+
+def _of_part(columns: Sequence[np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The scores, shape (K,), of K draws of m galaxies out of many more: rows (K, m)."""
+    draws = [_Scores(*(values[row] for values in columns)).once() for row in rows]
+    return {name: np.concatenate([draw[name] for draw in draws]) for name in draws[0]}
 
 
 def _times_drawn(rows: np.ndarray, n: int) -> np.ndarray:
@@ -164,6 +174,10 @@ class _Scores:
         self.most_certain_first = np.argsort(z_std / redshift_scale(z_pred), kind="stable")
         self.lowest_first = np.argsort(t)
         self.pit = ndtr(t)[self.lowest_first]
+
+    def once(self) -> dict[str, np.ndarray]:
+        """The scores, shape (1,), where each galaxy counts once."""
+        return self.of(np.ones((1, len(self.pit)), dtype=np.int8))
 
     def of(self, times: np.ndarray) -> dict[str, np.ndarray]:
         """The scores, shape (K,), where galaxy k counts times[:, k] times, N in all: (K, N)."""

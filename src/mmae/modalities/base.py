@@ -75,9 +75,15 @@ class Modality:
     def read(self, file: "h5py.File", rows: slice, known: Known) -> np.ndarray:
         """Values of some galaxies, (B, *shape) float32.
 
-        What cannot be is missing, NaN, and told to `known`.
+        What cannot be is missing, NaN, and told to `known`. With `has_ivar`, (B, 2, *shape): the
+        inverse variances of the values stand behind them.
         """
         raise NotImplementedError
+
+    @property
+    def has_ivar(self) -> bool:
+        """Whether the inverse variance of the values is known."""
+        return False
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from mmae import limits
 from mmae.dataset import layout
-from mmae.dataset.spectra import normalise, pool
+from mmae.dataset.spectra import normalise, normalise_pooled, pool, pool_by_ivar
 from mmae.errors import InputError
 from mmae.limits import Known
 from mmae.metrics.hidden import composite
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     import h5py
     from torch import Tensor, nn
 
-NORMALISATION = "ivar-weighted mean 0 and rms 1"
+NORMALISATION = {
+    "mean": "ivar-weighted mean 0 and rms 1, then averaged",
+    "ivar": "averaged by ivar, then weighted mean 0 and rms 1",
+}
+"""By the way of pooling."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Spectrum(Modality):
                 expected=f"at most the {len(wave)} pixels of a spectrum in {file.filename}",
             )
         pooled = tuple(float(x) for x in pool(wave, arrays.pool))
-        return cls(name, settings, SpectrumGeometry(pooled, arrays.pool, NORMALISATION))
+        how = NORMALISATION[settings.pooling]
+        return cls(name, settings, SpectrumGeometry(pooled, arrays.pool, how))
 
     def is_in(self, file: "h5py.File") -> bool:
         """Whether a file has spectra."""
@@ -71,10 +76,19 @@ class Spectrum(Modality):
         ivar = np.where(np.isnan(weighted), 0, ivar)
         flux = np.where(np.isnan(weighted), 0, flux)
         width = self.geometry.pool
+        if self.has_ivar:
+            pooled, weight = normalise_pooled(*pool_by_ivar(flux, ivar, width))
+            values = np.where(weight > 0, pooled, np.float32(np.nan))
+            return np.stack([values, weight], axis=1)
         pooled = pool(normalise(flux, ivar), width)
         n = pooled.shape[1]
         empty = (ivar[:, : n * width].reshape(-1, n, width) <= 0).all(axis=2)
         return np.where(empty, np.float32(np.nan), pooled)
+
+    @property
+    def has_ivar(self) -> bool:
+        """Whether pixels were averaged by it."""
+        return self.settings.pooling == "ivar"
 
     @property
     def wave(self) -> np.ndarray:

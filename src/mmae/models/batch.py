@@ -1,6 +1,7 @@
 """Galaxies as tensors on the device of a model."""
 
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ class Batch(NamedTuple):
     """(B,), z_spec; NaN where unknown."""
     valid: dict[str, Tensor]
     """(B, *shape) bool, of modalities that lack some values here."""
+    ivar: Mapping[str, Tensor] = MappingProxyType({})
+    """(B, *shape), inverse variance of values of which it is known; 0 where missing."""
 
     def present(self, name: str) -> Tensor | None:
         """Which galaxies have a modality, (B,) bool; None: all."""
@@ -46,6 +49,7 @@ def to_batch(
     redshift: np.ndarray,
     device: torch.device | str,
     complete: Collection[str] = (),
+    ivar: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Batch:
     """Put galaxies on a device.
 
@@ -57,6 +61,8 @@ def to_batch(
     device : torch device
     complete : collection of str
         Modalities that are known to lack nothing, which are not looked through.
+    ivar : mapping of str to ndarray, shape (B, *shape)
+        Of those of which it is known.
     """
     tensors, valid = {}, {}
     for name, part in values.items():
@@ -65,7 +71,9 @@ def to_batch(
             tensor = tensor.masked_fill(missing, 0.0)
             valid[name] = _sent(~missing, device)
         tensors[name] = _sent(tensor, device)
-    return Batch(tensors, _sent(torch.from_numpy(redshift), device), valid)
+    weights = {name: torch.from_numpy(np.nan_to_num(part)) for name, part in ivar.items()}
+    weights = {name: _sent(part, device) for name, part in weights.items()}
+    return Batch(tensors, _sent(torch.from_numpy(redshift), device), valid, weights)
 
 
 def load_batch(
@@ -73,7 +81,8 @@ def load_batch(
 ) -> Batch:
     """Read the named modalities of the galaxies at `rows` and put them on the device."""
     values = {name: arrays.values[name][rows] for name in names}
-    return to_batch(values, arrays.redshift[rows], device, arrays.complete)
+    ivar = {name: part[rows] for name, part in arrays.ivar.items() if name in values}
+    return to_batch(values, arrays.redshift[rows], device, arrays.complete, ivar)
 
 
 def _sent(tensor: Tensor, device: torch.device | str) -> Tensor:

@@ -72,7 +72,7 @@ class Bcnn(GalaxyModel):
         self.scale.fit(sample.values[self.settings.image])
         self.standardise.fit(self._magnitudes(sample))
         zeta = sample.redshift[sample.redshift.isfinite()].log1p()
-        scatter = zeta.std().nan_to_num().clamp(min=MIN_STD)
+        scatter = zeta.std().clamp(min=MIN_STD)
         with torch.no_grad():
             self.head.mean[:, -1] = torch.stack([zeta.mean(), scatter.expm1().log()])
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from mmae.checks import check_zip
@@ -36,10 +36,13 @@ def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict
     description = description | {"modalities": to_plain(model.modalities.values())}
     if isinstance(model, nn.Module):
         state = {name: values.contiguous().cpu() for name, values in model.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
+        # its own writer has errors of its own
+        (folder / WEIGHTS).write_bytes(save(state))
     else:
         model.save(folder / REGRESSOR)
-    (folder / MODEL).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
+    (folder / MODEL).write_text(
+        json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def load_model(
@@ -67,7 +70,7 @@ def load_model(
     """
     path = _existing(folder / MODEL)
     try:
-        description = json.loads(path.read_text())
+        description = json.loads(path.read_text(encoding="utf-8"))
         modalities = from_plain(description["modalities"], path)
         model = build_model(description["model"], modalities, str(path))
     except (ValueError, KeyError, TypeError) as error:

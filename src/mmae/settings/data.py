@@ -13,7 +13,7 @@ class Faults:
 
     star: Fraction = key("stars among the matched targets")
     zwarn: Fraction = key("targets whose ZWARN is not 0")
-    duplicate: Fraction = key("sources listed and observed twice, both pairs matched")
+    duplicate: Fraction = key("objects listed twice, observed under two TARGETIDs, both matched")
     inconsistent: Fraction = key("targets whose HSC and DESI redshifts disagree")
     missing: Fraction = key("spectra with more than 80% of their pixels missing")
     artefact: Fraction = key("good spectra with spikes of one or two pixels")
@@ -22,6 +22,14 @@ class Faults:
     hsc_only: Fraction = key("HSC galaxies without a DESI spectrum")
     desi_only: Fraction = key("DESI targets without an HSC image")
     sky_fibre: Fraction = key("DESI fibres on blank sky")
+    unassigned: Fraction = key("DESI fibres without a target: OBJTYPE is empty or BAD")
+    no_position: Fraction = key("DESI rows without a position")
+    displaced: Fraction = key("good targets with a second, nearer row in DESI whose ZWARN is 4")
+    bad_fiber: Fraction = key("targets of a bad fibre, among hsc_only's galaxies")
+    empty: Fraction = key("spectra without any data, among hsc_only's galaxies")
+    bad_image: Fraction = key("images with a pixel that is no number, among hsc_only's galaxies")
+    lost_arm: Fraction = key("good spectra without one of the three arms")
+    not_finite: Fraction = key("spectra with a pixel that is no number, half of them good")
 
 
 @settings
@@ -128,6 +136,12 @@ class Download:
     longest_wait: Annotated[float, Field(ge=0)] = key("seconds between attempts, at most")
     reserve_gb: Annotated[float, Field(ge=0)] = key("free disk space that must stay, GB")
     keep_coadds: bool = key("keep DESI's coadd files once their targets are taken out")
+    contact: str = key(
+        "page or mail address, named in every request, where a service finds who asks; put yours: "
+        "mailto:you@example.org",
+        default="https://arxiv.org/abs/2510.22527",
+        pattern=r"^(https://|mailto:)[!-'*-~]+$",
+    )
 
 
 @settings
@@ -139,6 +153,7 @@ class Crossmatch:
         "what finds the nearest neighbours: astropy, or LSDB on Dask (pip install "
         "'galaxy-mmae[lsdb]'); the matches are the same"
     )
+    max_damaged: Fraction = key("fraction of rows whose position or redshift may be impossible")
 
 
 @settings
@@ -146,6 +161,10 @@ class Cleaning:
     """Quality cuts (paper section 3)."""
 
     max_unavailable: Fraction = key("fraction of pairs that may have no spectrum to be had")
+    max_damaged: Fraction = key("fraction of pairs that may have pixels that are no numbers")
+    bad_fiberstatus_bits: tuple[Annotated[int, Field(ge=0, le=31)], ...] = key(
+        "bits of COADD_FIBERSTATUS whose targets are removed (DESI's fibermask)"
+    )
     spectypes: tuple[str, ...] = key("values of SPECTYPE that stay", min_length=1)
     max_redshift_difference: Positive = key("largest |z_hsc - z_desi| / (1 + z_desi)")
     max_missing_fraction: Fraction = key("largest fraction of pixels with ivar = 0")

@@ -25,6 +25,11 @@ class SpectrumModality:
 
     kind: Literal["spectrum"] = key("which file of mmae/modalities")
     patch: Count = key("pooled pixels of a token's patch (paper: 8)")
+    pooling: Literal["mean", "ivar"] = key(
+        "mean: normalised, then averaged (the paper); ivar: averaged by inverse variance, then "
+        "normalised, and the inverse variance is kept",
+        default="mean",
+    )
 
 
 @settings

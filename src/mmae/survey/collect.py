@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mmae.errors import InputError
 from mmae.instruments import ARMS, N_WAVE
 from mmae.progress import progress
 from mmae.survey.desi import read_coadd
@@ -28,6 +29,8 @@ class Spectra(NamedTuple):
     """(B, 7781) float32, 1e-17 erg / (s cm2 Å); 0 where there are no data."""
     ivar: np.ndarray
     """(B, 7781) float32."""
+    n_damaged: np.ndarray
+    """(B,) pixels that lost their weight: flux or ivar is no number, or the ivar is negative."""
 
 
 class Unavailable(NamedTuple):
@@ -94,18 +97,35 @@ def _of_one_file(group: pd.DataFrame, path: Path) -> Iterator[Spectra | Unavaila
     """Spectra of the matches of one coadd file."""
     coadd = read_coadd(path)
     place = pd.Series(np.arange(len(coadd.targetid)), index=coadd.targetid)
-    place = place[~place.index.duplicated()]
+    place = place[place.index.isin(group["targetid"])]
+    if place.index.has_duplicates:
+        raise InputError(
+            path,
+            key="HDU FIBERMAP, column TARGETID",
+            found=f"several spectra of target {place.index[place.index.duplicated()][0]}",
+            expected="one a target: coadded spectra, not those of single exposures",
+        )
     there = group["targetid"].isin(place.index).to_numpy()
     if not there.all():
         absent = group.index.to_numpy()[~there]
         yield Unavailable(absent, f"{path.name}: the target is not in its FIBERMAP")
     rows = place[group["targetid"][there]].to_numpy()
     if len(rows):
-        arms = (
+        flux, ivar, mask = (
             {arm: values[rows] for arm, values in part.items()}
             for part in (coadd.flux, coadd.ivar, coadd.mask)
         )
-        yield Spectra(group.index.to_numpy()[there], *combine_arms(*arms))
+        n_damaged = sum(damaged(flux[arm], ivar[arm], mask[arm]).sum(axis=1) for arm in flux)
+        yield Spectra(group.index.to_numpy()[there], *combine_arms(flux, ivar, mask), n_damaged)
+
+
+def damaged(flux: np.ndarray, ivar: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Pixels that are not masked and cannot be used, bool, in the shape of all three.
+
+    Their ivar is negative or no number, or their flux is none in spite of a weight.
+    """
+    bad = ~(np.isfinite(ivar) & (ivar >= 0)) | ((ivar > 0) & ~np.isfinite(flux))
+    return bad & (mask == 0)
 
 
 def combine_arms(
@@ -118,7 +138,7 @@ def combine_arms(
     Parameters
     ----------
     flux, ivar, mask : dict of str to ndarray, shape (B, pixels of the arm)
-        By arm; masked pixels (mask not 0) have no weight.
+        By arm; masked pixels (mask not 0) and damaged ones have no weight.
 
     Returns
     -------
@@ -129,7 +149,8 @@ def combine_arms(
     weighted, weight = np.zeros((rows, N_WAVE)), np.zeros((rows, N_WAVE))
     for arm in ARMS:
         part = slice(arm.offset, arm.offset + arm.n_pixels)
-        good = np.where(mask[arm.name] == 0, ivar[arm.name], 0.0)
+        arrays = flux[arm.name], ivar[arm.name], mask[arm.name]
+        good = np.where((mask[arm.name] == 0) & ~damaged(*arrays), ivar[arm.name], 0.0)
         weighted[:, part] += np.where(good > 0, flux[arm.name], 0.0) * good
         weight[:, part] += good
     combined = np.divide(weighted, weight, out=np.zeros_like(weighted), where=weight > 0)

@@ -6,14 +6,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mmae.damage import sound
 from mmae.errors import InputError
-from mmae.survey.nearby import count_distinct, nearby_targets
+from mmae.survey.galaxiesml import LIMITS
+from mmae.survey.nearby import TARGETS, nearby_targets
 from mmae.survey.nearest import nearest_neighbour, pairs_within
 
 MATCH_COLUMNS = (
     *("hsc_row", "desi_row", "object_id", "targetid", "separation_arcsec"),
     *("hsc_redshift", "desi_redshift", "zwarn", "spectype", "zcat_primary"),
-    *("survey", "program", "healpix"),
+    *("coadd_fiberstatus", "survey", "program", "healpix"),
 )
 
 MANY = 1_000_000
@@ -42,9 +44,9 @@ def crossmatch(
 
     Each HSC row takes its nearest DESI target within the radius (equal distances: the first in the
     file). Where several HSC rows want the same target, the closest has it and the others stay
-    without (equal distances: the first in the file). Fibres on blank sky are no targets. Of several
-    DESI rows at one position (a target observed in several programs) the primary one stands for
-    all.
+    without (equal distances: the first in the file). A target that DESI lists several times is one
+    target (`mmae.survey.nearby.RANK`). Fibres on no target and rows of either side with impossible
+    positions or redshifts are left out and counted.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def crossmatch(
         Columns object_id, ra, dec (degrees), specz_redshift.
     desi : DataFrame, or iterable of DataFrame
         Columns of zall-pix; or blocks of it, whose index is the row of the catalogue. Memory
-        grows with the targets near HSC's galaxies, and by 16 bytes for each of the others.
+        grows with the targets near HSC's galaxies, and by 34 bytes for each of the others.
     radius_arcsec : float
     engine : "astropy" or "lsdb"
         What finds the nearest neighbours. The result is the same.
@@ -62,33 +64,33 @@ def crossmatch(
     InputError
         If a catalogue is empty, nothing matches, or the engine is not installed.
     """
-    nearby = nearby_targets(hsc, [desi] if isinstance(desi, pd.DataFrame) else desi, radius_arcsec)
-    n_targets = len(nearby.positions)
-    if hsc.empty or not n_targets:
+    usable = sound(hsc, LIMITS)
+    galaxies = hsc[usable]
+    blocks = [desi] if isinstance(desi, pd.DataFrame) else desi
+    targets, listed, positions = nearby_targets(galaxies, blocks, radius_arcsec)
+    if galaxies.empty or positions.empty:
         raise InputError(
             "crossmatch",
             "one of the catalogues has no rows",
-            found=f"{len(hsc)} HSC rows and {n_targets} DESI rows on targets",
+            found=f"{len(galaxies)} HSC rows and {len(positions)} DESI rows on targets",
             expected="galaxies in both",
         )
-    n_distinct = count_distinct(nearby.positions)
-    targets = _distinct_targets(nearby.targets)
-    near = _pairs(engine)(hsc, targets, radius_arcsec) if len(targets) else pd.DataFrame()
+    near = _pairs(engine)(galaxies, targets, radius_arcsec) if len(targets) else pd.DataFrame()
     if near.empty:
-        raise _no_pair(hsc, nearby.positions, n_distinct, radius_arcsec)
+        raise _no_pair(galaxies, positions, radius_arcsec)
+    near = near.assign(hsc_row=np.flatnonzero(usable)[near["hsc_row"]])
     winners = near.sort_values(["separation_arcsec", "hsc_row"]).drop_duplicates("desi_row")
     losers = near.drop(winners.index)
     matches = _describe(winners.sort_values("hsc_row"), hsc, targets)
     counts = {
         "HSC rows": len(hsc),
         "HSC rows matched": len(matches),
-        "HSC rows with no DESI target within the radius": len(hsc) - len(near),
+        "HSC rows with no DESI target within the radius": len(galaxies) - len(near),
         "HSC rows that lost their target to a closer one": len(losers),
-        "DESI rows": nearby.n_rows,
-        "DESI rows matched": len(matches),
-        "DESI fibres on blank sky": nearby.n_rows - n_targets,
-        "DESI rows of a target at the same position": n_targets - n_distinct,
-        "DESI targets with no HSC row": n_distinct - len(matches),
+        "HSC rows without a possible position or redshift": len(hsc) - len(galaxies),
+        **listed,
+        "DESI targets matched": len(matches),
+        "DESI targets with no HSC row": listed[TARGETS] - len(matches),
     }
     return Match(
         matches,
@@ -106,24 +108,16 @@ def _pairs(engine: str) -> Callable[[pd.DataFrame, pd.DataFrame, float], pd.Data
     return pairs_within_lsdb
 
 
-def _no_pair(
-    hsc: pd.DataFrame, positions: np.ndarray, n_distinct: int, radius_arcsec: float
-) -> InputError:
+def _no_pair(hsc: pd.DataFrame, positions: pd.DataFrame, radius_arcsec: float) -> InputError:
     """The error of two catalogues that have no pair, with how far they are apart."""
-    parts = np.array_split(positions, -(-len(positions) // MANY))
+    parts = np.array_split(positions.to_numpy(), -(-len(positions) // MANY))
     nearest = min(nearest_neighbour(*part.T, hsc["ra"], hsc["dec"])[1].min() for part in parts)
     return InputError(
         "crossmatch",
-        found=f"no pair within {radius_arcsec} arcsec of {len(hsc)} HSC and {n_distinct} "
-        f"DESI positions (the nearest is at {nearest:.1f} arcsec)",
+        found=f"no pair within {radius_arcsec} arcsec of {len(hsc)} HSC and "
+        f"{len(positions)} DESI positions (the nearest is at {nearest:.1f} arcsec)",
         expected="two catalogues of the same sky",
     )
-
-
-def _distinct_targets(targets: pd.DataFrame) -> pd.DataFrame:
-    """Targets, one row a position: the primary one, else the first in the file."""
-    order = targets.sort_values("ZCAT_PRIMARY", ascending=False, kind="stable")
-    return order.drop_duplicates(["TARGET_RA", "TARGET_DEC"]).sort_index()
 
 
 def _describe(pairs: pd.DataFrame, hsc: pd.DataFrame, targets: pd.DataFrame) -> pd.DataFrame:
@@ -137,6 +131,7 @@ def _describe(pairs: pd.DataFrame, hsc: pd.DataFrame, targets: pd.DataFrame) -> 
         "zwarn": theirs["ZWARN"],
         "spectype": theirs["SPECTYPE"],
         "zcat_primary": theirs["ZCAT_PRIMARY"],
+        "coadd_fiberstatus": theirs["COADD_FIBERSTATUS"],
         "survey": theirs["SURVEY"],
         "program": theirs["PROGRAM"],
         "healpix": theirs["HEALPIX"],

@@ -5,6 +5,8 @@ Source: DESI data model, zall-pix and coadd files (desidatamodel, "iron" = DR1).
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,30 +16,27 @@ from astropy import units
 from astropy.io import fits
 from astropy_healpix import HEALPix
 
-from mmae.checks import check_numbers
+from mmae.damage import check_share, sound
 from mmae.errors import InputError
 from mmae.files import atomic
 from mmae.instruments import ARMS, Arm
 from mmae.limits import REDSHIFT
-from mmae.survey.fits_files import fits_columns, fits_hdu, open_fits
+from mmae.survey.fits_files import fits_columns, fits_hdu, open_fits, readable
 from mmae.survey.fits_rows import BLOCK_BYTES, Kind, row_blocks
 
 ZCATALOG_PATH = "zcatalog/v1/zall-pix-iron.fits"
 ZCATALOG_HDU = "ZCATALOG"
-ZCATALOG_COLUMNS = (
-    *("TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2"),
-    *("TARGET_RA", "TARGET_DEC", "OBJTYPE", "COADD_FIBERSTATUS", "ZCAT_PRIMARY"),
-)
 ZCATALOG_KINDS: dict[str, Kind] = {
     **{"TARGETID": "integer", "SURVEY": "text", "PROGRAM": "text", "HEALPIX": "integer"},
-    **{"Z": "number", "ZWARN": "integer", "SPECTYPE": "text"},
-    **{"TARGET_RA": "number", "TARGET_DEC": "number", "OBJTYPE": "text", "ZCAT_PRIMARY": "boolean"},
+    **{"Z": "number", "ZWARN": "integer", "SPECTYPE": "text", "DELTACHI2": "number"},
+    **{"TARGET_RA": "number", "TARGET_DEC": "number", "OBJTYPE": "text"},
+    **{"COADD_FIBERSTATUS": "integer", "ZCAT_PRIMARY": "boolean"},
 }
 """Columns that the workflow uses, and what they hold."""
 ZCATALOG_READ = tuple(ZCATALOG_KINDS)
 
-TARGET = "TGT"
-"""OBJTYPE of a fibre on a target."""
+TARGET, SKY = "TGT", "SKY"
+"""OBJTYPE of a fibre on a target, and on blank sky. That of others is BAD, NON or empty."""
 
 LIMITS = {"TARGET_RA": (-360, 360), "TARGET_DEC": (-90, 90), "Z": REDSHIFT}
 """What positions (degrees) and redshifts of targets can be."""
@@ -82,7 +81,10 @@ def coadd_path(root: Path | str, survey: str, program: str, healpix: int) -> Pat
 
 
 def zcatalog_blocks(
-    root: Path | str, columns: Sequence[str] = ZCATALOG_READ, block_bytes: int = BLOCK_BYTES
+    root: Path | str,
+    columns: Sequence[str] = ZCATALOG_READ,
+    block_bytes: int = BLOCK_BYTES,
+    max_damaged: float = 1.0,
 ) -> Iterator[pd.DataFrame]:
     """Redshift catalogue below the root of a DESI tree, one range of rows after the other.
 
@@ -95,6 +97,9 @@ def zcatalog_blocks(
         Of ZCATALOG_READ; OBJTYPE is among them.
     block_bytes : int
         About so much of the file at a time.
+    max_damaged : float
+        Fraction of the targets whose position or redshift may be impossible. Their rows are among
+        the others: see LIMITS.
 
     Yields
     ------
@@ -104,20 +109,24 @@ def zcatalog_blocks(
     Raises
     ------
     InputError
-        If the file is damaged, a column is missing or of another kind, or a target's position or
-        redshift is impossible.
+        If the file is damaged, a column is missing or of another kind, or too many positions or
+        redshifts are impossible.
     """
     path = Path(root) / ZCATALOG_PATH
     limits = {name: LIMITS[name] for name in columns if name in LIMITS}
     kinds = {name: ZCATALOG_KINDS[name] for name in columns}
+    n_damaged = n_targets = 0
     for block in row_blocks(path, ZCATALOG_HDU, kinds, block_bytes):
-        where = f"{path}: rows {block.index.start} to {block.index.stop - 1}"
-        check_numbers(where, block[block["OBJTYPE"] == TARGET], limits)
+        is_target = (block["OBJTYPE"] == TARGET).to_numpy()
+        n_targets += is_target.sum()
+        n_damaged += (is_target & ~sound(block, limits)).sum()
         yield block
+    words = f"targets with an impossible {' or '.join(limits)}"
+    check_share(path, n_damaged, n_targets, max_damaged, "crossmatch.max_damaged", words)
 
 
 def target_redshifts(root: Path | str) -> np.ndarray:
-    """Redshifts of all rows on targets, in file order; those on blank sky have none.
+    """Redshifts of all rows on targets, in file order; impossible ones are left out.
 
     Raises
     ------
@@ -125,21 +134,31 @@ def target_redshifts(root: Path | str) -> np.ndarray:
         As `zcatalog_blocks`.
     """
     blocks = zcatalog_blocks(root, ["OBJTYPE", *LIMITS])
-    return np.concatenate([block.loc[block["OBJTYPE"] == TARGET, "Z"] for block in blocks])
+    parts = [b.loc[(b["OBJTYPE"] == TARGET) & sound(b, LIMITS), "Z"] for b in blocks]
+    return np.concatenate(parts)
 
 
 def write_zcatalog(root: Path | str, catalog: pd.DataFrame) -> None:
-    """Write a redshift catalogue in the layout of zall-pix."""
-    columns = {
-        name: values.to_numpy().astype("S") if values.dtype.kind not in "biuf" else values
-        for name, values in catalog[list(ZCATALOG_COLUMNS)].items()
-    }
-    table = fits.BinTableHDU(
-        np.rec.fromarrays(list(columns.values()), names=list(columns)), name=ZCATALOG_HDU
-    )
+    """Write a redshift catalogue with the columns of zall-pix; those not in `catalog` are empty."""
     path = Path(root) / ZCATALOG_PATH
     with atomic(path) as part:
-        fits.HDUList([fits.PrimaryHDU(), table]).writeto(part)
+        fits.HDUList([fits.PrimaryHDU(), _table(ZCATALOG_HDU, catalog)]).writeto(part)
+
+
+@cache
+def release_columns() -> pd.DataFrame:
+    """Columns of the release's tables: hdu, name, format (data/README.md tells their origin)."""
+    with (files("mmae.survey") / "data" / "desi_columns.csv").open() as stream:
+        return pd.read_csv(stream)
+
+
+def _table(hdu: str, values: pd.DataFrame) -> fits.BinTableHDU:
+    """A table with the release's columns, in their types and widths; what is not given is empty."""
+    columns = []
+    for _, name, form in release_columns().query("hdu == @hdu").itertuples(index=False):
+        array = values[name].to_numpy("S" if "A" in form else None) if name in values else None
+        columns.append(fits.Column(name, form, array=array))
+    return fits.BinTableHDU.from_columns(columns, nrows=len(values), name=hdu)
 
 
 def read_coadd(path: Path | str) -> Coadd:
@@ -148,13 +167,12 @@ def read_coadd(path: Path | str) -> Coadd:
     Raises
     ------
     InputError
-        If the file is damaged or an HDU is not what its checksum says, an HDU is missing, shapes or
-        wavelengths are not DESI's, the ivar is negative or not finite, or a flux with weight is not
-        finite.
+        If the file is damaged or an HDU is not what its checksum says, an HDU is missing, or shapes
+        or wavelengths are not DESI's.
     """
-    targetid = fits_columns(path, "FIBERMAP", ["TARGETID"])["TARGETID"].to_numpy()
     flux, ivar, mask = {}, {}, {}
     with open_fits(path, checksum=True) as hdus:
+        targetid = fits_columns(hdus, path, "FIBERMAP", ["TARGETID"])["TARGETID"].to_numpy()
         for arm in ARMS:
             wave = _image(hdus, path, arm, "WAVELENGTH", (arm.n_pixels,))
             if not np.allclose(wave, arm.wave, atol=0.01):
@@ -168,57 +186,44 @@ def read_coadd(path: Path | str) -> Coadd:
             flux[arm.name] = _image(hdus, path, arm, "FLUX", shape)
             ivar[arm.name] = _image(hdus, path, arm, "IVAR", shape)
             mask[arm.name] = _image(hdus, path, arm, "MASK", shape)
-            _check_spectra(path, arm, flux[arm.name], ivar[arm.name])
     return Coadd(targetid, flux, ivar, mask)
 
 
 def _image(hdus: fits.HDUList, path: Path | str, arm: Arm, kind: str, shape: tuple) -> np.ndarray:
     """One image HDU of an arm, in native byte order."""
     name = f"{arm.name}_{kind}"
-    try:
+    with readable(path, name, "an image"):
         data = fits_hdu(hdus, path, name).data
-    except (TypeError, ValueError, OSError) as error:
-        raise InputError(
-            path, key=f"HDU {name}", found=f"unreadable data ({error})", expected="an image"
-        ) from error
     if data is None or data.shape != shape:
         found = "no data" if data is None else f"shape {data.shape}"
         raise InputError(path, key=f"HDU {name}", found=found, expected=f"shape {shape}")
     return data.astype(data.dtype.newbyteorder("="))
 
 
-def _check_spectra(path: Path | str, arm: Arm, flux: np.ndarray, ivar: np.ndarray) -> None:
-    """An inverse variance is a finite number that is not negative; flux that has one is finite."""
-    good = np.isfinite(ivar) & (ivar >= 0)
-    for kind, bad, expected in (
-        ("IVAR", ~good, "inverse variances of 0 or more"),
-        ("FLUX", (ivar > 0) & ~np.isfinite(flux), "numbers where the ivar is above 0"),
-    ):
-        if bad.any():
-            raise InputError(
-                path,
-                key=f"HDU {arm.name}_{kind}",
-                found=f"{bad.sum()} pixels negative or not finite",
-                expected=expected,
-            )
-
-
 def write_coadd(path: Path | str, coadd: Coadd, fibermap: pd.DataFrame) -> None:
-    """Write a coadd file; masks are compressed and HDUs have checksums, as in the release."""
-    fibers = fits.BinTableHDU(
-        np.rec.fromarrays(
-            [fibermap[name].to_numpy() for name in fibermap], names=list(fibermap.columns)
-        ),
-        name="FIBERMAP",
-    )
-    hdus: list = [fits.PrimaryHDU(), fibers]
+    """Write a coadd file as in the release: masks are uint32, HDUs have checksums.
+
+    The matrices of the resolution are left out: they are three quarters of such a file, and nothing
+    here reads them.
+
+    Parameters
+    ----------
+    path : path
+    coadd : Coadd
+    fibermap : DataFrame
+        TARGETID and other columns of the release's FIBERMAP; the others are empty.
+    """
+    exposures = fibermap.rename(columns={"COADD_FIBERSTATUS": "FIBERSTATUS"})
+    hdus: list = [fits.PrimaryHDU(), _table("FIBERMAP", fibermap)]
+    hdus.append(_table("EXP_FIBERMAP", exposures))
     for arm in ARMS:
         hdus += [
             _image_hdu(arm.wave, arm, "WAVELENGTH", "Angstrom"),
             _image_hdu(coadd.flux[arm.name], arm, "FLUX", "10**-17 erg/(s cm2 Angstrom)"),
             _image_hdu(coadd.ivar[arm.name], arm, "IVAR", "10**+34 (s2 cm4 Angstrom2) / erg2"),
-            fits.CompImageHDU(coadd.mask[arm.name], name=f"{arm.name}_MASK"),
+            fits.ImageHDU(coadd.mask[arm.name].astype(np.uint32), name=f"{arm.name}_MASK"),
         ]
+    hdus.append(_table("SCORES", fibermap))
     for hdu in hdus:
         hdu.add_checksum(when="")  # without the time, so that the same data are the same bytes
     with atomic(path) as part:

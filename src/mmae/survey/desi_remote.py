@@ -9,6 +9,9 @@ from mmae.survey.desi import ZCATALOG_PATH, coadd_path
 from mmae.survey.download import Remote, alone, download, ensure, place
 from mmae.survey.fits_files import open_fits
 
+INSTEAD = "survey.files.desi"
+"""Config key of a tree that is on disk."""
+
 
 def fetch_zcatalog(desi: Desi, settings: Download) -> Path:
     """Fetch the redshift catalogue (about 20 GB), unless it is there.
@@ -19,7 +22,7 @@ def fetch_zcatalog(desi: Desi, settings: Download) -> Path:
         If it cannot be had or is damaged.
     """
     checksum = desi.zcatalog_sha256 and f"sha256:{desi.zcatalog_sha256}"
-    remote = Remote(_address(desi, ZCATALOG_PATH), checksum=checksum)
+    remote = Remote(_address(desi, ZCATALOG_PATH), checksum=checksum, instead=INSTEAD)
     return download(remote, tree(desi, settings) / ZCATALOG_PATH, settings, _check_fits)
 
 
@@ -42,7 +45,8 @@ def fetched_coadd(
     below = coadd_path("", survey, program, healpix).as_posix()
     path = tree(desi, settings) / below
     with alone(path):
-        fetched = ensure(Remote(_address(desi, below)), path, settings, _check_checksums)
+        remote = Remote(_address(desi, below), instead=INSTEAD)
+        fetched = ensure(remote, path, settings, _check_checksums)
         try:
             yield path
         finally:

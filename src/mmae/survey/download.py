@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from mmae.checksums import file_digest
 from mmae.errors import InputError
 from mmae.progress import ByteProgress
 from mmae.settings import Download
-from mmae.survey.http import Broken, Unreachable, answer, copy_body, patiently
+from mmae.survey.http import Broken, NotThere, Unreachable, answer, copy_body, patiently
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,14 @@ class Remote:
     """Bytes."""
     checksum: str | None = None
     """`md5:<hex>` or `sha256:<hex>`."""
+    instead: str | None = None
+    """Config key that says where the file is if it is on disk."""
+    content_url: str | None = None
+    """Where the file is if `url` only tells of it, which its length shows."""
+
+
+class OtherSize(InputError):
+    """What the server has is not as long as the file should be."""
 
 
 def download(
@@ -98,11 +106,21 @@ def ensure(
     part = _part(path, remote)
     if remote.size is not None:
         _check_space(part.parent, remote.url, remote.size - _size(part), settings)
-    with ByteProgress(path.name, remote.size) as progress:
-        try:
+    try:
+        with ByteProgress(path.name, remote.size) as progress:
             _fetch(remote, part, settings, progress, stop or Event())
-        except Unreachable as error:
-            raise Unreachable(str(error), f"or put the file at {path} by hand") from error
+    except Unreachable as error:
+        hint = f"or put the file at {path} by hand"
+        hint += f", or say in {remote.instead} where it is" if remote.instead else ""
+        raise Unreachable(str(error), hint) from error
+    except OtherSize as other:
+        if remote.content_url is None:
+            raise
+        content = replace(remote, url=remote.content_url, content_url=None)
+        try:
+            return ensure(content, path, settings, check, stop)
+        except NotThere:
+            raise other from None
     try:
         _check_content(remote, part)
         if check is not None:
@@ -167,6 +185,8 @@ def _attempt(
 
     def told(count: int) -> None:
         progress.add(count)
+        # others write there, too, and not every server says how much comes
+        _check_space(part.parent, remote.url, count, settings)
         if stop.is_set():
             raise InputError(remote.url, "stopped, as another file failed")
 
@@ -186,18 +206,20 @@ def _attempt(
         if total is not None and remote.size is None:
             _check_space(part.parent, remote.url, total - start, settings)
         if not start:
-            _version(part).write_text(response.headers.get("ETag", ""))
+            _version(part).write_text(response.headers.get("ETag", ""), encoding="utf-8")
         with part.open("r+b" if start else "wb") as stream:
             stream.seek(start)
             progress.at(start, total)
-            got = start + copy_body(response, stream, settings, told)
+            limit = None if total is None else total - start
+            got = start + copy_body(response, stream, settings, limit, told)
             stream.flush()
             os.fsync(stream.fileno())
     if total is not None and got < total:
         raise Broken(f"the connection ended after {got} of {total} bytes")
     if total is not None and got > total:
         part.unlink()
-        raise InputError(remote.url, key="size", found=f"more than {total} bytes", expected=total)
+        _version(part).unlink(missing_ok=True)
+        raise OtherSize(remote.url, key="size", found=f"more than {total} bytes", expected=total)
 
 
 def _ask_for_rest(remote: Remote, part: Path, have: int) -> dict[str, str]:
@@ -209,7 +231,7 @@ def _ask_for_rest(remote: Remote, part: Path, have: int) -> dict[str, str]:
     headers = {"Range": f"bytes={have}-"}
     if remote.checksum is not None:
         return headers
-    version = _version(part).read_text() if _version(part).exists() else ""
+    version = _version(part).read_text(encoding="utf-8") if _version(part).exists() else ""
     return headers | {"If-Range": version} if version.startswith('"') else {}
 
 
@@ -230,10 +252,10 @@ def _continues(response: requests.Response, have: int) -> bool:
 
 def _total(remote: Remote, response: requests.Response, start: int) -> int | None:
     """Bytes of the whole file; what server and record say of it must agree."""
-    length = response.headers.get("Content-Length")
-    said = None if length is None else start + int(length)
+    rest = response.raw.length_remaining
+    said = None if rest is None else start + rest
     if None not in (said, remote.size) and said != remote.size:
-        raise InputError(remote.url, key="size", found=said, expected=remote.size)
+        raise OtherSize(remote.url, key="size", found=said, expected=remote.size)
     return remote.size if said is None else said
 
 

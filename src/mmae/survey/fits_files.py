@@ -31,10 +31,9 @@ def open_fits(path: Path | str, checksum: bool = False) -> Iterator[fits.HDUList
     """
     path = existing(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", AstropyUserWarning)
-            warnings.simplefilter("ignore", VerifyWarning)  # odd cards do no harm
-            hdus = fits.open(path, memmap=True, checksum=checksum)
+        with _strictly():
+            # memory-mapped where data are stored as they are; scaled ones (DESI's masks) cannot be
+            hdus = fits.open(path, checksum=checksum)
             hdus.readall()  # all headers, no data: their sizes are compared with the file's
     except Exception as error:  # a damaged header makes astropy raise any kind
         raise InputError(
@@ -44,22 +43,42 @@ def open_fits(path: Path | str, checksum: bool = False) -> Iterator[fits.HDUList
         yield hdus
 
 
-def fits_columns(path: Path | str, hdu: str, columns: Sequence[str]) -> pd.DataFrame:
+@contextmanager
+def _strictly() -> Iterator[None]:
+    """Make errors of astropy's warnings, but for those of odd cards, which do no harm."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AstropyUserWarning)
+        warnings.simplefilter("ignore", VerifyWarning)
+        yield
+
+
+@contextmanager
+def readable(path: Path | str, hdu: str, expected: str) -> Iterator[None]:
+    """Make one sentence of whatever astropy raises of an HDU: a damaged one makes it any kind."""
+    try:
+        with _strictly():
+            yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            path, key=f"HDU {hdu}", found=f"unreadable data ({error})", expected=expected
+        ) from error
+
+
+def fits_columns(
+    hdus: fits.HDUList, path: Path | str, hdu: str, columns: Sequence[str]
+) -> pd.DataFrame:
     """Read the named columns of one binary table of a FITS file.
 
     Raises
     ------
     InputError
-        If the file is damaged, or the HDU or a column is missing.
+        If the HDU or a column is missing or damaged.
     """
-    with open_fits(path) as hdus:
+    with readable(path, hdu, "a whole table"):
         table = fits_table(hdus, path, hdu, columns)
-        try:
-            return pd.DataFrame({name: native(table.data[name]) for name in columns})
-        except (TypeError, ValueError, OSError) as error:
-            raise InputError(
-                path, key=f"HDU {hdu}", found=f"unreadable data ({error})", expected="a whole table"
-            ) from error
+        return pd.DataFrame({name: native(table.data[name]) for name in columns})
 
 
 def fits_table(

@@ -1,6 +1,5 @@
 """Columns of a FITS table by ranges of rows, for tables that are larger than memory."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
@@ -8,13 +7,11 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from astropy.io import fits
-from astropy.io.fits.verify import VerifyWarning
-from astropy.utils.exceptions import AstropyUserWarning
 from pandas.api.types import union_categoricals
 
 from mmae.errors import InputError
 from mmae.files import native
-from mmae.survey.fits_files import fits_table, open_fits
+from mmae.survey.fits_files import fits_table, open_fits, readable
 
 Kind = Literal["integer", "number", "text", "boolean"]
 
@@ -98,18 +95,11 @@ def join_blocks(blocks: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _layout(path: Path | str, hdu: str, kinds: Mapping[str, Kind]) -> _Layout:
     """Find the columns of a table and check their kinds."""
     with open_fits(path) as hdus:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", AstropyUserWarning)
-                warnings.simplefilter("ignore", VerifyWarning)  # odd cards do no harm
-                table = fits_table(hdus, path, hdu, list(kinds))
-                row = table.columns.dtype
-                width, n_rows = table.header["NAXIS1"], table.header["NAXIS2"]
-                start = hdus.fileinfo(hdus.index_of(hdu))["datLoc"]
-        except InputError:
-            raise
-        except Exception as error:  # a damaged header makes astropy raise any kind
-            raise _damaged(path, hdu, error) from error
+        with readable(path, hdu, "a whole table"):
+            table = fits_table(hdus, path, hdu, list(kinds))
+            row = table.columns.dtype
+            width, n_rows = table.header["NAXIS1"], table.header["NAXIS2"]
+            start = hdus.fileinfo(hdus.index_of(hdu))["datLoc"]
         for name, kind in kinds.items():
             _check_kind(path, hdu, table.columns[name], row[name], kind)
     if row.itemsize != width:

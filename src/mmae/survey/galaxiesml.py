@@ -3,6 +3,7 @@
 One HDF5 file, one row a galaxy. This is the only place that names its datasets.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from mmae import limits
-from mmae.checks import Shape, check_datasets, check_numbers
+from mmae.checks import Shape, check_datasets
+from mmae.damage import check_share, sound
 from mmae.errors import InputError
-from mmae.files import atomic, native, open_hdf5
+from mmae.files import native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
+from mmae.new_hdf5 import new_hdf5
 
 IMAGE = "image"
 """(N, 5, 64, 64) float32, flux with zero point 27.0, bands g r i z y."""
@@ -53,8 +56,15 @@ def open_galaxiesml(path: Path | str) -> Iterator[h5py.File]:
         yield file
 
 
-def read_catalog(path: Path | str) -> pd.DataFrame:
+def read_catalog(path: Path | str, max_damaged: float = 1.0) -> pd.DataFrame:
     """All that GalaxiesML lists but the images: one row a galaxy, in file order.
+
+    Parameters
+    ----------
+    path : path
+    max_damaged : float
+        Fraction of the rows whose position or redshift may be impossible. They are among the
+        others: see LIMITS.
 
     Returns
     -------
@@ -64,14 +74,18 @@ def read_catalog(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is damaged or empty, or positions or redshifts are impossible.
+        If the file is damaged or empty, or too many positions or redshifts are impossible.
     """
     with open_galaxiesml(path) as file:
         names = [name for name in REQUIRED if name != IMAGE]
         catalog = pd.DataFrame({name: native(file[name][:]) for name in names})
     if catalog.empty:
         raise InputError(path, key=f"dataset '{OBJECT_ID}'", found="no row", expected="galaxies")
-    check_numbers(path, catalog, LIMITS)
+    n_damaged, words = (
+        (~sound(catalog, LIMITS)).sum(),
+        f"rows with an impossible {' or '.join(LIMITS)}",
+    )
+    check_share(path, n_damaged, len(catalog), max_damaged, "crossmatch.max_damaged", words)
     return catalog
 
 
@@ -88,7 +102,7 @@ def write_galaxiesml(
     """
     n = len(columns[OBJECT_ID])
     shape = (n, *REQUIRED[IMAGE][1:])
-    with atomic(path) as part, h5py.File(part, "w") as file:
+    with new_hdf5(path, 4 * math.prod(shape)) as (file, check):
         for name, values in columns.items():
             file[name] = values
         dataset = file.create_dataset(
@@ -99,6 +113,7 @@ def write_galaxiesml(
         for chunk in images:
             dataset[start : start + len(chunk)] = chunk
             start += len(chunk)
+            check()
 
 
 def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
@@ -125,7 +140,7 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
         If a part is damaged, or a required dataset is missing or has another shape.
     """
     sizes = [_check_part(part) for part in parts]
-    with atomic(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+    with new_hdf5(path, 0, libver="latest") as (file, _):
         for name in _common_columns(parts, sizes):
             _join(file, name, parts, sizes)
     return sum(sizes)

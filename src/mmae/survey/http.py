@@ -1,16 +1,21 @@
-"""Requests with patience: what may pass is tried again, what cannot is told in a sentence."""
+"""Requests with patience: what may pass is tried again, what cannot is told in a sentence.
 
+Every request to every service is made here, says who asks, and ends.
+"""
+
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 
+from mmae import __version__
 from mmae.errors import InputError
 from mmae.settings import Download
 
@@ -18,8 +23,8 @@ log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
-PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""Status codes after which it is worth asking again."""
+PASSING = {408, 425, 429}
+"""Status codes below 500 after which it is worth asking again."""
 LOOPBACK = {"127.0.0.1", "localhost"}
 
 Answer = TypeVar("Answer")
@@ -30,7 +35,7 @@ class NotThere(InputError):
 
 
 class Unreachable(InputError):
-    """No server answers well, or the connection breaks again and again."""
+    """No server answers well: none is reached, it refuses, breaks off, or says something else."""
 
 
 class Broken(Exception):
@@ -41,13 +46,15 @@ class Broken(Exception):
         self.retry_after = retry_after
 
 
-def ask(method: str, url: str, settings: Download, **content: object) -> bytes:
-    """A small request and its answer, with the patience of `download`.
+def ask(method: str, url: str, settings: Download, limit: int, **content: object) -> Any:
+    """A small request and what its JSON answer says, with the patience of `download`.
 
     Parameters
     ----------
     method, url : str
     settings : Download
+    limit : int
+        Bytes that no good answer is longer than.
     **content
         As of `requests.request`.
 
@@ -57,17 +64,22 @@ def ask(method: str, url: str, settings: Download, **content: object) -> bytes:
         If the server says that there is nothing of the kind.
     Unreachable
         If there is no good answer now.
-    InputError
-        If the request is refused.
     """
 
     def attempt() -> bytes:
         body = BytesIO()
         with answer(method, url, settings, **content) as response:
-            copy_body(response, body, settings)
+            if copy_body(response, body, settings, limit) > limit:
+                raise Unreachable(
+                    url, found=f"an answer of more than {limit:,} bytes", expected="a shorter one"
+                )
         return body.getvalue()
 
-    return patiently(attempt, url, settings)
+    body = patiently(attempt, url, settings)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreachable(url, found=f"no JSON ({error})", expected="JSON") from error
 
 
 def patiently(
@@ -103,6 +115,8 @@ def answer(
     """A good answer, or that of a server asked for bytes that it does not have (416)."""
     _check_address(url, url)
     with _Session() as session:
+        # Zenodo refuses clients that do not say who they are
+        session.headers["User-Agent"] = f"galaxy-mmae/{__version__} (+{settings.contact})"
         with _passing_troubles():
             response = session.request(
                 method, url, stream=True, timeout=settings.timeout, **content
@@ -113,40 +127,65 @@ def answer(
 
 
 class _Session(requests.Session):
-    """Follows redirects, but none to an unencrypted address."""
+    """Follows redirects, but none to an unencrypted address, and reads no page that redirects."""
 
     def get_redirect_target(self, response: requests.Response) -> str | None:
         """Where a redirect leads; looked at before anything is asked there."""
         target = super().get_redirect_target(response)
         if target is not None:
-            _check_address(response.url, urljoin(response.url, target))
+            _check_address(response.url, target)
+            # requests would read it to its end, which may be none
+            response.raw.close()
+            response.raw = BytesIO()
         return target
 
 
 def _check_address(url: str, address: str) -> None:
     """Raise InputError unless an address is encrypted, or this machine's, asked for from it."""
-    parts = urlsplit(address)
-    here = parts.hostname in LOOPBACK and urlsplit(url).hostname in LOOPBACK
+    try:
+        parts = urlsplit(urljoin(url, address))
+        here = parts.hostname in LOOPBACK and urlsplit(url).hostname in LOOPBACK
+    except ValueError as error:
+        raise InputError(url, found=f"the address {address} ({error})", expected="https") from error
     if not (here or (parts.scheme == "https" and parts.hostname not in LOOPBACK)):
-        raise InputError(url, found=f"the address {address}", expected="https")
+        raise InputError(url, found=f"the address {parts.geturl()}", expected="https")
 
 
 def copy_body(
     response: requests.Response,
     stream: BinaryIO,
     settings: Download,
+    limit: int | None = None,
     told: Callable[[int], object] = lambda count: None,
 ) -> int:
-    """Write the body as it comes; a trickle is as bad as silence."""
+    """Write the body as it comes; a trickle is as bad as silence.
+
+    Parameters
+    ----------
+    response : Response
+    stream : file
+    settings : Download
+    limit : int, optional
+        Bytes that are written at most.
+    told : callable, optional
+        Called with the number of bytes before they are written.
+
+    Returns
+    -------
+    int
+        Bytes of the body; if they are more than `limit`, those seen until then.
+    """
     copied, since, began = 0, 0, time.monotonic()
     while True:
         with _passing_troubles():
             chunk = response.raw.read1(CHUNK, decode_content=True)
         if not chunk:
             return copied
-        stream.write(chunk)
         copied, since = copied + len(chunk), since + len(chunk)
+        if limit is not None and copied > limit:
+            return copied
         told(len(chunk))
+        stream.write(chunk)
         elapsed = time.monotonic() - began
         if elapsed > settings.timeout:
             if since < settings.slowest * elapsed:
@@ -182,15 +221,16 @@ def _check_status(response: requests.Response, url: str) -> None:
     code = response.status_code
     if code == 416:
         return
-    if code in PASSING:
+    if code in PASSING or code >= 500:
         after = response.headers.get("Retry-After")
         raise Broken(f"answer {code} {response.reason}", _seconds(after))
     if code in (404, 410):
         raise NotThere(url, found=f"answer {code} {response.reason}", expected="a file")
-    if code >= 400:
-        raise InputError(url, found=f"answer {code} {response.reason}", expected="a file")
+    if code >= 300:
+        expected = "a file that is open to all" if code in (401, 403) else "a file"
+        raise Unreachable(url, found=f"answer {code} {response.reason}", expected=expected)
     if response.headers.get("Content-Type", "").startswith("text/html"):
-        raise InputError(url, found="an HTML page", expected="the file")
+        raise Unreachable(url, found="an HTML page", expected="the file")
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -199,5 +239,5 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
     try:
         return float(urllib3.Retry().parse_retry_after(retry_after))
-    except urllib3.exceptions.InvalidHeader:
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None

@@ -8,7 +8,6 @@ from mmae.errors import InputError
 from mmae.files import atomic
 from mmae.settings import Download, PublishedFile
 from mmae.survey.download import Remote, download
-from mmae.survey.http import Unreachable
 
 
 def fetch(file: PublishedFile, folder: str | None, path: Path, settings: Download) -> None:
@@ -32,10 +31,8 @@ def fetch(file: PublishedFile, folder: str | None, path: Path, settings: Downloa
     local = Path(folder) / file.name if folder else None
     if local is None or not local.is_file():
         local = Path(settings.folder) / "himes2025" / file.name
-        try:
-            download(Remote(file.url, checksum=f"sha256:{file.sha256}"), local, settings)
-        except Unreachable as error:
-            raise Unreachable(str(error), "or set published.folder to where it is") from error
+        remote = Remote(file.url, checksum=f"sha256:{file.sha256}", instead="published.folder")
+        download(remote, local, settings)
     with atomic(path) as part:
         shutil.copyfile(local, part)
         found = file_digest(part)

@@ -5,7 +5,6 @@ sparclclient 1.3.1, unpickles what the server sends, which would let the server 
 wants a pandas older than ours; so the same requests are made as JSON.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -18,13 +17,17 @@ from mmae.errors import InputError
 from mmae.instruments import N_WAVE, desi_wave
 from mmae.progress import progress
 from mmae.settings import Download, Sparcl
-from mmae.survey.collect import Spectra, Unavailable
-from mmae.survey.http import ask
+from mmae.survey.collect import Spectra, Unavailable, damaged
+from mmae.survey.http import Unreachable, ask
 
 log = logging.getLogger(__name__)
 
 FOUND = ("sparcl_id", "specid", "survey", "redshift", "specprimary")
 RETRIEVED = ("sparcl_id", "flux", "ivar", "mask", "wavelength")
+FOUND_PER_TARGET = 20
+"""A target has few spectra; the limit is there so that none is cut off."""
+HEADER_BYTES, FOUND_BYTES, SPECTRUM_BYTES = 1_000_000, 1_000, 4 * 32 * N_WAVE
+"""What no good answer is longer than: its header, a line of `find`, a spectrum as text."""
 
 
 def sparcl_spectra(
@@ -62,14 +65,15 @@ def sparcl_spectra(
 def _find(batch: pd.DataFrame, sparcl: Sparcl, settings: Download) -> pd.DataFrame:
     """All spectra of a batch's targets that the service knows; columns FOUND."""
     targetid = batch["targetid"].unique().tolist()
-    # a target has few spectra; the limit is there so that none is cut off
-    query = urlencode({"limit": 20 * len(targetid)})
+    most = FOUND_PER_TARGET * len(targetid)
+    query = urlencode({"limit": most})
     search = [["specid", *targetid], ["data_release", sparcl.data_release]]
-    records = _records(
-        "find", query, {"outfields": list(FOUND), "search": search}, sparcl, settings
-    )
+    wanted = {"outfields": list(FOUND), "search": search}
+    records = _records("find", query, wanted, most * FOUND_BYTES, sparcl, settings)
     found = pd.DataFrame(_fields(records, FOUND, sparcl), columns=list(FOUND))
     try:
+        if pd.api.types.is_float_dtype(found["specid"]):
+            raise TypeError("identifiers with decimals")  # 53 bits do not hold them
         return found.astype({"specid": np.int64, "redshift": np.float64})
     except (TypeError, ValueError) as error:
         raise InputError(
@@ -99,7 +103,10 @@ def _retrieve(identifiers: pd.Series, sparcl: Sparcl, settings: Download) -> Ite
         }
     )
     wanted = identifiers.unique().tolist()
-    records = _fields(_records("spectras", query, wanted, sparcl, settings), RETRIEVED, sparcl)
+    size = len(wanted) * SPECTRUM_BYTES
+    records = _fields(
+        _records("spectras", query, wanted, size, sparcl, settings), RETRIEVED, sparcl
+    )
     spectra = {record["sparcl_id"]: _arrays(record, sparcl) for record in records}
     absent = set(wanted) - set(spectra)
     if absent:
@@ -109,12 +116,15 @@ def _retrieve(identifiers: pd.Series, sparcl: Sparcl, settings: Download) -> Ite
             found=f"no spectrum {min(absent)}",
             expected="what `find` has just named",
         )
-    flux, ivar = zip(*(spectra[name] for name in identifiers), strict=True)
-    yield Spectra(identifiers.index.to_numpy(), np.stack(flux), np.stack(ivar))
+    parts = zip(*(spectra[name] for name in identifiers), strict=True)
+    yield Spectra(identifiers.index.to_numpy(), *map(np.stack, parts))
 
 
-def _arrays(record: dict[str, Any], sparcl: Sparcl) -> tuple[np.ndarray, np.ndarray]:
-    """Flux and ivar of one record on DESI's grid; masked pixels have no weight."""
+def _arrays(record: dict[str, Any], sparcl: Sparcl) -> tuple[np.ndarray, np.ndarray, int]:
+    """Flux and ivar of one record on DESI's grid, and the number of damaged pixels.
+
+    Masked pixels have no weight, nor have damaged ones.
+    """
     try:
         flux, ivar, mask, wave = (
             np.asarray(record[name], dtype=np.float64)
@@ -132,35 +142,31 @@ def _arrays(record: dict[str, Any], sparcl: Sparcl) -> tuple[np.ndarray, np.ndar
             found=f"pixels {sorted(shapes)}",
             expected=f"flux, ivar, mask and wavelength on DESI's {N_WAVE} pixels",
         )
-    good = (mask == 0) & (ivar > 0)
-    bad = ~np.isfinite(ivar) | (ivar < 0) | (good & ~np.isfinite(flux))
-    if bad.any():
-        raise InputError(
-            sparcl.url,
-            key=f"spectrum {record['sparcl_id']}",
-            found=f"{bad.sum()} pixels negative or not finite",
-            expected="flux and inverse variances",
-        )
+    bad = damaged(flux, ivar, mask)
+    good = (mask == 0) & (ivar > 0) & ~bad
     return (
         np.where(good, flux, 0.0).astype(np.float32),
         np.where(good, ivar, 0.0).astype(np.float32),
+        int(bad.sum()),
     )
 
 
 def _records(
-    service: str, query: str, content: object, sparcl: Sparcl, settings: Download
+    service: str, query: str, content: object, size: int, sparcl: Sparcl, settings: Download
 ) -> list[dict]:
-    """What a service answers: a list, whose first element is its header."""
+    """What a service answers: a list of `size` bytes at most, whose first element is its header."""
     where = f"{sparcl.url.rstrip('/')}/api/{service}/?{query}"
-    answer = ask("POST", where, settings, json=content)
     try:
-        header, *records = json.loads(answer)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            where, found=f"no list ({error})", expected="a header and records"
-        ) from error
-    if isinstance(header, dict) and header.get("status", {}).get("warnings"):
-        log.warning("%s: %s", where, header["status"]["warnings"])
+        answer = ask("POST", where, settings, HEADER_BYTES + size, json=content)
+    except Unreachable as error:
+        instead = "or set survey.spectra.service to coadd, or survey.files.desi to files on disk"
+        raise Unreachable(str(error), instead) from error
+    if not (isinstance(answer, list) and answer and all(isinstance(r, dict) for r in answer)):
+        raise InputError(where, found="no list of records", expected="a header and records")
+    header, *records = answer
+    status = header.get("status")
+    if isinstance(status, dict) and status.get("warnings"):
+        log.warning("%s: %s", where, status["warnings"])
     return records
 
 

@@ -70,7 +70,7 @@ class Checkpoints:
                 digest = file_digest(part)
             # without its sum a checkpoint does not count
             with atomic(_sum_of(path)) as part:
-                part.write_text(f"{digest}\n")
+                part.write_text(f"{digest}\n", encoding="utf-8")
         except (OSError, RuntimeError, InputError) as error:
             log.warning("checkpoint %s not written (%s); the training goes on", path, error)
             return False
@@ -89,7 +89,7 @@ class Checkpoints:
         """
         for path in reversed(self._paths()):
             try:
-                if file_digest(path) != _sum_of(path).read_text().strip():
+                if file_digest(path) != _sum_of(path).read_text(encoding="utf-8").strip():
                     raise ValueError("its checksum is another")
                 # to the device of the one who goes on, which may be another
                 found = torch.load(path, weights_only=True, map_location="cpu")

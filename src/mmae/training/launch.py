@@ -4,10 +4,16 @@
 """
 
 import logging
+import os
+import re
+import shutil
 import signal
 import socket
 import sys
-from tempfile import TemporaryDirectory
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+
+import psutil
 
 from mmae.training.interruption import TRY_AGAIN
 
@@ -32,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         # torchrun leaves its folder behind
-        with TemporaryDirectory() as logs:
+        with _folder() as logs:
             options = (f"--shutdown-timeout={PATIENCE}", f"--log-dir={logs}")
             asked = parse_args([*options, *arguments])
             run(asked)
@@ -57,6 +63,16 @@ def main(arguments: list[str]) -> int:
         )
         return 128 - failure.exitcode
     return 0
+
+
+def _folder() -> TemporaryDirectory:
+    """A temporary folder; those of launchers that were killed on this machine are removed."""
+    prefix = f"mmae-{socket.gethostname()}"
+    for left in Path(gettempdir()).iterdir():
+        found = re.fullmatch(rf"{re.escape(prefix)}-(\d+)-\w+", left.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            shutil.rmtree(left, ignore_errors=True)
+    return TemporaryDirectory(prefix=f"{prefix}-{os.getpid()}-")
 
 
 if __name__ == "__main__":

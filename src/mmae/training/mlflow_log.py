@@ -54,7 +54,7 @@ class MlflowLog:
         self.client = MlflowClient(self.where)
         kept = None if self.folder is None else self.folder / RUN
         if first_step > 1 and kept is not None and kept.is_file():
-            self.run = kept.read_text().strip()
+            self.run = kept.read_text(encoding="utf-8").strip()
             known = self.client.get_metric_history(self.run, "validation_total")
             self.written = {metric.step for metric in known}
             self.client.update_run(self.run, status="RUNNING")
@@ -64,7 +64,7 @@ class MlflowLog:
         if kept is not None:
             self._give_up(kept)
             kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(f"{self.run}\n")
+            kept.write_text(f"{self.run}\n", encoding="utf-8")
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
         """Nothing: a request for each of so many steps is no good use of a server."""
@@ -88,7 +88,7 @@ class MlflowLog:
     def _give_up(self, kept: Path) -> None:
         """Say of a run that was interrupted before its first checkpoint that it does not go on."""
         if kept.is_file():
-            old = self.client.get_run(kept.read_text().strip())
+            old = self.client.get_run(kept.read_text(encoding="utf-8").strip())
             if old.info.status == "RUNNING":
                 self.client.set_terminated(old.info.run_id, "KILLED")
 

@@ -1,6 +1,7 @@
 """The embedded survey as a whole: its formats, its bytes, and that it looks like the real one."""
 
 import hashlib
+import json
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from helpers import PROJECT, await_end, read_zcatalog
+from helpers import PROJECT, assert_one_sentence, await_end, read_zcatalog, run_mmae
 from mmae.config import read_section
 from mmae.instruments import BANDS, N_WAVE
 from mmae.settings import Simulation
@@ -43,7 +44,8 @@ def test_the_same_seed_gives_the_same_bytes_however_it_is_worked(tmp_path, confi
     assert simulate(tmp_path / "b", config, seed=3, workers=2, chunk_size=5) == first
     other = simulate(tmp_path / "c", config, seed=4)
     assert other["galaxiesml.hdf5"] != first["galaxiesml.hdf5"]
-    assert not set(other.values()) & set(first.values())
+    same = set(other.values()) & set(first.values())
+    assert same == {first["desi/simulated.txt"]}, "which says that it is simulated"
 
 
 def test_workers_do_not_outlive_a_killed_simulation(tmp_path):
@@ -74,7 +76,9 @@ def test_hsc_file_is_that_of_galaxiesml(small_survey):
         image = file["image"]
         assert image.dtype == np.float32
         assert image.shape == (len(file["object_id"]), 5, 64, 64)
-        assert np.isfinite(image[:]).all()
+        bad = np.flatnonzero(~np.isfinite(image[:]).all(axis=(1, 2, 3)))
+    truth = small_survey.truth_table("HSC")
+    assert bad.tolist() == np.flatnonzero(truth["role"] == "bad_image").tolist()
 
 
 def test_every_row_of_desis_catalogue_has_its_spectrum(small_survey):
@@ -82,6 +86,18 @@ def test_every_row_of_desis_catalogue_has_its_spectrum(small_survey):
     for (survey, program, healpix), rows in catalog.groupby(["SURVEY", "PROGRAM", "HEALPIX"]):
         coadd = read_coadd(coadd_path(small_survey.desi, survey, program, healpix))
         assert coadd.targetid.tolist() == rows["TARGETID"].tolist()
+
+
+def test_a_disk_that_fills_up_is_one_sentence_and_leaves_no_part(small_disk):
+    """There is room for the images, not for all spectra, which two processes write."""
+    few = json.dumps({"survey": {"simulate": {"n_galaxies": 100}}})
+    result = run_mmae(
+        *("simulate-survey", "--config", "config/config.yaml", "--config", few, "--workers", 2),
+        *("--galaxiesml", small_disk / "g.hdf5", "--desi", small_disk / "desi"),
+        *("--truth", small_disk / "truth.fits"),
+    )
+    assert_one_sentence(result, str(small_disk), "cannot be written (No space left on device)")
+    assert [path.name for path in small_disk.iterdir()] == ["g.hdf5"]
 
 
 def test_images_and_catalogue_tell_the_same_magnitudes(small_survey):
@@ -106,7 +122,7 @@ def test_pixels_are_as_bright_and_as_noisy_as_those_of_hsc(small_survey):
     means = (0.078, 0.157, 0.231, 0.304, 0.369)
     deviations = (0.83, 1.44, 1.79, 2.60, 3.14)
     with h5py.File(small_survey.galaxiesml) as file:
-        image = file["image"][:]
+        image = np.nan_to_num(file["image"][:])
     for k in range(len(BANDS)):
         assert 1 < image[:, k].mean() / means[k] < 5
         assert 1 < image[:, k].std() / deviations[k] < 5
@@ -131,7 +147,48 @@ def test_faults_are_as_many_as_asked_for(small_survey):
         assert hsc[role] == desi[role] == count
     assert hsc["duplicate"] == desi["duplicate"] == 4
     assert (hsc["neighbour"], desi["repeat"]) == (8, 8)
-    assert (hsc["hsc_only"], desi["desi_only"], desi["sky"]) == (8, 8, 8)
+    assert (desi["desi_only"], desi["sky"]) == (8, 8)
+    for role, count in {"bad_fiber": 4, "empty": 2, "bad_image": 1}.items():
+        assert hsc[role] == desi[role] == count
+    assert hsc["hsc_only"] == 8 - 4 - 2 - 1
+    assert (desi["unassigned"], desi["displaced"], desi["no_position"]) == (6, 6, 2)
+
+
+def test_faults_of_the_release_are_in_the_spectra(small_survey):
+    truth = small_survey.truth_table("DESI")
+    numbers = {"lost_arm": 0, "bad_pixel": 0, "empty": 0}
+    for names, rows in truth.groupby(["SURVEY", "PROGRAM", "HEALPIX"]):
+        coadd = read_coadd(coadd_path(small_survey.desi, *names))
+        for k, row in enumerate(rows.itertuples()):
+            empty = {arm for arm, ivar in coadd.ivar.items() if not ivar[k].any()}
+            if row.role in ("bad_fiber", "empty", "unassigned"):
+                assert empty == {"B", "R", "Z"}
+                numbers["empty"] += 1
+            elif row.lost_arm:
+                assert empty == {row.lost_arm}
+                numbers["lost_arm"] += 1
+            bad = np.flatnonzero(~np.isfinite(coadd.flux["B"][k]))
+            assert bad.tolist() == ([row.bad_pixel] if row.bad_pixel >= 0 else [])
+            numbers["bad_pixel"] += len(bad)
+    assert numbers == {"lost_arm": 3, "bad_pixel": 2, "empty": 4 + 2 + 6}
+
+
+def test_a_survey_without_the_faults_of_the_release_is_the_same_but_for_them(tmp_path, config):
+    """They are drawn from random numbers of their own."""
+    faults = config["survey"]["simulate"]["faults"] | {"hsc_only": 0.3}
+    names = ("unassigned", "no_position", "displaced", "bad_fiber", "empty", "bad_image")
+    off = faults | dict.fromkeys((*names, "lost_arm", "not_finite"), 0)
+    catalogs = []
+    for folder, some in (("with", faults), ("without", off)):
+        simulate(tmp_path / folder, config, faults=some)
+        with h5py.File(tmp_path / folder / "galaxiesml.hdf5") as file:
+            catalogs.append(np.nan_to_num(file["image"][:]))
+    assert (catalogs[0] != catalogs[1]).sum() == 1
+    ours, theirs = (read_zcatalog(tmp_path / folder / "desi") for folder in ("with", "without"))
+    assert len(ours) > len(theirs)
+    same = [name for name in theirs if name not in ("COADD_FIBERSTATUS", "HEALPIX")]
+    for name in same:
+        assert ours[name][: len(theirs)].tolist() == theirs[name].tolist(), name
 
 
 def test_spikes_are_in_the_spectra(small_survey):

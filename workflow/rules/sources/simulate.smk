@@ -3,6 +3,8 @@
 
 rule simulate_survey:
     """Section 3: simulate the embedded survey in the formats of the real ones."""
+    input:
+        again_unless(whole(TREE), "results/{survey}/catalog/desi"),
     output:
         galaxiesml="results/{survey}/catalog/galaxiesml.hdf5",
         desi=directory("results/{survey}/catalog/desi"),

@@ -10,8 +10,16 @@ from astropy.coordinates import SkyCoord
 from mmae.instruments import N_WAVE
 from mmae.settings import Faults
 from mmae.survey.desi import healpix_of
+from mmae.survey.simulated.faults import add_faults
 from mmae.survey.simulated.population import Population, draw
-from mmae.survey.simulated.sources import QUASAR, SPECTYPES, Sources, make_sources, make_stars
+from mmae.survey.simulated.sources import (
+    QUASAR,
+    SKY,
+    SPECTYPES,
+    Sources,
+    make_sources,
+    make_stars,
+)
 
 TARGETS_PER_SQUARE_DEGREE = 1200.0
 POSITION_SCATTER_ARCSEC = 0.1
@@ -20,18 +28,17 @@ DUPLICATE_OFFSET_ARCSEC = 0.6
 MIN_DISTANCE_ARCSEC = 5.0
 """Between independent sources, so that no match happens by chance."""
 
-SKY = -1
-"""Row of a fibre that is on no source."""
-
 
 class Catalogs(NamedTuple):
     """The embedded survey before rendering."""
 
     sources: Sources
     hsc: pd.DataFrame
-    """One row an HSC object: object_id, source, role, ra, dec, dx, dy (arcsec), redshift."""
+    """One row an HSC object: object_id, source, role, ra, dec, dx, dy (arcsec), redshift,
+    bad_image."""
     desi: pd.DataFrame
-    """One row a DESI spectrum: zall-pix's columns, source, role, keep_from, keep_to (pixels)."""
+    """One row a DESI spectrum: zall-pix's columns, source, role, keep_from, keep_to (pixels),
+    lost_arm, bad_pixel."""
     artefacts: pd.DataFrame
     """One row a bad pixel: desi_row, pixel (of the combined grid), height (in sigma)."""
 
@@ -49,8 +56,9 @@ def plant(n_good: int, faults: Faults, rng: np.random.Generator) -> Catalogs:
     Returns
     -------
     Catalogs
-        Rows of both catalogues are shuffled. `role` says what each row is: good, star, zwarn,
-        duplicate, inconsistent, missing, neighbour, hsc_only, repeat, desi_only or sky.
+        Rows of both catalogues are shuffled, but for the last ones of DESI's. `role` says what each
+        row is: good, star, zwarn, duplicate, inconsistent, missing, neighbour, hsc_only, repeat,
+        desi_only, sky, bad_fiber, empty, bad_image, displaced, unassigned or no_position.
     """
     count = {name: _count(n_good, getattr(faults, name)) for name in Faults.__dataclass_fields__}
     role, sources = _draw_sources(n_good, count, rng)
@@ -77,11 +85,19 @@ def plant(n_good: int, faults: Faults, rng: np.random.Generator) -> Catalogs:
         ignore_index=True,
     )
     hsc["object_id"] = 36_400_000_000_000_000 + rng.choice(10**9, len(hsc), replace=False)
+    again, desi_again = hsc["role"] == "duplicate", desi["role"] == "duplicate"
+    hsc.loc[again, "object_id"] = _of_sources(hsc[~again], twice)["object_id"].to_numpy()
+    desi.loc[desi_again, "TARGETID"] += 10**11
     desi["HEALPIX"] = healpix_of(desi["TARGET_RA"].to_numpy(), desi["TARGET_DEC"].to_numpy())
     hsc = hsc.iloc[rng.permutation(len(hsc))].reset_index(drop=True)
     desi = desi.iloc[rng.permutation(len(desi))].reset_index(drop=True)
     _lose_pixels(desi, rng)
-    return Catalogs(sources, hsc, desi, _artefacts(desi, count["artefact"], rng))
+    artefacts = _artefacts(desi, count["artefact"], rng)
+    spiked, pairs = artefacts["desi_row"].unique(), np.flatnonzero(role == "neighbour")
+    hsc, desi = add_faults(
+        hsc, desi, spiked, np.column_stack([crowded, pairs]), count, rng.spawn(1)[0]
+    )
+    return Catalogs(sources, hsc, desi, artefacts)
 
 
 def _count(n: int, fraction: float) -> int:
@@ -188,7 +204,7 @@ def _of_sources(table: pd.DataFrame, sources: np.ndarray) -> pd.DataFrame:
 
 
 def _second_listing(hsc: pd.DataFrame, twice: np.ndarray) -> pd.DataFrame:
-    """The same sources once more in HSC, deblended 0.6 arcsec further north."""
+    """The same sources once more in HSC, 0.6 arcsec further north."""
     rows = _of_sources(hsc, twice)
     rows["dec"] += DUPLICATE_OFFSET_ARCSEC / 3600
     rows["dy"] -= DUPLICATE_OFFSET_ARCSEC

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,10 +21,10 @@ from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
 from mmae.survey.galaxiesml import DEC, OBJECT_ID, RA, REDSHIFT, write_galaxiesml
-from mmae.survey.simulated.catalogs import SKY, Catalogs, plant
+from mmae.survey.simulated.catalogs import Catalogs, plant
 from mmae.survey.simulated.images import Scene, make_scene, render, sky_sigma
-from mmae.survey.simulated.sources import Sources, take
-from mmae.survey.simulated.spectra import add_spike, lose_pixels, observe
+from mmae.survey.simulated.sources import SKY, Sources, take
+from mmae.survey.simulated.spectra import BAD_PIXEL, add_spike, lose_pixels, observe
 
 CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
 """Streams of random numbers, so that no step's draws depend on another's."""
@@ -110,7 +110,16 @@ def _write_images(
 
     starts = range(0, len(hsc), settings.chunk_size)
     images = _in_order(pool, map(render_from, starts), len(starts), "chunks of images")
-    write_galaxiesml(path, columns, images)
+    write_galaxiesml(path, columns, _blemished(images, hsc["bad_image"].to_numpy()))
+
+
+def _blemished(chunks: Iterator[np.ndarray], bad: np.ndarray) -> Iterator[np.ndarray]:
+    """The images, of which the bad ones have a pixel that is no number."""
+    start = 0
+    for chunk in chunks:
+        chunk[bad[start : start + len(chunk)], BANDS.index("i"), 20, 20] = np.nan
+        yield chunk
+        start += len(chunk)
 
 
 def _write_desi(
@@ -120,7 +129,9 @@ def _write_desi(
     seeds = _seeds(settings.seed, SPECTRA, len(catalogs.desi))
     with atomic(root, TREE) as part:
         part.mkdir()
-        (part / MARK).write_text("Simulated by galaxy-mmae: no spectrum in here is of the sky.\n")
+        (part / MARK).write_text(
+            "Simulated by galaxy-mmae: no spectrum in here is of the sky.\n", encoding="utf-8"
+        )
         write_zcatalog(part, catalogs.desi)
 
         def write_group(group: tuple[tuple, pd.DataFrame]) -> Callable[[], None]:
@@ -149,13 +160,18 @@ def _write_one_coadd(
     lose_pixels(spectra, table["keep_from"].to_numpy(), table["keep_to"].to_numpy())
     for spike in spikes.itertuples():
         add_spike(spectra, table.index.get_loc(spike.desi_row), spike.pixel, spike.height)
+    for arm, (flux, ivar, mask) in spectra.items():
+        lost = (table["lost_arm"] == arm).to_numpy()
+        flux[lost], ivar[lost], mask[lost] = 0, 0, BAD_PIXEL
+    odd = np.flatnonzero(table["bad_pixel"] >= 0), table["bad_pixel"][table["bad_pixel"] >= 0]
+    spectra["B"].flux[odd], spectra["B"].ivar[odd], spectra["B"].mask[odd] = np.nan, 1, 0
     coadd = Coadd(
         table["TARGETID"].to_numpy(),
         {arm: s.flux for arm, s in spectra.items()},
         {arm: s.ivar for arm, s in spectra.items()},
         {arm: s.mask for arm, s in spectra.items()},
     )
-    write_coadd(path, coadd, table[["TARGETID", "TARGET_RA", "TARGET_DEC", "COADD_FIBERSTATUS"]])
+    write_coadd(path, coadd, table)
 
 
 def _in_order(
@@ -163,9 +179,13 @@ def _in_order(
 ) -> Iterator:
     """Results in the order of the jobs, with few of them made, running or waiting at a time."""
     running = deque(pool.submit(job) for job in islice(jobs, AHEAD))
-    for _ in progress(range(n_jobs), what):
-        yield running.popleft().result()
-        running.extend(pool.submit(job) for job in islice(jobs, 1))
+    try:
+        for _ in progress(range(n_jobs), what):
+            yield running.popleft().result()
+            running.extend(pool.submit(job) for job in islice(jobs, 1))
+    finally:
+        # after a failure none may write into a folder that is gone
+        wait([job for job in running if not job.cancel()])
 
 
 def _seeds(seed: int, stream: int, n: int) -> np.ndarray:
@@ -205,7 +225,9 @@ def _write_truth(catalogs: Catalogs, path: Path | str) -> None:
         "HSC": hsc[["object_id", "source", "role"]].assign(
             redshift=sources.redshift[hsc["source"]]
         ),
-        "DESI": desi[["TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "source", "role"]],
+        "DESI": desi[
+            ["TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "source", "role", "lost_arm", "bad_pixel"]
+        ],
         "ARTEFACTS": artefacts[["TARGETID", "desi_row", "pixel", "height"]],
     }
     hdus: list = [fits.PrimaryHDU()]

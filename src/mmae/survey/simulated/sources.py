@@ -18,6 +18,9 @@ GALAXY, QUASAR, STAR = 0, 1, 2
 SPECTYPES = ("GALAXY", "QSO", "STAR")
 """DESI's SPECTYPE of each kind."""
 
+SKY = -1
+"""Row of a fibre that is on no source."""
+
 FLUX_UNIT = 1e-17
 """DESI's unit of flux: erg / (s cm2 Å)."""
 
