@@ -27,8 +27,14 @@ class Training:
     patience: Count = key("stop after so many epochs without a better validation loss")
     batch_size: Count = key("galaxies a step")
     learning_rate: Positive = key("AdamW")
-    schedule: Literal["constant", "one-cycle"] = key(
-        "constant (the paper) or one-cycle: up to learning_rate and down to nothing"
+    schedule: Literal["constant", "one-cycle", "cosine"] = key(
+        "constant (the paper), one-cycle: up to learning_rate and down to nothing, or cosine: the "
+        "same after a short warm-up"
+    )
+    average: Annotated[float, Field(gt=0, lt=1)] | None = key(
+        "decay a step of the moving averages of the parameters that are kept instead of them; "
+        "null: none",
+        default=None,
     )
     weight_decay: Annotated[float, Field(ge=0)] = key("AdamW")
     gradient_clip: Positive = key("largest norm of the gradient")

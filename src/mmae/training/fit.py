@@ -52,6 +52,8 @@ ORDER, MASKS, VALIDATION, TURNS, DROPOUT = range(5)
 """Streams of random numbers. Each is a function of the seed and of the epoch or step, so that a
 training that was interrupted goes on with the same numbers."""
 
+WARM_UP = 0.06
+"""Of all steps, in which the cosine schedule rises."""
 PREPARED = 512
 """Training galaxies from which a model learns the scale of its inputs."""
 
@@ -145,6 +147,8 @@ def fit(
                 _clip(fabric, network, optimizer, settings, state.epoch)
                 optimizer.step()
                 state.schedule.step()
+                if settings.average is not None:
+                    state.average(settings.average)
                 state.steps, state.n_seen = number + 1, state.n_seen + n
                 watch.step(losses, share.n_whole)
                 long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
@@ -155,8 +159,11 @@ def fit(
                 if stop:
                     raise SystemExit(TRY_AGAIN)
             row = {"epoch": state.epoch} | _means(state)
-            row |= validate(model, arrays, split["validation"], mask_ratio, seed, settings, fabric)
-            state.end_epoch(row)
+            with state.with_averages():
+                row |= validate(
+                    model, arrays, split["validation"], mask_ratio, seed, settings, fabric
+                )
+                state.end_epoch(row)
             watch.epoch(row)
             _save(checkpoints, state)
     if state.epoch <= settings.epochs and is_first():
@@ -288,10 +295,17 @@ def make_schedule(
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """Learning rate over the steps of a training: constant, or up and down once.
 
-    One cycle (Smith & Topin 2019, arXiv:1708.07120) gets further in few epochs.
+    One cycle (Smith & Topin 2019, arXiv:1708.07120) gets further in few epochs; a cosine after a
+    short warm-up spends more of them at a high rate.
     """
     if settings.schedule == "constant":
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    if settings.schedule == "cosine":
+        n_all = n_steps * settings.epochs
+        warm = max(1, round(WARM_UP * n_all))
+        rise = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / warm, total_iters=warm)
+        fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, n_all - warm))
+        return torch.optim.lr_scheduler.SequentialLR(optimizer, [rise, fall], [warm])
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],

@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +39,8 @@ class State:
     best_loss: float = float("inf")
     waited: int = 0
     """Epochs since then."""
+    averaged: dict[str, Tensor] = field(default_factory=dict)
+    """Moving averages of the parameters, where there are any."""
 
     MODULES = ("model", "optimizer", "schedule")
     SHARES = ("sums", "n_seen")
@@ -52,6 +56,28 @@ class State:
         else:
             self.waited += 1
         self.epoch, self.sums, self.n_seen = self.epoch + 1, Counter(), 0
+
+    def average(self, decay: float) -> None:
+        """Move the averages by a step; at first they follow faster."""
+        decay = min(decay, (self.steps + 1) / (self.steps + 10))
+        for name, value in self.model.named_parameters():
+            if name in self.averaged:
+                self.averaged[name].lerp_(value.detach(), 1 - decay)
+            else:
+                self.averaged[name] = value.detach().clone()
+
+    @contextmanager
+    def with_averages(self) -> Iterator[None]:
+        """Put the averages in the place of the parameters, where there are any."""
+        parameters = dict(self.model.named_parameters())
+        kept = {name: parameters[name].detach().clone() for name in self.averaged}
+        for name, value in self.averaged.items():
+            parameters[name].data.copy_(value)
+        try:
+            yield
+        finally:
+            for name, value in kept.items():
+                parameters[name].data.copy_(value)
 
     def shares(self) -> list[tuple[dict[str, float], int]]:
         """Sums and galaxies seen of each process; all of them must ask."""
