@@ -1,7 +1,5 @@
 """Photometry in circular annuli, taken from the visible pixels of an image."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -86,11 +84,15 @@ class Annuli(nn.Module):
         """Flux of each annulus, (B, C, K), and how much of it was seen."""
         if hidden is None:
             hidden = torch.zeros_like(image[:, :, :1, :1], dtype=torch.bool)
-        seen = (~hidden).to(image.dtype).expand(image.shape)
-        image, turned = image * seen, seen.flip(2, 3)
-        filled = image + image.flip(2, 3) * (1 - seen)
-        area = torch.maximum(seen, turned).flatten(2) @ self.cells.T  # (B, C, K)
         full = self.cells.sum(dim=1)
+        if not hidden.any():
+            return image.flatten(2) @ self.cells.T, torch.ones_like(image[:, :, 0, :1]).expand(
+                -1, -1, len(full)
+            )
+        seen = (~hidden).to(image.dtype).expand(-1, -1, *image.shape[2:])
+        image = image * seen
+        filled = image + image.flip(2, 3) * (1 - seen)
+        area = torch.maximum(seen, seen.flip(2, 3)).flatten(2) @ self.cells.T
         there = area > MIN_SHOWN * full
         flux = filled.flatten(2) @ self.cells.T / area.clamp(min=1e-3) * full
-        return torch.where(there, flux, 0.0), area / full
+        return torch.where(there, flux, 0.0), (area / full).expand(flux.shape)

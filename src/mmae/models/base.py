@@ -22,6 +22,10 @@ class Prediction(NamedTuple):
     """Standard deviation of the redshift's forecast, (B,)."""
     embedding: Tensor | None = None
     """Representation that a readout may use, (B, E)."""
+    quantiles: Tensor | None = None
+    """Ends of the 95% and 68% intervals and the median, (B, 5): `mmae.models.density.QUANTILES`."""
+    delta_chi2: Tensor | None = None
+    """How much worse the best fit at another redshift is, (B,); NaN where no spectrum was seen."""
 
 
 class Losses(NamedTuple):
@@ -86,8 +90,13 @@ class GalaxyModel(nn.Module):
         """Say what the model knows of galaxies of which something is hidden."""
         raise NotImplementedError
 
-    def reconstruct(self, batch: Batch, masks: Masks) -> tuple[dict[str, Tensor], Prediction]:
-        """Values of each modality, (B, *shape), and what `predict` says."""
+    def reconstruct(
+        self, batch: Batch, masks: Masks, kind: str = "best"
+    ) -> tuple[dict[str, Tensor], Prediction]:
+        """Values of each modality, (B, *shape), and what `predict` says.
+
+        `kind` is one of the settings' `reconstructions`.
+        """
         raise InputError(
             "model", found="one that reconstructs nothing", expected="a masked autoencoder"
         )

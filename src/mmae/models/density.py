@@ -1,5 +1,7 @@
 """Redshift as a density: a softmax over bins of ln(1 + z)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
@@ -45,31 +47,39 @@ class RedshiftBins(nn.Module):
         counted = known.to(loss.dtype) if weight is None else known * weight
         return Mean((loss * counted).sum(), counted.sum())
 
-    def quantiles(self, probability: Tensor, levels: tuple[float, ...] = QUANTILES) -> Tensor:
-        """Redshifts below which shares of the density (B, K) lie: (B, len(levels))."""
-        cumulative = nn.functional.pad(probability.cumsum(dim=1), (1, 0))
-        wanted = torch.tensor(levels, device=probability.device, dtype=probability.dtype)
-        wanted = wanted.expand(len(probability), -1) * cumulative[:, -1:]
-        right = torch.searchsorted(cumulative, wanted.contiguous()).clamp(1, len(self.edges) - 1)
-        low, high = cumulative.gather(1, right - 1), cumulative.gather(1, right)
-        part = ((wanted - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
-        left = self.edges[right - 1]
-        return torch.expm1(left + part * (self.edges[right] - left))
-
-    def draw(self, probability: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        """n redshifts from each density: (B, n)."""
-        u = torch.rand(len(probability), n, generator=generator).to(probability.device)
-        levels = u.sort(dim=1).values
-        cumulative = nn.functional.pad(probability.cumsum(dim=1), (1, 0))
-        right = torch.searchsorted(cumulative, levels * cumulative[:, -1:]).clamp(
-            1, len(self.edges) - 1
-        )
-        low, high = cumulative.gather(1, right - 1), cumulative.gather(1, right)
-        part = ((levels - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
-        left = self.edges[right - 1]
-        return torch.expm1(left + part * (self.edges[right] - left))
-
     @staticmethod
     def probability(logits: Tensor) -> Tensor:
         """(B, K) in single precision."""
         return softmax(logits.float(), dim=1)
+
+
+def quantiles(probability: Tensor, edges: Tensor, levels: Sequence[float]) -> Tensor:
+    """Redshifts below which shares of densities lie.
+
+    Parameters
+    ----------
+    probability : Tensor, shape (B, K)
+    edges : Tensor, shape (K + 1,)
+        Of the bins, in zeta.
+    levels : sequence of float
+
+    Returns
+    -------
+    Tensor, shape (B, len(levels))
+    """
+    cumulative = nn.functional.pad(probability.double().cumsum(dim=1), (1, 0))
+    wanted = torch.tensor(levels, device=probability.device, dtype=torch.float64)
+    wanted = wanted.expand(len(probability), -1) * cumulative[:, -1:]
+    right = torch.searchsorted(cumulative, wanted.contiguous()).clamp(1, len(edges) - 1)
+    low, high = cumulative.gather(1, right - 1), cumulative.gather(1, right)
+    part = ((wanted - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    left = edges[right - 1].double()
+    return torch.expm1(left + part * (edges[right] - left)).float()
+
+
+def rebinned(probability: Tensor, edges: Tensor, wanted: Tensor) -> Tensor:
+    """Densities (B, K) on other bins, flat within the old ones: (B, len(wanted) - 1)."""
+    cumulative = nn.functional.pad(probability.cumsum(dim=1), (1, 0))
+    right = torch.searchsorted(edges, wanted).clamp(1, len(edges) - 1)
+    part = ((wanted - edges[right - 1]) / (edges[right] - edges[right - 1])).clamp(0, 1)
+    return torch.lerp(cumulative[:, right - 1], cumulative[:, right], part).diff(dim=1)

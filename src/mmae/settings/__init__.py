@@ -43,6 +43,7 @@ from mmae.settings.models import (
     MedianModel,
     Model,
     PaperModel,
+    RestframeModel,
     can_do,
 )
 from mmae.settings.results import (
@@ -89,6 +90,7 @@ __all__ = [
     "PaperModel",
     "Published",
     "PublishedFile",
+    "RestframeModel",
     "Scoring",
     "Settings",
     "Simulation",

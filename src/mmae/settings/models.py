@@ -112,6 +112,49 @@ class PaperModel(CanDo):
 
 
 @settings
+class RestframeModel(CanDo):
+    """A masked autoencoder with a density of the redshift, which decodes in the rest frame."""
+
+    hides: ClassVar[bool] = True
+    embeds: ClassVar[bool] = True
+
+    kind: Literal["restframe"] = key("which file of mmae/models")
+    modalities: Annotated[tuple[Name, ...], Field(min_length=1)] = key("entries of modalities")
+    width: Count = key("of a token", default=128)
+    depth: Count = key("transformer layers", default=2)
+    heads: Count = key("attention heads", default=4)
+    hidden: Count = key("units of perceptrons", default=256)
+    embedding: Count = key("numbers that a galaxy becomes", default=256)
+    bins: Count = key("of ln(1 + z)", default=344)
+    z_max: Positive = key("end of the last bin", default=4.6)
+    softness: Positive = key("standard deviation of the target, in ln(1 + z)", default=0.006)
+    rest_wave: tuple[Positive, Positive] = key("ends of the rest frame, Å", default=(680.0, 9900.0))
+    log_step: Positive = key("pixel of the rest frame, in ln(wavelength)", default=0.0025)
+    max_snr: Positive = key("of a pixel, beyond which its weight does not grow", default=20.0)
+    weights: dict[str, Weight] = key(
+        "of losses: redshift, each modality's, and with `_joint` those where more is visible",
+        default_factory=dict,
+    )
+    mask_ratios: dict[Name, Fraction] = key("largest, of single modalities", default_factory=dict)
+    whole: Fraction = key("fraction of galaxies of which no token is hidden", default=0.25)
+    dropped: dict[Name, Fraction] = key(
+        "fraction of galaxies from which a modality is taken entirely", default_factory=dict
+    )
+    visible_weight: Fraction = key("of visible pixels in the spectrum's loss", default=0.5)
+    ivar_weights: bool = key("weigh pixels by inverse variance", default=False)
+    model_error: Positive = key("beyond which inverse variance does not count", default=0.15)
+    synthesis: bool = key(
+        "where a part of a spectrum is visible, fit decoded spectra at all redshifts", default=True
+    )
+    training: Overrides = own_training()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return self.modalities
+
+
+@settings
 class AstroClipModel(CanDo):
     """Contrastive alignment of two modalities, as AstroCLIP (Parker et al. 2024)."""
 
@@ -247,6 +290,7 @@ READOUTS = ("knn", "mlp")
 
 KINDS: dict[str, type] = {
     "paper": PaperModel,
+    "restframe": RestframeModel,
     "astroclip": AstroClipModel,
     "bcnn": BcnnModel,
     "cnn": CnnModel,
