@@ -5,6 +5,11 @@ VENV := .venv
 READY := $(VENV)/.ready
 REPORT := results/demo/report.html
 
+# Snakemake keeps a cache before it reads our rules; src/mmae/caches.py does the same for all others
+ifeq ($(shell test -w "$$HOME" && echo yes),)
+export XDG_CACHE_HOME ?= $(CURDIR)/.cache
+endif
+
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: reproduce test test-lsdb test-mlflow toy lint schema lock bench clean help

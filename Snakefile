@@ -1,11 +1,17 @@
 """Multi-modal masked autoencoders for galaxy images and spectra: arXiv:2510.22527, reproduced."""
 
+import os
+
 from snakemake.utils import min_version, validate
 
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+CONFIG = "config/config.yaml"
+
+
+# the folder that it runs in may have a config of its own
+configfile: CONFIG if os.path.exists(CONFIG) else workflow.source_path(CONFIG)
 
 
 include: "workflow/rules/common.smk"

@@ -19,7 +19,8 @@ from pathlib import Path
 import h5py
 
 from mmae.config import read_config
-from mmae.files import read_json, write_json
+from mmae.files.read import read_json
+from mmae.files.write import write_json
 from mmae.survey.galaxiesml import IMAGE, MAGNITUDES, OBJECT_ID, REDSHIFT
 
 RESULT = Path("results/bench/predict.json")
@@ -71,11 +72,14 @@ def main() -> None:
     print("| galaxies | seconds | CPU s | galaxies/s | galaxies/CPU s | peak memory, MB |")
     print("|---|---|---|---|---|---|")
     runs = []
-    with tempfile.TemporaryDirectory() as home:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        # beside the catalogue: a file from outside may refer to its own folder only
+        tempfile.NamedTemporaryFile(dir=catalogue.resolve().parent, suffix=".hdf5") as repeated,
+    ):
         for size in sizes:
-            repeated = Path(home) / "catalogue.hdf5"
-            repeat(repeated, catalogue, size)
-            run = measure(repeated, model, view, Path(home))
+            repeat(Path(repeated.name), catalogue, size)
+            run = measure(Path(repeated.name), model, view, Path(home))
             if run["galaxies"] != size:
                 raise RuntimeError(f"{run['galaxies']} predictions of {size} galaxies")
             runs.append(run)

@@ -23,7 +23,7 @@ from reference import ReferenceStep, reference_loader
 
 from mmae.config import read_config
 from mmae.dataset.arrays import TrainingArrays, open_arrays
-from mmae.files import write_json
+from mmae.files.write import write_json
 from mmae.modalities import from_plain
 from mmae.models import build_model
 from mmae.models.batch import generator_of, load_batch

@@ -1,6 +1,7 @@
 """A small embedded survey, taken once through every data step, and a model trained on it."""
 
 import copy
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ import pytest
 import yaml
 
 from helpers import PROJECT, SmallSurvey, run_mmae
+from mmae.cli import STRICT
+
+# a defect ends in its traceback, in our own processes and in those that they start
+os.environ[STRICT] = "1"
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
-from galaxies import SMALL_PAPER, TOY, made_up_galaxies, split_of, training_with
+from galaxies import SMALL_PAPER, TOY, made_up_galaxies, modalities_of, split_of, training_with
 from mmae.models import build_model
 from mmae.training import fit as training_loop
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.fit import Fitted, fit
 from mmae.training.processes import is_first
 
-MODELS = {"mmae": SMALL_PAPER, "cnn": TOY["models"]["cnn"] | {"image_size": 16}}
+MODELS = {"mmae": SMALL_PAPER, "cnn": TOY["models"]["cnn"]}
 
 
 def train(folder: Path, name: str, stop_after: int = 0) -> Fitted:
@@ -36,7 +36,7 @@ def train(folder: Path, name: str, stop_after: int = 0) -> Fitted:
         training_loop.load_batch = counting
     torch.manual_seed(3)
     settings = training_with(epochs=2, batch_size=8, augment="dihedral", schedule="constant")
-    model = build_model(MODELS[name])
+    model = build_model(MODELS[name], modalities_of())
     checkpoints = Checkpoints(folder / "checkpoints", {"name": name})
     return fit(model, made_up_galaxies(68), split_of(68), 0.5, 3, settings, checkpoints)
 

@@ -1,18 +1,27 @@
 """Made-up galaxies in memory, for tests of models that need no survey."""
 
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import torch
 
 from helpers import PROJECT
 from mmae.config import read_config, read_section
-from mmae.dataset.arrays import TrainingArrays
+from mmae.dataset.arrays import TrainingArrays, open_arrays
+from mmae.dataset.make_arrays import write_arrays
 from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
-from mmae.modalities import to_plain
+from mmae.modalities import of_file, to_plain
 from mmae.modalities.base import Modality
 from mmae.modalities.image import Image, ImageGeometry
 from mmae.modalities.spectrum import NORMALISATION, Spectrum, SpectrumGeometry
 from mmae.modalities.vector import Vector, VectorGeometry
+from mmae.models import build_model
 from mmae.models.batch import Batch, load_batch
-from mmae.settings import ImageModality, SpectrumModality, Training, VectorModality
+from mmae.models.masking import Mask
+from mmae.settings import Arrays, ImageModality, SpectrumModality, Training, VectorModality
 
 TOY = read_config(str(PROJECT / "config/config.yaml"), str(PROJECT / "config/toy.yaml"))
 """The config at the toy's sizes, as plain content."""
@@ -59,6 +68,43 @@ def made_up_galaxies(n: int = 64, size: int = 16, length: int = 32) -> TrainingA
         targetid=1000 + np.arange(n),
         modalities=to_plain(modalities_of(size, length).values()),
     )
+
+
+def catalogue_of(n: int = 5, errors: bool = False, tokens: int = 2) -> Vector:
+    """Numbers of a catalogue that are called a, b, c, and so on."""
+    columns = tuple("abcdefghijklmnopqrstuvwxyz"[:n])
+    settings = VectorModality("vector", columns, columns if errors else (), tokens=tokens)
+    return Vector("catalogue", settings, VectorGeometry(columns, errors))
+
+
+def paper_model(known: dict[str, Modality] | None = None, seed: int = 0, **keys) -> torch.nn.Module:
+    """The paper's model, small, with weights of a seed; without modalities, of made-up galaxies."""
+    torch.manual_seed(seed)
+    return build_model(SMALL_PAPER | keys, known or modalities_of()).eval()
+
+
+def mask_of(modality: Modality, *tokens: int, n: int = 6) -> Mask:
+    """The same tokens hidden of each galaxy."""
+    hidden = torch.zeros(n, modality.n_tokens, dtype=torch.bool)
+    hidden[:, list(tokens)] = True
+    return Mask(hidden)
+
+
+def arrays_of(
+    folder: Path,
+    dataset: Path,
+    entries: Mapping[str, Any] = TOY["modalities"],
+    pool: int = 30,
+    chunk_size: int = 64,
+    **keys: Any,
+) -> TrainingArrays:
+    """The training arrays of a dataset, written and opened."""
+    settings = read_section(Arrays, TOY["arrays"] | {"pool": pool}, "config")
+    modalities = partial(of_file, entries, arrays=settings)
+    write_arrays(
+        folder, dataset, modalities, lambda found: to_plain(found.values()), chunk_size, **keys
+    )
+    return open_arrays(folder)
 
 
 def split_of(n: int) -> dict[str, np.ndarray]:

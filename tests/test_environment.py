@@ -49,9 +49,10 @@ def test_no_registry_host_is_named():
 def test_the_container_recipe_parses_and_names_files_that_exist():
     text = (PROJECT / "envs/Containerfile").read_text()
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    known = {"FROM", "WORKDIR", "COPY", "RUN", "ENTRYPOINT", "CMD"}
+    known = {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "ENTRYPOINT", "CMD"}
     assert {line.split()[0] for line in lines} == known
     assert lines[0].startswith("FROM ")
+    assert re.search(r"apt-get install .*\bg\+\+", text), "training.compile takes a compiler"
     for line in lines:
         if line.startswith("COPY "):
             *sources, _ = line.split()[1:]

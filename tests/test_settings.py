@@ -8,7 +8,8 @@ import yaml
 from helpers import PROJECT
 from mmae.config import from_text, json_schema, read_config, read_section
 from mmae.errors import InputError
-from mmae.settings import Scoring, Settings, Training, training_of
+from mmae.settings import NEEDED_VIEWS, Scoring, Settings, Training, can_do, training_of
+from mmae.workflow import runs
 
 CONFIGS = sorted(path.name for path in (PROJECT / "config").glob("*.yaml"))
 CONFIGS.remove("schema.yaml")
@@ -75,9 +76,12 @@ def test_paper_config_has_the_papers_sizes():
     assert (model.dropout, training.batch_size, training.epochs) == (0.1, 256, 100)
     assert (training.learning_rate, training.schedule) == (1e-4, "constant")
     assert (model.position_rate, training.weight_decay, training.gradient_clip) == (0.1, 0.01, 1)
-    weights = (model.image_weight, model.spectrum_weight, model.redshift_weight)
-    assert weights == (0.1, 0.01, 1.0)
-    assert (model.modality_dropout, settings.headline.mask) == (0.5, 0.75)
+    assert model.weights == {"image": 0.1, "spectrum": 0.01, "redshift": 1.0}
+    assert (model.dropped, settings.headline.mask) == ({"spectrum": 0.5}, 0.75)
+    assert (model.modalities, model.masking) == (("image", "spectrum"), "zero")
+    assert (model.more_masks, model.missing, model.mask_channel) == ({}, "zero", False)
+    assert [settings.modalities[name].patch for name in model.modalities] == [8, 8]
+    assert settings.arrays.pool == 30
     assert training_of(training, model.training) == training
     assert training.augment == "none"
     bcnn = settings.models["bcnn-mag"]
@@ -126,12 +130,84 @@ def test_schema_file_is_what_the_dataclasses_say():
         ("models.cnn.kind", "../errors", ["models.cnn.kind", "found '../errors'"]),
         ("models.cnn.channels", [], ["models.cnn.channels", "at least 1"]),
         ("models.cnn.heads", 4, ["models.cnn.heads", "unknown key", "'channels'"]),
-        ("models.bcnn.image_size", 48, ["models.bcnn", "image_size 48 is not a multiple of 32"]),
+        ("models.bcnn.image_size", 48, ["models.bcnn.image_size", "unknown key", "'channels'"]),
+        ("models.bcnn.photometry", "photometry", ["models.bcnn", "magnitude_dense and photometry"]),
+        ("models.cnn.image", "infrared", ["models.cnn: 'infrared' is not among modalities"]),
+        ("models.mmae.modalities", ["image"], ["models.mmae.modalities", "at least 2"]),
+        ("models.mmae.dropped", {"text": 0.5}, ["models.mmae", "dropped: 'text' is not among"]),
+        (
+            "models.mmae.missing",
+            "nan",
+            ["mmae.missing", "found 'nan'", "'zero' or 'hidden'"],
+        ),
+        (
+            "models.mmae.more_masks",
+            {"image": {"gap": 2.0}},
+            ["models.mmae.more_masks.image: gap: found 2.0, expected longest gap"],
+        ),
+        (
+            "modalities.image.patch",
+            0,
+            ["modalities.image.patch", "found 0", "greater than"],
+        ),
+        ("modalities.image.ptch", 8, ["modalities.image.ptch", "unknown key", "['kind', 'patch']"]),
+        (
+            "modalities.image.kind",
+            "cube",
+            ["modalities.image.kind", "found 'cube'", "mmae/mod"],
+        ),
+        ("modalities.photometry.columns", [], ["modalities.photometry.columns", "at least 1"]),
+        (
+            "modalities.spectrum.pooling",
+            "max",
+            ["spectrum.pooling", "found 'max'", "'ivar'"],
+        ),
+        ("views.no-y.hidden.image", 1.5, ["views.no-y.hidden.image", "found 1.5", "equal to 1"]),
+        ("views.no-y.hidden.image", {"fog": 1}, ["views.no-y.hidden.image: found a mask 'fog'"]),
+        (
+            "views.no-y.hidden",
+            {"radio": 1.0},
+            ["views.no-y.hidden: 'radio' is not among"],
+        ),
+        ("views.No y", {"hidden": {}}, ["views", "No y"]),
+        ("grid.views", ["no-x"], ["grid.views: 'no-x' is not among views", "'image0.25-spectrum"]),
+        ("grid.study_views", ["no-x"], ["grid.study_views: 'no-x' is not among views"]),
+        ("grid.models", ["astroclip"], ["kind astroclip, expected one that hides parts and gives"]),
+        (
+            "grid.spectrum_probes",
+            ["cnn"],
+            ["expected one that embeds several modalities"],
+        ),
+        ("grid.probes", ["gbdt"], ["kind gbdt, expected one that has embeddings"]),
         ("models.bcnn.channels", [4, 4], ["models.bcnn.channels", "at least 5"]),
         ("models.astroclip.pool_heads", 5, ["dim 64 is not a multiple of pool_heads 5"]),
         ("models.cnn.training", {"epoch": 3}, ["models.cnn.training", "epoch is an unknown key"]),
         ("models.cnn.training", {"epochs": 0}, ["models.cnn.training.epochs", "found 0"]),
         ("models.cnn.training", {"augment": "flip"}, ["models.cnn.training.augment", "'dihedral'"]),
+        ("models.cnn.kind", "losses", ["models.cnn.kind", "found 'losses'", "with SETTINGS"]),
+        ("models.mmae.dim", 10**7, ["models.mmae.dim", "found 10000000", "equal to 65536"]),
+        ("training.threads", 100_000, ["training.threads", "found 100000", "equal to 512"]),
+        ("evaluation.threads", 513, ["evaluation.threads", "found 513"]),
+        ("survey.simulate.n_galaxies", 2**31, ["survey.simulate.n_galaxies", "less than"]),
+        ("training.batch_size", 1, ["models.cnn.training.batch_size", "found 1", "at least 2"]),
+        ("grid.masks", [0.75, 0.5, 0.75], ["grid: masks [0.75, 0.5, 0.75] names one twice"]),
+        ("grid.masks", [0.75, 0.0, -0.0], ["grid: masks [0.75, 0.0, 0.0] names one twice"]),
+        ("grid.views", ["no-y", "no-y"], ["grid: views ['no-y', 'no-y'] names one twice"]),
+        (
+            "grid.study_views",
+            ["no-y", "no-y"],
+            ["grid: study_views ['no-y', 'no-y'] names one twice"],
+        ),
+        ("grid.test_masks", [0.25], ["grid.test_masks", "unknown key", "'views'"]),
+        ("grid.study_masks", [0.5, 0.5], ["grid: study_masks [0.5, 0.5] names one twice"]),
+        ("grid.seeds", [0, 1, 0], ["grid: seeds [0, 1, 0] names one twice"]),
+        ("grid.more_seeds", [1, 1], ["grid: more_seeds [1, 1] names one twice"]),
+        ("grid.models", ["mmae", "mmae"], ["grid: models ['mmae', 'mmae'] names one twice"]),
+        ("grid.probes", ["mmae", "mmae"], ["grid: probes", "names one twice"]),
+        ("from_archive", "", ["from_archive: found '', expected a path"]),
+        ("from_archive", "a{b}.zip", ["from_archive: found 'a{b}.zip'", "Snakemake's wildcards"]),
+        ("survey.files.desi", "/a{b}", ["survey.files.desi: found '/a{b}'"]),
+        ("survey.files.galaxiesml", ["/a", "/{b}"], ["survey.files.galaxiesml: found '/{b}'"]),
         ("scoring.full_range", [0.5, 4.2], ["scoring", "[0.5, 0.4] do not increase"]),
         ("split.train_fraction", 0.9, ["split", "below 1"]),
         ("survey.source", "files", ["survey.source", "'simulate', 'released' or 'rebuild'"]),
@@ -152,6 +228,19 @@ def test_bad_config_is_named_in_one_line(config, key, value, words):
         assert word in message
 
 
+def test_a_mask_of_minus_zero_is_zero(config):
+    settings = read_section(Settings, changed(config, "grid.masks", [0.75, -0.0]), "config")
+    assert [str(mask) for mask in settings.grid.masks] == ["0.75", "0.0"]
+    assert "mask-" not in "".join(run.folder for run in runs.studied(settings))
+
+
+def test_a_batch_of_one_is_refused_only_where_galaxies_are_compared(config):
+    small = changed(config, "training.batch_size", 1)
+    for part in ("baselines", "probes", "spectrum_probes"):
+        small = changed(small, f"grid.{part}", [])
+    assert read_section(Settings, small, "config").training.batch_size == 1
+
+
 def test_scoring_defaults_are_those_of_the_config(config):
     assert read_section(Scoring, config["scoring"], "config") == Scoring()
 
@@ -165,7 +254,16 @@ def test_later_configs_override_and_json_is_a_config(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("none.yaml", "no such file"), ("{a: [}", "no YAML"), ("{", "no YAML")],
+    [
+        ("none.yaml", "no such file"),
+        ("a" * 300, "no such file"),
+        ("{a: [}", "no YAML"),
+        ("{", "no YAML"),
+        ("{" * 3000, "no YAML"),
+        ('{"a":' * 3000 + "1" + "}" * 3000, "no YAML"),
+        (f"{{a: 1{'0' * 5000}}}", "no YAML"),
+    ],
+    ids=range(7),
 )
 def test_unreadable_configs(source, words):
     with pytest.raises(InputError, match=words):
@@ -173,6 +271,7 @@ def test_unreadable_configs(source, words):
 
 
 def test_text_becomes_what_yaml_makes_of_it():
+    assert from_text("") == "", "not a null"
     content = {"epochs": "3", "rate": ["1.0e-4", 2], "device": "cuda", "mask": "null", "n": 5}
     assert from_text(content) == {
         **{"epochs": 3, "rate": [1e-4, 2], "device": "cuda", "mask": None, "n": 5}
@@ -181,3 +280,32 @@ def test_text_becomes_what_yaml_makes_of_it():
 
 def test_a_section_alone_is_read(config):
     assert read_section(Training, config["training"], "x").batch_size == 32
+
+
+@pytest.mark.parametrize("name", NEEDED_VIEWS)
+def test_views_that_figures_show_are_needed(config, name):
+    config = copy.deepcopy(config)
+    del config["views"][name]
+    config["grid"]["views"] = [view for view in config["grid"]["views"] if view != name]
+    with pytest.raises(InputError, match=rf"^config: views: found no '{name}', which figures of"):
+        read_section(Settings, config, "config")
+
+
+def test_what_each_kind_can_do():
+    """Where runs, archives and clusters ask, they ask here."""
+    settings = read_section(Settings, read_config(str(PROJECT / "config/config.yaml")), "config")
+    found = {name: can_do(model) for name, model in settings.models.items()}
+
+    def those(what: str) -> set[str]:
+        return {name for name, model in found.items() if getattr(model, what)}
+
+    assert those("hides") == {"mmae"}
+    assert those("embeds") == {"mmae", "cnn", "bcnn", "bcnn-mag", "astroclip"}
+    assert those("gives_redshift") == set(found) - {"astroclip"}
+    trees = {name for name, model in found.items() if model.fitted_by == "scikit-learn"}
+    assert trees == {"gbdt", "median"}
+    assert {name: model.reads for name, model in found.items()} == {
+        **{"mmae": ("image", "spectrum"), "astroclip": ("image", "spectrum")},
+        **{"cnn": ("image",), "bcnn": ("image",), "bcnn-mag": ("image", "photometry")},
+        **{"gbdt": ("photometry",), "median": ()},
+    }

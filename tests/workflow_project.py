@@ -20,12 +20,13 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.package = folder / "src"
         shutil.copytree(PROJECT, folder, ignore=LEFT_OUT)
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run Snakemake as a user does."""
         command = [sys.executable, "-m", "snakemake", *arguments]
-        environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "NO_COLOR": "1"}
+        environment = os.environ | {"PYTHONPATH": str(self.package), "NO_COLOR": "1"}
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True
         )
@@ -46,3 +47,11 @@ class Project:
         jobs = dict(re.findall(r"^(\w+) +(\d+)$", table.partition("\n\n")[0], re.MULTILINE))
         assert "total" in jobs, text
         return {name: int(n) for name, n in jobs.items() if name not in ("all", "total")}
+
+
+class Elsewhere(Project):
+    """A folder with nothing of the project in it, which uses the project where it is."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.package = PROJECT / "src"

@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mmae.errors import InputError
 from mmae.settings import KINDS, Settings
+from mmae.settings.modalities import MODALITY_KINDS
 
 Section = TypeVar("Section")
 
@@ -67,7 +69,7 @@ def read_section(kind: type[Section], content: Any, where: str, name: str = "") 
     try:
         return TypeAdapter(kind).validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
-        raise _one_sentence(error, kind, where, name) from None
+        raise _one_sentence(error, content, kind, where, name) from None
     except TypeError as error:
         raise InputError(
             where, key=name, found="content that is no plain data", expected=str(error)
@@ -85,12 +87,13 @@ def _check_size(content: Any, where: str) -> None:
             todo.extend(item.values() if isinstance(item, Mapping) else item)
 
 
-def _one_sentence(error: ValidationError, kind: type, where: str, section: str) -> InputError:
+def _one_sentence(
+    error: ValidationError, content: Any, kind: type, where: str, section: str
+) -> InputError:
     """The first problem of a validation, in the words of all our errors."""
     first = error.errors()[0]
-    # an entry of models is checked as one of several kinds, whose name is no part of the key
-    loc = first["loc"][:2] + first["loc"][3:] if first["loc"][:1] == ("models",) else first["loc"]
-    name = ".".join(str(part) for part in (section, *loc) if part != "")
+    path = _path(content, first["loc"], "missing" in first["type"])
+    name = ".".join(str(part) for part in (section, *path) if part != "")
     problem = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match first["type"]:
         case "value_error":
@@ -105,13 +108,26 @@ def _one_sentence(error: ValidationError, kind: type, where: str, section: str) 
     return InputError(where, key=name, found=repr(first["input"]), expected=problem)
 
 
+def _path(content: Any, loc: tuple, is_missing: bool) -> Iterator[str | int]:
+    """Keys of a place in the content, without the kinds as one of which it was checked."""
+    for part in loc:
+        if isinstance(content, Mapping) and part in content:
+            content = content[part]
+        elif isinstance(content, list) and isinstance(part, int):
+            content = content[part] if part < len(content) else None
+        elif not (is_missing and part is loc[-1]):
+            continue
+        yield part
+
+
 def _known_keys(kind: Any, path: tuple) -> list[str]:
     """Keys of the section at `path` below `kind`."""
+    kinds = KINDS | MODALITY_KINDS
     for part in path:
         if dataclasses.is_dataclass(kind):
             kind = {f.name: f.type for f in dataclasses.fields(kind)}[part]
-        elif part in KINDS and kind.__origin__ is not dict:
-            kind = KINDS[part]
+        elif part in kinds and kind.__origin__ is not dict:
+            kind = kinds[part]
         else:
             kind = kind.__args__[-1]
     return [f.name for f in dataclasses.fields(kind)]
@@ -128,13 +144,13 @@ def read_config(*sources: str) -> dict:
     Raises
     ------
     InputError
-        If a file is missing or is no mapping.
+        If a file is missing, is no YAML, or is no mapping.
     """
     merged: dict = {}
     for source in sources:
         inline = source.lstrip().startswith("{")
         where = "--config" if inline else source
-        if not inline and not Path(source).is_file():
+        if not inline and not os.path.isfile(source):
             raise InputError(where, found="no such file", expected="a YAML config")
         content = _inline(source) if inline else read_yaml(Path(source).read_bytes(), where)
         if not isinstance(content, Mapping):
@@ -147,7 +163,7 @@ def _inline(text: str) -> Any:
     """Content of JSON, or of YAML in braces, for which JSON's 1e-05 is no number."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return read_yaml(text, "--config")
 
 
@@ -166,7 +182,8 @@ def from_text(content: Any) -> Any:
         return {name: from_text(value) for name, value in content.items()}
     if isinstance(content, list):
         return [from_text(value) for value in content]
-    if not isinstance(content, str):
+    # YAML would make a null of nothing
+    if not isinstance(content, str) or not content:
         return content
     try:
         value = read_yaml(content, "--config")

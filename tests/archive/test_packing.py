@@ -112,12 +112,21 @@ def test_every_figure_and_table_of_the_paper_is_required():
 
 def test_other_views_than_the_grids_are_kept_for_the_figures():
     """Figures 1 and 2 show views that the grid need not have."""
-    grid = CONFIG["grid"] | {"test_masks": [0.5]}
+    grid = CONFIG["grid"] | {"views": ["no-y"]}
     names = required_files(read_section(Settings, CONFIG | {"grid": grid}, "config"))
     run = "evaluation/mmae/mask0.75/seed0"
     for view in ("image0.75-spectrum0.75", "image0.00-spectrum1.00"):
         assert f"{run}/{view}/reconstructions.npz" in names
-    assert f"{run}/image0.50-spectrum1.00/metrics.json" in names
+    for view in ("no-y", "image0.25-spectrum1.00"):
+        assert f"{run}/{view}/metrics.json" in names
+    assert f"{run}/image0.00-spectrum1.00/metrics.json" not in names
+
+
+def test_the_figure_of_what_is_missing_is_there_where_views_hide_it():
+    assert "paper/figures/missing.pdf" not in required_files(SETTINGS)
+    grid = CONFIG["grid"] | {"study_views": ["no-y"]}
+    names = required_files(read_section(Settings, CONFIG | {"grid": grid}, "config"))
+    assert set(names) - set(required_files(SETTINGS)) == {"paper/figures/missing.pdf"}
 
 
 @pytest.mark.parametrize(

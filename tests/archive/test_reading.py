@@ -16,8 +16,8 @@ from helpers import assert_one_sentence, run_mmae
 from mmae.archive.contents import required_files
 from mmae.archive.manifest import MANIFEST
 from mmae.archive.reading import read_archive, restore
-from mmae.checksums import file_digest
 from mmae.errors import InputError
+from mmae.files.checksums import file_digest
 
 
 def flip(path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -52,14 +53,16 @@ def test_metrics_read_what_predict_writes(small_survey, options, tmp_path):
         file["image"][4, 1] = 0.0
         for row, value in {5: -99.0, 6: np.nan, 7: np.inf}.items():
             file["specz_redshift"][row] = value
+        # the survey has a damaged image of its own
+        n_bad = 1 + int((~np.isfinite(file["image"][:]).all(axis=(1, 2, 3))).sum())
     result = run_mmae("predict", path, *options, "--predictions", table)
     assert result.returncode == 0, result.stderr
     assert f"specz_redshift: 2 of {n} values are not from -0.1 to 20" in result.stderr
     result = run_mmae("metrics", table, "--json")
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
-    assert report["all"]["n"] + report["n_outside"] == n - 5
-    assert report["left_out"] == {"test": {"z_spec": 3, "z_pred": 2}}
+    assert report["all"]["n"] + report["n_outside"] == n - 3 - n_bad
+    assert report["left_out"] == {"test": {"z_spec": 3, "z_pred": n_bad}}
 
 
 def test_several_files_become_one_table(small_survey, options, tmp_path):
@@ -68,10 +71,74 @@ def test_several_files_become_one_table(small_survey, options, tmp_path):
     result = run_mmae("predict", *words)
     assert result.returncode == 0, result.stderr
     table = pd.read_csv(tmp_path / "z.csv")
-    assert list(table) == ["object_id", "z_spec", "z_pred"]
+    assert list(table) == ["object_id", "z_spec", "z_pred", "flags"]
     first, second = (table[k * len(table) // 2 : (k + 1) * len(table) // 2] for k in range(2))
     assert first["object_id"].tolist() == second["object_id"].tolist()
     np.testing.assert_allclose(first["z_pred"], second["z_pred"], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def trained_trees(small_survey, toy_config, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "trees"
+    words = ["--arrays", small_survey.arrays, "--split", small_survey.split, *toy_config]
+    words += ["--model", "gbdt", "--mask", "0", "--seed", "0"]
+    outputs = ["--output", folder, "--cost", folder.with_name("cost.json")]
+    assert run_mmae("train", *words, *outputs).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("fixture", ["trained_model", "trained_trees"])
+def test_images_unlike_those_of_the_training_are_flagged_and_counted(
+    small_survey, toy_config, tmp_path, request, fixture
+):
+    path = tmp_path / "own.hdf5"
+    shutil.copy(small_survey.dataset, path)
+    with h5py.File(path, "r+") as file:
+        file["image"][0:5] = file["image"][0:5] * 1e6
+        file["image"][5, 0, :32] = 0
+        file["image"][6, 0, 0, 0] = np.nan
+    words = ["--model", request.getfixturevalue(fixture), *WHOLE_IMAGE, *toy_config]
+    result = run_mmae("predict", path, *words, "--predictions", tmp_path / "z.csv")
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(tmp_path / "z.csv", keep_default_na=False)
+    assert table["flags"][:5].str.contains("noise g; noise r; noise i; noise z; noise y").all()
+    assert "blank g" in table["flags"][5]
+    assert table["flags"][6] == "image with pixels that are not finite"
+    assert table["z_pred"][6] == ""
+    n_flagged = int((table["flags"].drop(index=6) != "").sum())
+    assert 6 <= n_flagged <= 6 + 0.1 * len(table), "few of the others"
+    warning = f"{n_flagged} of {len(table)} galaxies are unlike those of the training"
+    assert warning in result.stderr
+    assert "expected flux with zero point 27.0, bands g r i z y" in result.stderr
+
+
+def test_models_that_do_not_know_their_images_still_predict(
+    small_survey, trained_model, toy_config, tmp_path
+):
+    model = tmp_path / "model"
+    shutil.copytree(trained_model, model)
+    described = json.loads((model / "model.json").read_text())
+    del described["training_galaxies"][0]["usual"]["noise"]
+    (model / "model.json").write_text(json.dumps(described))
+    words = ["--model", model, *WHOLE_IMAGE, *toy_config, "--predictions", tmp_path / "z.csv"]
+    result = run_mmae("predict", small_survey.dataset, *words)
+    assert_one_sentence(result, "model.json: training_galaxies.image: found another form ('noise')")
+    del described["training_galaxies"]
+    (model / "model.json").write_text(json.dumps(described))
+    result = run_mmae("predict", small_survey.dataset, *words)
+    assert result.returncode == 0, result.stderr
+    assert "no flags: the model was saved without what the galaxies" in result.stderr
+    assert list(pd.read_csv(tmp_path / "z.csv")) == ["targetid", "z_spec", "z_pred"]
+
+
+def test_a_file_that_shows_files_elsewhere_is_refused(small_survey, options, tmp_path):
+    path, table = tmp_path / "own.hdf5", tmp_path / "new" / "z.csv"
+    with h5py.File(path, "w") as file:
+        file["image"] = h5py.ExternalLink(str(small_survey.galaxiesml), "image")
+        file["object_id"] = np.arange(3)
+    result = run_mmae("predict", path, *options, "--predictions", table)
+    assert_one_sentence(result, f"{path}: dataset 'image': found an external link to", "own.hdf5")
+    assert not table.exists()
 
 
 def test_what_stood_there_before_survives_a_bad_file(small_survey, options, tmp_path):

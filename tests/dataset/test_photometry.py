@@ -48,9 +48,10 @@ def test_magnitudes_have_the_zero_point_of_the_images():
 
 def test_arrays_keep_the_sizes_of_their_own_images(small_survey):
     arrays = open_arrays(small_survey.arrays)
-    assert arrays.sizes.shape == (150, 5)
-    assert arrays.sizes.dtype == np.float32
+    sizes = arrays.values["photometry"][:, 5:]
+    assert sizes.shape == (150, 5)
+    assert sizes.dtype == np.float32
     rows = [0, 70, 149]
-    expected = half_light_radii(np.asarray(arrays.images[rows]))
-    assert np.allclose(arrays.sizes[rows], expected, equal_nan=True)
-    assert np.nanmedian(arrays.sizes) > 0.3, "no smaller than the seeing"
+    expected = half_light_radii(np.asarray(arrays.values["image"][rows]))
+    assert np.allclose(sizes[rows], expected, equal_nan=True)
+    assert np.nanmedian(sizes) > 0.3, "no smaller than the seeing"

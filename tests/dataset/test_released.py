@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 import torch
 
+from galaxies import arrays_of
 from helpers import assert_one_sentence, run_mmae, shared
 from mmae.dataset import layout
-from mmae.dataset.arrays import open_arrays
-from mmae.dataset.make_arrays import write_arrays
 from mmae.dataset.split import in_common
 from mmae.errors import InputError
+from mmae.instruments import BANDS
+from mmae.modalities import from_plain
 
 N_PAPER = 134_533
 
@@ -33,10 +34,10 @@ def stand_in(path, n: int = 6, n_wave: int = 7783, wave_rows: int | None = 1, **
 @pytest.mark.parametrize("wave_rows", [None, 1, 6])
 def test_both_lengths_and_all_forms_of_wave_give_the_same_pixels(tmp_path, n_wave, wave_rows):
     stand_in(tmp_path / "d.h5", n_wave=n_wave, wave_rows=wave_rows)
-    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
-    arrays = open_arrays(tmp_path / "arrays")
-    assert arrays.spectra.shape == (6, 259)
-    assert arrays.wave[:2] == pytest.approx([3611.6, 3635.6])
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
+    assert arrays.values["spectrum"].shape == (6, 259)
+    wave = from_plain(arrays.modalities, "arrays")["spectrum"].wave
+    assert wave[:2] == pytest.approx([3611.6, 3635.6])
     assert arrays.targetid[0] == 39627000000000000
 
 
@@ -45,12 +46,65 @@ def test_magnitudes_are_measured_where_the_release_has_none(small_survey, tmp_pa
         for name in (*layout.REQUIRED, layout.WAVE):
             bare[name] = whole[name][:]
         catalogue = np.stack([whole[name][:] for name in layout.MAGNITUDES], axis=1)
-    write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=64)
-    measured = np.asarray(open_arrays(tmp_path / "arrays").magnitudes)
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5")
+    measured = arrays.values["photometry"][:, :5]
     bright = catalogue[:, 2] < 21
     difference = (measured - catalogue)[bright]
     assert np.abs(np.nanmedian(difference, axis=0)).max() < 0.4, "part of the light is outside"
     assert np.nanstd(difference[:, 2]) < 0.5
+
+
+@pytest.mark.parametrize("folder", layout.FOLDERS[:2])
+def test_magnitudes_are_known_by_both_names_and_told(tmp_path, caplog, folder):
+    caplog.set_level("INFO")
+    stand_in(tmp_path / "d.h5")
+    magnitudes = np.random.default_rng(0).uniform(18, 24, (6, 5))
+    columns = [f"{band}_cmodel_mag" for band in BANDS]
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        for name, values in zip(columns, magnitudes.T, strict=True):
+            file[f"{folder}/{name}"] = values
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
+    np.testing.assert_allclose(arrays.values["photometry"][:, :5], magnitudes, rtol=1e-6)
+    found = from_plain(arrays.modalities, "arrays")["photometry"].geometry.columns
+    assert found[:5] == tuple(columns)
+    assert f"photometry: {folder}/{columns[0]}, " in caplog.text
+    words = ("--dataset", tmp_path / "d.h5", "--summary", tmp_path / "summary.csv")
+    assert run_mmae("summarise", *words).returncode == 0
+    (i_mag,) = pd.read_csv(tmp_path / "summary.csv").iloc[:, -1]
+    assert i_mag == pytest.approx(np.quantile(magnitudes[:, 2], 0.9))
+    # four bands of five are no reason to measure all of them anew
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        del file[f"{folder}/{columns[3]}"]
+    words = r"d\.h5: modality 'photometry': found magnitudes g_cmodel_mag .* alone, expected"
+    with pytest.raises(InputError, match=words):
+        arrays_of(tmp_path / "others", tmp_path / "d.h5", chunk_size=4)
+
+
+def test_magnitudes_that_are_measured_are_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    stand_in(tmp_path / "d.h5")
+    arrays = arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
+    instead = [f"measured/{band}_aperture_mag" for band in BANDS]
+    found = from_plain(arrays.modalities, "arrays")["photometry"].geometry.columns
+    assert list(found[:5]) == instead
+    assert f"lacks are measured instead: {' '.join(instead)}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("targetid", "words"),
+    [
+        (np.arange(6) + 39627000000000000.0, r"found values such as 3\.9627e\+16 \(float64\)"),
+        ([b"39627000000000000.0"] * 6, "invalid literal for int"),
+        (np.full(6, 2**64 - 1, np.uint64), "integers of 64 bits"),
+    ],
+)
+def test_targetids_that_are_no_integers_are_refused(tmp_path, targetid, words):
+    stand_in(tmp_path / "d.h5")
+    with h5py.File(tmp_path / "d.h5", "r+") as file:
+        del file[layout.TARGETID]
+        file[layout.TARGETID] = targetid
+    with pytest.raises(InputError, match=rf"d\.h5: dataset 'targetid': .*{words}"):
+        arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
 
 
 def fetch(tmp_path, path):
@@ -99,10 +153,10 @@ def test_images_of_another_type_are_named(tmp_path, dtype):
         del file[layout.FLUX]
         file[layout.FLUX] = np.ones((6, 7783)).astype(dtype)
     if dtype == "i8":
-        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+        arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
         return
     with pytest.raises(InputError, match=r"dataset 'spectrum/flux': found text, expected numbers"):
-        write_arrays(tmp_path / "arrays", tmp_path / "d.h5", width=30, chunk_size=4)
+        arrays_of(tmp_path / "arrays", tmp_path / "d.h5", chunk_size=4)
 
 
 # --- the authors' test set ------------------------------------------------------------------------

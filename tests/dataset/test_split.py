@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 import torch
 
+from galaxies import made_up_galaxies
 from helpers import run_mmae
-from mmae.dataset.split import random_split, read_split, split_sizes, with_redshift, write_split
+from mmae.dataset.split import (
+    random_split,
+    read_split,
+    split_sizes,
+    with_redshift,
+    with_unpaired,
+    write_split,
+)
 from mmae.errors import InputError
 
 
@@ -46,40 +54,95 @@ def test_a_split_of_another_dataset_is_refused(tmp_path):
             read_split(tmp_path / "s.npz", other)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("test", lambda rows: rows.astype(float), "array 'test_targetid': found the targets of"),
+        ("test", lambda rows: rows - 20, "array 'test_targetid': found the targets of another"),
+        ("train_targetid", lambda ids: ids + 0.5, "array 'train_targetid': found values such as"),
+    ],
+)
+def test_rows_and_targets_that_are_no_integers_are_refused(tmp_path, name, change, words):
+    targetid = np.arange(20) + 1000
+    write_split(tmp_path / "s.npz", our_split(20), targetid)
+    with np.load(tmp_path / "s.npz") as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "s.npz", **arrays | {name: change(arrays[name])})
+    with pytest.raises(InputError, match=words):
+        read_split(tmp_path / "s.npz", targetid)
+
+
 def test_too_few_galaxies():
     with pytest.raises(InputError, match=r"3 galaxies, which would leave \{'train': 2"):
         our_split(3)
 
 
-def test_galaxies_without_a_redshift_are_left_out_and_the_others_stay_where_they_are(caplog):
+def test_galaxies_without_a_redshift_stay_in_training_alone_and_the_others_where_they_are(caplog):
+    """They teach reconstruction."""
     rows, redshift = our_split(101), np.full(101, 0.5)
     for name, part in with_redshift(rows, redshift).items():
         assert np.array_equal(part, rows[name])
     assert not caplog.records
-    gone = {3: -9.0, 50: np.nan, 77: -99.0, 100: np.inf}
-    redshift[[*gone]] = [*gone.values()]
+    values = [-9.0, np.nan, -99.0, np.inf]
+    gone = [rows["test"][2], rows["validation"][0], rows["train"][5], rows["test"][-1]]
+    redshift[gone] = values
     kept = with_redshift(rows, redshift)
-    for name, part in rows.items():
-        assert kept[name].tolist() == [row for row in part if row not in gone]
-    assert "4 galaxies without a redshift, such as -9, are left out" in caplog.text
-    redshift[rows["test"]] = -99.0
-    with pytest.raises(InputError, match=r"redshifts of \d+ of 101 galaxies, expected at"):
+    assert np.array_equal(kept["train"], rows["train"])
+    for name in ("validation", "test"):
+        assert kept[name].tolist() == [row for row in rows[name] if row not in gone]
+    words = "3 validation and test galaxies without a redshift, such as "
+    assert words in caplog.text
+    told = float(caplog.text.split(words)[1].split(",")[0])
+    assert told in values or np.isnan(told)
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_a_subset_without_any_redshift_is_no_subset(name):
+    rows, redshift = our_split(101), np.full(101, 0.5)
+    redshift[rows[name]] = -99.0
+    with pytest.raises(InputError, match=r"found redshifts of \d+ of 101 galaxies, expected"):
         with_redshift(rows, redshift)
+
+
+@pytest.mark.parametrize(("limit", "last"), [(None, 64), (10, 60), (0, 50), (99, 64)])
+def test_galaxies_without_a_spectrum_join_the_training_alone(limit, last):
+    """They follow the pairs; as many as are wanted."""
+    arrays, rows = made_up_galaxies(64)._replace(n_paired=50), our_split(50)
+    found = with_unpaired(rows, arrays, limit)
+    assert found["train"].tolist() == [*rows["train"], *range(50, last)]
+    for name in ("validation", "test"):
+        assert np.array_equal(found[name], rows[name])
+    every = np.concatenate([*found.values()])
+    assert len(np.unique(every)) == len(every) == last
+
+
+def test_where_all_are_pairs_nobody_joins():
+    arrays, rows = made_up_galaxies(64), our_split(64)
+    assert np.array_equal(with_unpaired(rows, arrays, None)["train"], rows["train"])
+
+
+def test_a_split_is_one_of_the_pairs_whoever_follows_them(tmp_path):
+    targetid = np.arange(20) + 1000
+    write_split(tmp_path / "s.npz", our_split(20), targetid)
+    longer = np.concatenate([targetid, -np.arange(1, 6)])
+    assert np.array_equal(read_split(tmp_path / "s.npz", longer)["test"], our_split(20)["test"])
 
 
 def test_the_command_leaves_them_out(scratch_survey, tmp_path):
     before = np.load(scratch_survey.split)
-    row = before["train"][5]
+    in_training, in_test = before["train"][5], before["test"][3]
     with h5py.File(scratch_survey.dataset, "r+") as file:
-        file["DESI_fibermap/DESI_redshift"][row] = -99
+        for row in (in_training, in_test):
+            file["DESI_fibermap/DESI_redshift"][row] = -99
     words = ["--dataset", scratch_survey.dataset, "--split", tmp_path / "s.npz"]
     result = run_mmae("split", *words)
     assert result.returncode == 0, result.stderr
-    assert "1 galaxies without a redshift, such as -99, are left out" in result.stderr
+    words = "1 validation and test galaxies without a redshift, such as -99, are left out"
+    assert words in result.stderr
     after = np.load(tmp_path / "s.npz")
-    assert np.array_equal(after["train"], np.delete(before["train"], 5))
-    assert np.array_equal(after["train_targetid"], np.delete(before["train_targetid"], 5))
-    assert np.array_equal(after["test"], before["test"])
+    assert np.array_equal(after["test"], np.delete(before["test"], 3))
+    assert np.array_equal(after["test_targetid"], np.delete(before["test_targetid"], 3))
+    assert np.array_equal(after["train"], before["train"])
 
 
 @pytest.mark.parametrize(

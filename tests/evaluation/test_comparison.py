@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from galaxies import TOY
-from mmae import runs as planned
 from mmae.config import read_section
 from mmae.errors import InputError
 from mmae.evaluation.comparison import (
@@ -23,10 +22,12 @@ from mmae.evaluation.scoring import full_report
 from mmae.metrics.paired import paired_difference
 from mmae.metrics.redshift import sigma_nmad
 from mmae.settings import Scoring, Settings
+from mmae.workflow import runs as planned
 
 SCORING = Scoring(bootstrap_samples=40)
 HEADLINE, WHOLE, SPECTRUM = planned.HEADLINE_VIEW, planned.WHOLE_IMAGE, planned.SPECTRUM_ALONE
 REFERENCE = ("mmae", "0.75", HEADLINE)
+SHOWN = {HEADLINE: "image 25% hidden", WHOLE: "", SPECTRUM: "spectrum alone"}
 PUBLISHED_AS = {"mmae": "MMAE", "astroclip-knn": "AstroCLIP", "bcnn-mag": "BCNN"}
 Z_SPEC = np.random.default_rng(0).uniform(0.01, 1.2, 900)
 SCATTERS = {
@@ -51,7 +52,8 @@ def run_of(key: tuple[str, str, str, str], scatter: float, z_spec=Z_SPEC, **cost
     forecast = pd.DataFrame(
         {"targetid": np.arange(len(z_spec)), "z_spec": z_spec, "z_pred": z_pred}
     )
-    return ScoredRun(model, mask, seed, view, full_report(forecast, None, SCORING), forecast, cost)
+    report = full_report(forecast, None, SCORING)
+    return ScoredRun(model, mask, seed, view, report, forecast, cost, SHOWN[view])
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +259,10 @@ def test_runs_are_read_from_their_folders(tmp_path):
     for run in found:
         assert np.array_equal(run.forecast["z_spec"], clip.forecast["z_spec"])
         assert np.allclose(run.forecast["z_pred"], clip.forecast["z_pred"])
+        assert run.shown == WHOLE, "a view without words is called by its name"
+    named = load_runs(folders, {WHOLE: "whole images"})
+    assert [run.label for run in named] == ["astroclip-knn, whole images", "gbdt, whole images"]
+    assert [run.label for run in load_runs(folders, {WHOLE: ""})] == ["astroclip-knn", "gbdt"]
     assert found[1].metrics["all"]["sigma_nmad"] == trees.metrics["all"]["sigma_nmad"]
 
 

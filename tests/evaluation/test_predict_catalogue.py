@@ -13,42 +13,54 @@ import pandas as pd
 import pytest
 import torch
 
-from galaxies import TOY, made_up_galaxies, split_of
+from galaxies import TOY, made_up_galaxies, modalities_of, split_of
 from mmae.dataset import layout
 from mmae.dataset.arrays import TrainingArrays
 from mmae.dataset.photometry import half_light_radii
 from mmae.errors import InputError
 from mmae.evaluation import catalogue as catalogues
 from mmae.evaluation.catalogue import n_blocks, open_catalogues, read_blocks
-from mmae.evaluation.predict import Model, predict
+from mmae.evaluation.predict import predict
 from mmae.evaluation.predict_catalogue import (
-    BLANK,
     NO_NUMBER,
-    NOT_FINITE,
     predict_catalogues,
+    shown_modalities,
     write_predictions,
 )
-from mmae.evaluation.views import View
+from mmae.evaluation.views import Model
+from mmae.instruments import BANDS
+from mmae.modalities.image import BLANK, NOT_FINITE
 from mmae.models import build_model
+from mmae.settings import View
 from mmae.survey.galaxiesml import IMAGE, MAGNITUDES, OBJECT_ID, REDSHIFT
 from mmae.training.run import train_model
 
 N = 64
-HEADLINE_VIEW, WHOLE_IMAGE = View(0.25, 1.0), View(0.0, 1.0)
+RELEASED_MAGNITUDES = tuple(f"HSC_metadata/{band}_cmodel_mag" for band in BANDS)
+HEADLINE_VIEW = View({"image": {"random": 0.25}, "spectrum": {"random": 1.0}})
+WHOLE_IMAGE = View({"spectrum": {"random": 1.0}})
 
 
 @pytest.fixture(scope="module")
 def arrays() -> TrainingArrays:
     made_up = made_up_galaxies(N, size=64, length=259)
     # measured in the images, as the sizes of galaxies in files are
-    return made_up._replace(sizes=half_light_radii(made_up.images).astype("f4"))
+    sizes = half_light_radii(made_up.values["image"])
+    photometry = np.hstack([magnitudes_of(made_up), sizes]).astype("f4")
+    return made_up._replace(values=made_up.values | {"photometry": photometry})
+
+
+def magnitudes_of(arrays: TrainingArrays) -> np.ndarray:
+    """Magnitudes (N, 5), which stand before the sizes."""
+    return arrays.values["photometry"][:, :5]
 
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, Model]:
     """Models at the toy's sizes: networks with random weights, trees on made-up galaxies."""
     torch.manual_seed(0)
-    found = {name: build_model(TOY["models"][name]) for name in ("mmae", "cnn", "bcnn", "bcnn-mag")}
+    known, names = modalities_of(64, 259, TOY["modalities"]["image"]["patch"]), TOY["models"]
+    found = {name: build_model(names[name], known) for name in ("mmae", "cnn", "bcnn", "bcnn-mag")}
     entry, many = TOY["models"]["gbdt"], made_up_galaxies(400)
     trees = train_model(entry, "gbdt", many, split_of(400), 0.0, 0, None, "arrays")
     return {name: model.eval() for name, model in found.items()} | {"gbdt": trees.model}
@@ -57,10 +69,10 @@ def models() -> dict[str, Model]:
 def write_file(path: Path, arrays: TrainingArrays, rows: slice = slice(None), **options) -> Path:
     """A file in GalaxiesML's layout, of some galaxies of the arrays."""
     with h5py.File(path, "w") as file:
-        file.create_dataset(IMAGE, data=arrays.images[rows], **options)
+        file.create_dataset(IMAGE, data=arrays.values["image"][rows], **options)
         file[OBJECT_ID] = arrays.targetid[rows]
         file[REDSHIFT] = arrays.redshift[rows]
-        for name, values in zip(MAGNITUDES, arrays.magnitudes[rows].T, strict=True):
+        for name, values in zip(MAGNITUDES, magnitudes_of(arrays)[rows].T, strict=True):
             file[name] = values
     return path
 
@@ -71,6 +83,12 @@ def replace(path: Path, name: str, values: object) -> None:
         file[name] = values
 
 
+def opened_for(model: Model, *paths: Path, view: View = WHOLE_IMAGE) -> list[catalogues.Catalogue]:
+    """Files of which is read what a view shows; and images, in which damage is looked for."""
+    images = {"image": modalities_of(64)["image"]}
+    return open_catalogues(paths, shown_modalities(model, view), images)
+
+
 def table_of(
     model: Model,
     *paths: Path,
@@ -79,7 +97,7 @@ def table_of(
     without: Counter | None = None,
 ) -> pd.DataFrame:
     """All redshifts of some files."""
-    opened = open_catalogues(paths, model)
+    opened = opened_for(model, *paths, view=view)
     without = Counter() if without is None else without
     parts = list(predict_catalogues(model, opened, view, 0, batch_size, without))
     assert len(parts) == sum(n_blocks(one, batch_size) for one in opened)
@@ -122,26 +140,45 @@ def test_several_files_and_any_blocks_give_one_table(tmp_path, arrays, models, b
 
 def test_chunks_are_read_whole_unless_they_are_huge(tmp_path, arrays, models, monkeypatch, caplog):
     path = write_file(tmp_path / "own.hdf5", arrays, chunks=(20, 5, 8, 8))
-    (opened,) = open_catalogues([path], models["cnn"])
+    (opened,) = opened_for(models["cnn"], path)
     assert opened.chunk == 20
     # 3 chunks of 20 in blocks of 8, 8 and 4, and 4 galaxies
-    assert [len(block.images) for block in read_blocks(opened, 8)] == [8, 8, 4] * 3 + [4]
+    assert [len(block.z_spec) for block in read_blocks(opened, 8)] == [8, 8, 4] * 3 + [4]
     # 30 in one block are 2 chunks
-    assert [len(block.images) for block in read_blocks(opened, 30)] == [30, 10, 24]
+    assert [len(block.z_spec) for block in read_blocks(opened, 30)] == [30, 10, 24]
     monkeypatch.setattr(catalogues, "LARGEST_READ_MB", 1)
-    (opened,) = open_catalogues([path], models["cnn"])
-    assert [len(block.images) for block in read_blocks(opened, 30)] == [30, 30, 4]
+    (opened,) = opened_for(models["cnn"], path)
+    assert [len(block.z_spec) for block in read_blocks(opened, 30)] == [30, 30, 4]
     assert "stored in chunks of 20 galaxies" in caplog.text
     assert "h5repack -l image:CHUNK=16x5x64x64" in caplog.text
+
+
+def test_of_chunks_that_grow_when_they_are_read_a_block_is_taken_at_a_time(
+    tmp_path, arrays, models, monkeypatch, caplog
+):
+    """Images of a byte a pixel are four times as large in memory."""
+    path = write_file(tmp_path / "own.hdf5", arrays)
+    images = np.random.default_rng(0).integers(0, 255, (N, 5, 64, 64), np.uint8)
+    with h5py.File(path, "r+") as file:
+        del file[IMAGE]
+        file.create_dataset(IMAGE, data=images, chunks=(N, 3, 64, 64), compression="gzip")
+    monkeypatch.setattr(catalogues, "LARGEST_READ_MB", 2)
+    (opened,) = opened_for(models["cnn"], path)
+    # six bands are stored, two chunks, and kept unpacked while blocks are taken out of them
+    assert (opened.chunk, opened.cache_bytes) == (1, N * 6 * 64 * 64)
+    assert caplog.text == ""
+    blocks = [block.values["image"] for block in read_blocks(opened, 24)]
+    assert [len(block) for block in blocks] == [24, 24, 16]
+    np.testing.assert_array_equal(np.concatenate(blocks), images)
 
 
 def test_the_layout_of_galaxiesml_spectra_is_known_too(tmp_path, arrays, models):
     path = tmp_path / "spectra.hdf5"
     with h5py.File(path, "w") as file:
-        file[layout.IMAGE] = arrays.images.astype("f8")
+        file[layout.IMAGE] = arrays.values["image"].astype("f8")
         file[layout.TARGETID] = arrays.targetid.astype("S")
         file[layout.REDSHIFT] = arrays.redshift
-        for name, values in zip(layout.MAGNITUDES, arrays.magnitudes.T, strict=True):
+        for name, values in zip(layout.MAGNITUDES, magnitudes_of(arrays).T, strict=True):
             file[name] = values
     in_memory = predict(models["gbdt"], arrays, np.arange(N), WHOLE_IMAGE, 0, 16)
     found = table_of(models["gbdt"], path)
@@ -149,10 +186,36 @@ def test_the_layout_of_galaxiesml_spectra_is_known_too(tmp_path, arrays, models)
     assert found.drop(columns="targetid").equals(in_memory.drop(columns="targetid"))
 
 
+def write_released(path: Path, arrays: TrainingArrays) -> Path:
+    """A file in the layout of the released dataset: identifiers of both surveys at its top."""
+    with h5py.File(path, "w") as file:
+        file[layout.IMAGE] = arrays.values["image"]
+        file[OBJECT_ID] = np.arange(N)
+        file[layout.TARGETID] = arrays.targetid.astype("S")
+        file[layout.REDSHIFT] = arrays.redshift
+        file["DESI_fibermap/MORPHTYPE"] = np.full(N, b"EXP")
+        file["DESI_redshift_err"] = np.full(N, 1e-4)
+        for name, values in zip(RELEASED_MAGNITUDES, magnitudes_of(arrays).T, strict=True):
+            file[name] = values
+    return path
+
+
+def test_the_layout_of_the_released_dataset_is_known_by_what_it_has_of_desi(
+    tmp_path, arrays, models, caplog
+):
+    caplog.set_level("INFO")
+    path = write_released(tmp_path / "released.hdf5", arrays)
+    in_memory = predict(models["gbdt"], arrays, np.arange(N), WHOLE_IMAGE, 0, 16)
+    found = table_of(models["gbdt"], path)
+    assert found["targetid"].tolist() == [str(targetid) for targetid in arrays.targetid]
+    assert found.drop(columns="targetid").equals(in_memory.drop(columns="targetid"))
+    assert "released.hdf5: photometry: HSC_metadata/g_cmodel_mag, HSC_metadata/r_" in caplog.text
+
+
 def test_of_larger_images_the_middle_is_read(tmp_path, arrays, models):
     path = write_file(tmp_path / "own.hdf5", arrays)
     large = np.random.default_rng(0).normal(size=(N, 5, 127, 127)).astype("f4")
-    large[:, :, 31:95, 31:95] = arrays.images
+    large[:, :, 31:95, 31:95] = arrays.values["image"]
     small = table_of(models["cnn"], path)
     replace(path, IMAGE, large)
     assert table_of(models["cnn"], path).equals(small)
@@ -188,7 +251,7 @@ def test_galaxies_without_an_image_have_no_redshift_and_are_counted(
     assert np.flatnonzero(found["z_std"].isna()).tolist() == bad
     assert found.drop(index=bad).equals(whole.drop(index=bad)), "others are as they were"
     assert without == {NOT_FINITE: 3, BLANK: 2}
-    opened = open_catalogues([path], models["bcnn-mag"])
+    opened = opened_for(models["bcnn-mag"], path)
     table = tmp_path / "z.csv"
     assert write_predictions(table, models["bcnn-mag"], opened, WHOLE_IMAGE, 0, 16) == N
     assert f"3 of {N} galaxies without z_pred: {NOT_FINITE}" in caplog.text
@@ -221,7 +284,7 @@ def test_magnitudes_and_redshifts_that_cannot_be_are_unknown(
         said = [record.getMessage() for record in caplog.records]
         assert said == [
             f"{path}: {REDSHIFT}: {words.format(N, '-0.1 to 20')}",
-            f"{path}: magnitudes: {words.format(5 * N, '5 to 35')}",
+            f"{path}: z_cmodel_mag: {words.format(N, '5 to 35')}",
         ] * (not np.isnan(value))
     assert tables[0]["z_spec"].isna().all()
     assert all(table.equals(tables[0]) for table in tables)
@@ -237,7 +300,7 @@ def peak_memory(model: Model, path: Path, n: int, table: Path) -> float:
             for start in range(0, n, N):
                 virtual[start : start + N] = whole
             file.create_virtual_dataset(name, virtual)
-    opened = open_catalogues([shown], model)
+    opened = opened_for(model, shown)
     tracemalloc.start()
     assert write_predictions(table, model, opened, WHOLE_IMAGE, 0, 32) == n
     peak = tracemalloc.get_traced_memory()[1]
@@ -249,7 +312,7 @@ def peak_memory(model: Model, path: Path, n: int, table: Path) -> float:
 def test_memory_does_not_grow_with_the_number_of_galaxies(tmp_path, arrays, models):
     path = write_file(tmp_path / "own.hdf5", arrays)
     few, many = (peak_memory(models["bcnn"], path, n, tmp_path / "z.csv") for n in (4 * N, 16 * N))
-    assert few > 32 * arrays.images[0].nbytes, "images of a block are seen by the tracer"
+    assert few > 32 * arrays.values["image"][0].nbytes, "images of a block are seen by the tracer"
     assert many < 1.2 * few
 
 
@@ -262,7 +325,7 @@ def test_rows_are_written_before_the_next_are_read(tmp_path, arrays, models, mon
         pd.DataFrame, "to_csv", lambda *a, **k: (events.append("w"), to_csv(*a, **k))
     )
     monkeypatch.setattr(catalogues, "_read", lambda *a: (events.append("r"), read(*a))[1])
-    opened = open_catalogues([path], models["cnn"])
+    opened = opened_for(models["cnn"], path)
     write_predictions(table, models["cnn"], opened, WHOLE_IMAGE, 0, 16)
     assert events == ["r", "w"] * 4
 
@@ -302,10 +365,21 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no magnitudes": (
         partial(delete, "z_cmodel_mag"),
         "gbdt",
-        "dataset 'z_cmodel_mag': found no such dataset, expected magnitudes in the bands g r i z y,"
-        " which this model reads",
+        "modality 'photometry': found magnitudes g_cmodel_mag r_cmodel_mag i_cmodel_mag "
+        "y_cmodel_mag alone, expected those of all columns, or none; the view shows the modality",
     ),
-    "no magnitudes for a network": (partial(delete, MAGNITUDES[0]), "bcnn-mag", "g_cmodel_mag"),
+    "no magnitudes at all": (
+        lambda p: [delete(name, p) for name in MAGNITUDES],
+        "gbdt",
+        r"modality 'photometry', columns: found \('measured/g_aperture_mag', .*"
+        r"expected \('g_cmodel_mag', .*as the model was trained on",
+    ),
+    "identifiers that are decimal numbers": (
+        lambda p: replace(p, OBJECT_ID, np.arange(N) + 4e16),
+        "cnn",
+        r"dataset 'object_id': found values such as 4e\+16 \(float64\), expected integers or text",
+    ),
+    "no magnitudes for a network": (partial(delete, MAGNITUDES[0]), "bcnn-mag", "r_cmodel_mag"),
     "other images": (
         lambda p: replace(p, IMAGE, np.zeros((N, 5, 32, 32))),
         "cnn",
@@ -338,25 +412,25 @@ def test_files_that_do_not_do_are_told_before_anything_is_read(tmp_path, arrays,
     path = write_file(tmp_path / "own.hdf5", arrays)
     damage(path)
     with pytest.raises(InputError, match=words):
-        open_catalogues([good, path], models[model])
+        opened_for(models[model], good, path)
 
 
 def test_models_and_views_that_do_not_do_are_told(tmp_path, arrays, models):
     path = write_file(tmp_path / "own.hdf5", arrays)
-    with pytest.raises(
-        InputError,
-        match=r"view: found image0\.25-spectrum0\.25, which shows spectra, "
-        r"expected one that hides them, such as image0\.25-spectrum1\.00",
-    ):
-        table_of(models["mmae"], path, view=View(0.25, 0.25))
+    spectra = View({"spectrum": {"random": 0.25}})
+    words = "dataset 'spectrum/flux': found only .*; the view shows the modality 'spectrum'"
+    with pytest.raises(InputError, match=words):
+        table_of(models["mmae"], path, view=spectra)
     with pytest.raises(InputError, match="hides no parts"):
         table_of(models["cnn"], path, view=HEADLINE_VIEW)
-    clip = build_model(TOY["models"]["astroclip"]).eval()
+    known = modalities_of(64, 259, TOY["modalities"]["image"]["patch"])
+    clip = build_model(TOY["models"]["astroclip"], known).eval()
     with pytest.raises(InputError, match="model: found one that gives no redshifts"):
         table_of(clip, path)
-    small = build_model(TOY["models"]["cnn"] | {"image_size": 32})
-    with pytest.raises(InputError, match=r"own\.hdf5: images: found shape .*image_size says"):
-        open_catalogues([path], small)
+    small = build_model(TOY["models"]["cnn"], modalities_of(32))
+    words = r"own\.hdf5: modality 'image', size: found 64, expected 32, as the model was trained on"
+    with pytest.raises(InputError, match=words):
+        opened_for(small, path)
 
 
 def test_files_that_name_galaxies_differently_are_told(tmp_path, arrays, models):
@@ -364,7 +438,7 @@ def test_files_that_name_galaxies_differently_are_told(tmp_path, arrays, models)
     with h5py.File(other, "r+") as file:
         file.move(OBJECT_ID, layout.TARGETID)
     with pytest.raises(InputError, match="'object_id': found 'targetid' instead, expected"):
-        open_catalogues([path, other], models["cnn"])
+        opened_for(models["cnn"], path, other)
 
 
 def test_rows_that_cannot_be_read_are_named_and_nothing_is_left(tmp_path, arrays, models):
@@ -375,7 +449,7 @@ def test_rows_that_cannot_be_read_are_named_and_nothing_is_left(tmp_path, arrays
         stream.seek(place + 1000)
         stream.write(b"\xff" * 64)
     table = tmp_path / "new" / "z.csv"
-    opened = open_catalogues([path], models["cnn"])
-    with pytest.raises(InputError, match=r"own\.hdf5: rows 32 to 47: found data that cannot be"):
+    opened = opened_for(models["cnn"], path)
+    with pytest.raises(InputError, match="dataset 'image', rows 40 to 47: found data that fail"):
         write_predictions(table, models["cnn"], opened, WHOLE_IMAGE, 0, 16)
     assert list(table.parent.iterdir()) == []

@@ -8,15 +8,14 @@ import pytest
 
 from galaxies import TOY
 from helpers import run_mmae
-from mmae import runs
 from mmae.config import read_section
 from mmae.dataset.arrays import open_arrays
 from mmae.dataset.split import read_split
 from mmae.evaluation.predict import embed
 from mmae.evaluation.probe import READOUTS, read_out
-from mmae.evaluation.views import View
 from mmae.models.weights import load_model
-from mmae.settings import Evaluation
+from mmae.settings import Evaluation, View
+from mmae.settings import models as model_settings
 
 SETTINGS = read_section(Evaluation, TOY["evaluation"], "config")
 RNG = np.random.default_rng(0)
@@ -88,8 +87,18 @@ def test_the_network_follows_its_seed_and_the_neighbours_none():
     assert twice("knn", 0, 1)
 
 
+@pytest.mark.parametrize("readout", READOUTS)
+def test_galaxies_without_a_redshift_are_not_read_out_of(readout):
+    z_train, lacking = Z_TRAIN.copy(), [0, 7, 59]
+    z_train[lacking] = np.nan
+    known = np.setdiff1d(np.arange(60), lacking)
+    (ours,) = read_out(readout, TRAIN, z_train, [OTHERS], SETTINGS, 0)
+    (theirs,) = read_out(readout, TRAIN[known], z_train[known], [OTHERS], SETTINGS, 0)
+    assert np.array_equal(ours, theirs)
+
+
 def test_readouts_are_those_that_runs_name():
-    assert tuple(READOUTS) == runs.READOUTS
+    assert tuple(READOUTS) == model_settings.READOUTS
 
 
 def test_the_command_reads_out_test_and_validation_galaxies(
@@ -107,7 +116,8 @@ def test_the_command_reads_out_test_and_validation_galaxies(
     split = read_split(small_survey.split, arrays.targetid)
     model, _ = load_model(trained_model)
     train, test = (
-        embed(model, arrays, split[part], View(0.0, 1.0), 0, 256) for part in ("train", "test")
+        embed(model, arrays, split[part], View({"spectrum": 1.0}), 0, 256)
+        for part in ("train", "test")
     )
     with np.load(tmp_path / "e.npz") as archive:
         assert np.allclose(archive["embedding"], test, atol=1e-5)

@@ -1,9 +1,12 @@
 """Reconstructions whose errors are known, and what the table says of them."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from galaxies import catalogue_of, modalities_of
 from mmae.errors import InputError
 from mmae.evaluation.reconstruction import (
     COARSE_EDGES,
@@ -14,8 +17,11 @@ from mmae.evaluation.reconstruction import (
     reconstruction_table,
 )
 from mmae.instruments import LINES, PIXEL_SCALE_ARCSEC, SPEED_OF_LIGHT_KMS
-from mmae.settings import Scoring
+from mmae.modalities.base import Measured
+from mmae.modalities.spectrum import NORMALISATION, Spectrum, SpectrumGeometry
+from mmae.settings import Scoring, SpectrumModality
 
+IMAGE = modalities_of(size=64)["image"]
 WAVE = 3611.6 + 24.0 * np.arange(256)
 SCORING = Scoring(bootstrap_samples=40)
 STRONG = ("[O II]", "H-beta", "[O III]", "H-alpha", "[S II]")
@@ -54,17 +60,26 @@ def table_of(redshift: np.ndarray = REDSHIFT, scoring: Scoring = SCORING, **give
     n = len(redshift)
     image = given.get("image", images(n))
     spectrum = given.get("spectrum", spectra(redshift))
-    return reconstruction_table(
-        image,
-        given.get("image_reconstruction", image),
-        given.get("image_hidden", np.ones((n, 64, 64), dtype=bool)),
-        spectrum,
-        given.get("spectrum_reconstruction", spectrum),
-        given.get("spectrum_hidden", np.ones((n, len(WAVE)), dtype=bool)),
-        given.get("wave", WAVE),
-        redshift,
-        scoring,
-    )
+    wave = tuple(given.get("wave", WAVE))
+    measured = [
+        *IMAGE.quality(
+            image,
+            given.get("image_reconstruction", image),
+            given.get("image_hidden", np.ones((n, 64, 64), dtype=bool)),
+            redshift,
+        ),
+        *Spectrum(
+            "spectrum",
+            SpectrumModality("spectrum", 8),
+            SpectrumGeometry(wave, 30, NORMALISATION["mean"]),
+        ).quality(
+            spectrum,
+            given.get("spectrum_reconstruction", spectrum),
+            given.get("spectrum_hidden", np.ones((n, len(WAVE)), dtype=bool)),
+            redshift,
+        ),
+    ]
+    return reconstruction_table(measured, given.get("redshifts", redshift), scoring)
 
 
 def row_of(table: pd.DataFrame, quantity: str, line: str = "", part: str = "all") -> pd.Series:
@@ -301,13 +316,13 @@ def test_intervals_shrink_with_the_scatter_and_do_not_change_between_calls():
     ("given", "words"),
     [
         ({"image_reconstruction": images()[:, :4]}, r"images: found true \(12, 5, 64, 64\), recon"),
-        ({"image_hidden": np.ones((N, 64, 60), dtype=bool)}, r"hidden \(12, 64, 60\)"),
+        ({"image_hidden": np.ones((N, 64, 60), dtype=bool)}, r"hidden \(12, 1, 64, 60\)"),
         ({"image_hidden": np.ones((N, 64, 64))}, "images: hidden: found float64, expected bool"),
         ({"spectrum_hidden": np.ones((N, 200), dtype=bool)}, r"spectra: .*hidden \(12, 200\)"),
         ({"spectrum_reconstruction": np.full((N, 256), np.nan)}, "3072 values not finite"),
         ({"wave": WAVE[:-1]}, r"\(255,\) wavelengths"),
-        ({"redshift": REDSHIFT[:-1]}, "12 images, 12 spectra, 11 redshifts"),
-        ({"redshift": np.full(N, np.nan)}, "found redshifts not finite"),
+        ({"redshifts": REDSHIFT[:-1]}, "image psnr: found 12 galaxies, 11 redshifts, expected as"),
+        ({"redshifts": np.full(N, np.nan)}, "found redshifts not finite"),
     ],
 )
 def test_arrays_that_do_not_match_are_refused(given, words):
@@ -319,6 +334,41 @@ def test_arrays_that_do_not_match_are_refused(given, words):
     }
     with pytest.raises(InputError, match=words):
         table_of(**(full | given))
+
+
+def test_the_numbers_of_a_catalogue_have_an_error_each():
+    """In their own units; those that were shown, and their errors, do not count."""
+    catalogue = catalogue_of(3, errors=True)
+    true = np.tile([20.0, 19.0, 0.5, 0.1, 0.1, 0.1], (N, 1))
+    rebuilt, hidden = true.copy(), np.zeros((N, 6), dtype=bool)
+    rebuilt[:, :2] += [0.3, -0.2]
+    hidden[:, [0, 2]] = True
+    hidden[0, 0] = False
+    table = reconstruction_table(
+        catalogue.quality(true, rebuilt, hidden, REDSHIFT), REDSHIFT, SCORING
+    )
+    rows = table[table["part"] == "all"]
+    assert rows["quantity"].tolist() == ["catalogue a", "catalogue c"]
+    assert rows["n"].tolist() == [N - 1, N]
+    assert rows["value"].tolist() == pytest.approx([0.3, 0.0])
+    assert rows["scatter"].tolist() == pytest.approx([0.0, 0.0])
+
+
+def test_other_bands_have_no_colours_of_these():
+    other = dataclasses.replace(IMAGE.geometry, bands=("u", "g", "r", "i", "z"))
+    image = images()
+    arrays = (image, image, np.ones((N, 5, 64, 64), dtype=bool), REDSHIFT)
+    found = [one.quantity for one in type(IMAGE)("image", IMAGE.settings, other).quality(*arrays)]
+    assert found == ["image psnr", "image ssim"]
+
+
+def test_any_quantity_has_its_rows():
+    """What a modality of one's own measures stands in the table as any other."""
+    one = Measured("words", "", "dimensionless", "fraction", False, np.arange(N) % 2.0)
+    table = reconstruction_table([one], REDSHIFT, SCORING)
+    row = row_of(table, "words")
+    assert (row["n"], row["value"], row["statistic"]) == (N, 0.5, "fraction")
+    assert np.isnan(row["scatter"])
 
 
 def measured() -> pd.DataFrame:

@@ -8,6 +8,7 @@ from mmae.evaluation.story import (
     comparison_story,
     line_story,
     masking_story,
+    missing_story,
     retrieval_story,
     uncertainty_story,
 )
@@ -94,6 +95,20 @@ def test_the_explanation_depends_on_the_study():
     assert "correlation 1.00: it rises" in follows
     assert "correlation -1.00: it does not rise" in against
     assert "25% hidden in the test is best" in same
+
+
+def test_what_is_missing_is_told_view_by_view():
+    rows = [
+        {"model": model, "view": view, "sigma_nmad": sigma}
+        | {"sigma_nmad_low": sigma - 0.01, "sigma_nmad_high": sigma + 0.01}
+        for model, sigmas in (("mmae", (0.05, 0.09)), ("mmae-masked", (0.06, 0.07)))
+        for view, sigma in zip(("no y band", "no g band"), sigmas, strict=True)
+    ]
+    story = missing_story(pd.DataFrame(rows))
+    told = "mmae 0.0500 (0.0400 to 0.0600); mmae-masked 0.0600 (0.0500 to 0.0700)."
+    assert f"no y band: sigma_NMAD {told}" in story
+    assert "no g band: sigma_NMAD mmae 0.0900" in story
+    assert story.index("no y band") < story.index("no g band"), "in the order of the table"
 
 
 def test_uncertainty_says_too_narrow_too_wide_or_honest():

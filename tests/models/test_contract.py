@@ -1,22 +1,25 @@
 """What training and prediction ask of every model, asked of every kind that there is."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from galaxies import TOY, batch_of, made_up_galaxies, split_of, training_with
+from galaxies import TOY, batch_of, made_up_galaxies, modalities_of, split_of, training_with
 from mmae.dataset.arrays import TrainingArrays
 from mmae.evaluation.predict import embed, predict
-from mmae.evaluation.views import View
+from mmae.evaluation.views import shower
 from mmae.models import build_model
 from mmae.models.weights import load_model, save_model
-from mmae.settings import KINDS
+from mmae.settings import KINDS, View
 from mmae.training.run import Trained, train_model
 
 N, EPOCHS = 48, 2
 SPLIT = split_of(N)
 MODELS = {entry["kind"]: name for name, entry in TOY["models"].items() if name != "bcnn-mag"}
-WHOLE_IMAGE, SPECTRUM_ALONE = View(image=0.0, spectrum=1.0), View(image=1.0, spectrum=0.0)
+WHOLE_IMAGE, SPECTRUM_ALONE = View({"spectrum": 1.0}), View({"image": 1.0})
+KNOWN = modalities_of(size=64, length=259)
 WITHOUT_REDSHIFT, WITH_STD = {"astroclip"}, {"bcnn"}
 EMBEDDINGS = {"paper": 32, "astroclip": 8, "bcnn": 8, "cnn": 8}
 """Kinds that have one, and how long it is at the toy's sizes."""
@@ -48,16 +51,22 @@ def trained(kind, train) -> Trained:
     return train(kind)
 
 
-def said_by(model, arrays: TrainingArrays, image_ratio: float = 0.0):
+def said_by(model, arrays: TrainingArrays, view: View = WHOLE_IMAGE):
     """What a model says of the test galaxies; all of the image and none of the spectrum shown."""
     if isinstance(model, torch.nn.Module):
         model.eval()
-    batch = batch_of(arrays, model.spectrum_length, SPLIT["test"])
-    n = len(batch.redshift)
-    image_mask = torch.full((n, model.n_image_tokens), image_ratio == 1.0)
-    spectrum_mask = torch.full((n, model.n_spectrum_tokens), image_ratio == 0.0)
     with torch.no_grad():
-        return model.predict(batch, image_mask, spectrum_mask)
+        return model.predict(*shower(model, view, 0)(batch_of(arrays, SPLIT["test"])))
+
+
+def with_values(arrays: TrainingArrays, **values: np.ndarray) -> TrainingArrays:
+    """The same galaxies with other values."""
+    return arrays._replace(values=arrays.values | values)
+
+
+def turned_round(arrays: TrainingArrays, name: str) -> TrainingArrays:
+    """Each galaxy with the values of another."""
+    return with_values(arrays, **{name: arrays.values[name][::-1].copy()})
 
 
 def test_the_toy_has_every_kind():
@@ -101,7 +110,8 @@ def test_saved_and_loaded_it_says_the_same(kind, trained, arrays, tmp_path):
     description = {"name": MODELS[kind], "model": TOY["models"][MODELS[kind]], "seed": 0}
     save_model(tmp_path, trained.model, description)
     loaded, told = load_model(tmp_path, name=MODELS[kind])
-    assert told == description
+    read = [one for one in arrays.modalities if one["name"] in trained.model.modalities]
+    assert told == json.loads(json.dumps(description | {"modalities": read}))
     for ours, theirs in zip(said_by(trained.model, arrays), said_by(loaded, arrays), strict=True):
         assert (ours is None) == (theirs is None)
         if ours is not None:
@@ -125,26 +135,57 @@ def test_the_seed_decides(kind, train, trained, arrays):
 
 def test_a_hidden_modality_does_not_reach_what_it_says(kind, trained, arrays):
     model = trained.model
-    other = arrays._replace(spectra=arrays.spectra[::-1].copy())
+    other = turned_round(arrays, "spectrum")
     for ours, theirs in zip(said_by(model, arrays), said_by(model, other), strict=True):
         assert ours is theirs is None or torch.equal(ours, theirs)
-    if model.spectrum_length:
+    if "spectrum" in model.modalities:
         rows = SPLIT["test"]
         ours, theirs = (embed(model, a, rows, SPECTRUM_ALONE, 0, 8) for a in (arrays, other))
         assert not np.allclose(ours, theirs)
-        other = arrays._replace(images=arrays.images[::-1].copy())
+        other = turned_round(arrays, "image")
         assert np.array_equal(ours, embed(model, other, rows, SPECTRUM_ALONE, 0, 8))
+
+
+def test_a_band_that_is_hidden_does_not_reach_what_it_says(kind, trained, arrays):
+    """Nor from models that hide no parts: to them it is missing."""
+    model = trained.model
+    if "image" not in model.modalities:
+        pytest.skip("it reads no image")
+    brighter = arrays.values["image"].copy()
+    brighter[:, 4] += 3.0
+    other = with_values(arrays, image=brighter)
+    for view, same in (
+        (View({"image": {"bands": "y"}, "spectrum": 1.0}), True),
+        (WHOLE_IMAGE, False),
+    ):
+        ours, theirs = (said_by(model, galaxies, view) for galaxies in (arrays, other))
+        which = 2 if kind in WITHOUT_REDSHIFT else 0
+        assert torch.equal(ours[which], theirs[which]) == same
+
+
+def test_it_reads_what_its_settings_say(kind, trained, arrays):
+    """And needs nothing else: other modalities are not even there."""
+    model = trained.model
+    reads = model.settings.reads
+    assert tuple(model.modalities) == reads
+    if isinstance(model, torch.nn.Module):
+        model.eval()
+    batch = batch_of(arrays, SPLIT["test"])
+    batch = batch._replace(values={name: batch.values[name] for name in reads})
+    with torch.no_grad():
+        alone = model.predict(*shower(model, WHOLE_IMAGE, 0)(batch))
+    for ours, theirs in zip(alone, said_by(model, arrays), strict=True):
+        assert ours is theirs is None or torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("name", sorted(TOY["models"]))
 def test_it_trains_with_what_there_is(arrays, name):
     """A band that was never observed, one that is nowhere known, spectra without a photon."""
-    images, magnitudes = arrays.images.copy(), arrays.magnitudes.copy()
-    images[:, 4], images[:, 3], magnitudes[:, 4], magnitudes[:, 3] = 0.0, 0.5, np.nan, 20.0
-    poor = arrays._replace(
-        **{"images": images, "magnitudes": magnitudes, "spectra": np.zeros_like(arrays.spectra)},
-        sizes=np.full_like(arrays.sizes, np.nan),
-    )
+    images, photometry = (arrays.values[name].copy() for name in ("image", "photometry"))
+    images[:, 4], images[:, 3] = 0.0, 0.5
+    photometry[:, 4], photometry[:, 3], photometry[:, 5:] = np.nan, 20.0, np.nan
+    spectra = np.zeros_like(arrays.values["spectrum"])
+    poor = with_values(arrays, image=images, photometry=photometry, spectrum=spectra)
     entry, settings = TOY["models"][name], training_with(epochs=1)
     trained = train_model(entry, name, poor, SPLIT, 0.5, 0, settings, "made up")
     assert np.isfinite(trained.history["validation_total"]).all()
@@ -156,18 +197,22 @@ def test_it_trains_with_what_there_is(arrays, name):
 
 @pytest.mark.parametrize("name", ["cnn", "bcnn", "bcnn-mag"])
 def test_it_starts_from_redshifts_that_are_all_alike(arrays, name):
-    model = build_model(TOY["models"][name])
+    model = build_model(TOY["models"][name], KNOWN)
     alike = arrays._replace(redshift=np.full_like(arrays.redshift, 0.5))
-    model.prepare(batch_of(alike, model.spectrum_length), N)
+    model.prepare(batch_of(alike), N)
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
 def test_magnitudes_beside_images_are_read(train, arrays):
     """Of the two entries of kind bcnn, only one has a branch for them; unknown ones are none."""
-    brighter = arrays._replace(magnitudes=arrays.magnitudes - 1)
-    unknown = arrays._replace(magnitudes=np.full_like(arrays.magnitudes, np.nan))
+    photometry = arrays.values["photometry"]
+    brighter = with_values(arrays, photometry=photometry - np.float32([1] * 5 + [0] * 5))
+    unknown = with_values(arrays, photometry=np.full_like(photometry, np.nan))
+    hidden = View({"spectrum": 1.0, "photometry": 1.0})
     for name, reads in (("bcnn", False), ("bcnn-mag", True)):
         model = train("bcnn", name=name).model
         ours, theirs = said_by(model, arrays), said_by(model, brighter)
         assert torch.equal(ours.z_pred, theirs.z_pred) != reads
-        assert said_by(model, unknown).z_pred.isfinite().all()
+        nothing = said_by(model, unknown).z_pred
+        assert nothing.isfinite().all()
+        assert torch.equal(said_by(model, arrays, hidden).z_pred, nothing), "hidden is unknown"

@@ -6,14 +6,13 @@ import zipfile
 import numpy as np
 import pytest
 import skops.io
-import torch
 from sklearn.preprocessing import FunctionTransformer
 
-from galaxies import TOY, batch_of, made_up_galaxies, split_of
+from galaxies import TOY, batch_of, made_up_galaxies, modalities_of, split_of
 from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models import build_model
-from mmae.models.estimator import Estimator, Photometry
+from mmae.models.estimator import Columns, Estimator
 from mmae.models.weights import load_model, save_model
 
 N = 400
@@ -26,20 +25,35 @@ def arrays():
     return made_up_galaxies(N, size=4, length=8)
 
 
-def photometry(arrays, part: str) -> Photometry:
+def columns(arrays, part: str, names=("photometry",)) -> Columns:
     rows = SPLIT[part]
-    return Photometry(arrays.magnitudes[rows], arrays.sizes[rows], arrays.redshift[rows])
+    parts = [arrays.values[name][rows] for name in names]
+    return Columns(np.hstack([np.empty((len(rows), 0)), *parts]), arrays.redshift[rows])
 
 
 def fitted(kind: str, arrays, seed: int = 0, **keys) -> Estimator:
-    model = build_model(TOY["models"][kind] | keys)
-    model.fit(photometry(arrays, "train"), photometry(arrays, "validation"), seed)
+    model = build_model(TOY["models"][kind] | keys, modalities_of())
+    parts = [columns(arrays, part, model.modalities) for part in ("train", "validation")]
+    model.fit(*parts, seed)
     return model
 
 
 def redshifts(model: Estimator, arrays) -> np.ndarray:
-    hidden = torch.ones(len(SPLIT["test"]), 1, dtype=torch.bool)
-    return model.predict(batch_of(arrays, 0, SPLIT["test"]), ~hidden, hidden).z_pred.numpy()
+    return model.predict(batch_of(arrays, SPLIT["test"]), {}).z_pred.numpy()
+
+
+def with_photometry(arrays, magnitudes=None, sizes=None):
+    """The same galaxies with other magnitudes or sizes."""
+    known = arrays.values["photometry"]
+    parts = [
+        known[:, part] if other is None else other
+        for part, other in ((slice(0, 5), magnitudes), (slice(5, 10), sizes))
+    ]
+    return arrays._replace(values=arrays.values | {"photometry": np.hstack(parts).astype("f4")})
+
+
+def magnitudes_of(arrays) -> np.ndarray:
+    return arrays.values["photometry"][:, :5].copy()
 
 
 def scatter(z_pred: np.ndarray, arrays) -> float:
@@ -49,7 +63,8 @@ def scatter(z_pred: np.ndarray, arrays) -> float:
 def test_features_are_magnitudes_colours_and_sizes():
     magnitudes = np.array([[20.0, 19.0, 18.5, 18.3, np.nan]])
     sizes = np.array([[0.5, 0.6, 0.7, 0.8, 0.9]])
-    found = Estimator.features(magnitudes, sizes)
+    trees = build_model(TOY["models"]["gbdt"], modalities_of())
+    found = trees.features(np.hstack([magnitudes, sizes]))
     assert found.shape == (1, 14)
     assert found[0, :4].tolist() == [20.0, 19.0, 18.5, 18.3]
     assert found[0, 5:8] == pytest.approx([1.0, 0.5, 0.2])
@@ -83,7 +98,7 @@ def test_trees_stop_when_validation_galaxies_say_so(arrays):
 
 
 def test_trees_need_magnitudes(arrays):
-    blind = arrays._replace(magnitudes=np.full_like(arrays.magnitudes, np.nan))
+    blind = with_photometry(arrays, np.full_like(magnitudes_of(arrays), np.nan))
     with pytest.raises(InputError, match="found a dataset without magnitudes"):
         fitted("gbdt", blind)
     assert np.isfinite(redshifts(fitted("median", blind), blind)).all()
@@ -93,14 +108,14 @@ def test_trees_need_magnitudes(arrays):
 @pytest.mark.parametrize("bands", [[4], [0, 1, 2, 3]])
 def test_trees_take_bands_that_say_nothing(arrays, bands, value):
     """Unknown or constant in training: the others still tell redshifts."""
-    magnitudes, sizes = arrays.magnitudes.copy(), np.full_like(arrays.sizes, value)
+    magnitudes = magnitudes_of(arrays)
     magnitudes[:, bands] = value
-    poor = arrays._replace(magnitudes=magnitudes, sizes=sizes)
+    poor = with_photometry(arrays, magnitudes, np.full_like(magnitudes, value))
     trees, median = fitted("gbdt", poor, trees=30), fitted("median", poor)
     assert scatter(redshifts(trees, poor), poor) < 0.6 * scatter(redshifts(median, poor), poor)
     # a galaxy that has the bands is no surprise
-    unseen = arrays._replace(magnitudes=magnitudes.copy(), sizes=np.ones_like(arrays.sizes))
-    unseen.magnitudes[:, bands] = 25.0
+    magnitudes[:, bands] = 25.0
+    unseen = with_photometry(arrays, magnitudes, np.ones_like(magnitudes))
     assert np.isfinite(redshifts(trees, unseen)).all()
 
 

@@ -1,225 +1,287 @@
-"""The paper's model by itself: sizes, shapes, what masks hide, files."""
-
-import json
+"""The paper's model by itself: sizes, shapes, what masks hide."""
 
 import pytest
 import torch
 
+from galaxies import (
+    SMALL_PAPER,
+    TOY,
+    batch_of,
+    made_up_galaxies,
+    mask_of,
+    modalities_of,
+    paper_model,
+)
 from mmae.errors import InputError
 from mmae.models import build_model
-from mmae.models.batch import Batch, check_sizes, to_batch
-from mmae.models.masking import random_mask
-from mmae.models.paper import PaperMMAE
-from mmae.models.weights import load_model, save_model
+from mmae.models.batch import Batch
+from mmae.models.losses import redshift_loss
+from mmae.models.masking import Mask, draw, hidden_values, random_mask
+from mmae.models.paper import PaperMMAE, Tokens, others
 from mmae.settings import PaperModel
 
-PAPER = {
-    **{"kind": "paper", "image_size": 64, "image_patch": 8, "spectrum_length": 259},
-    **{"spectrum_patch": 8, "dim": 256, "depth": 4, "heads": 8, "cross_layers": 4, "dropout": 0.1},
-}
-SMALL = PAPER | {"image_size": 24, "spectrum_length": 43, "dim": 16, "depth": 1, "heads": 2}
+PAPER = SMALL_PAPER | {"dim": 256, "depth": 4, "heads": 8, "cross_layers": 4, "dropout": 0.1}
+KNOWN = modalities_of(size=24, length=43)
+IMAGE, SPECTRUM = KNOWN["image"], KNOWN["spectrum"]
 
 
 @pytest.fixture
 def model() -> PaperMMAE:
-    torch.manual_seed(0)
-    return build_model(SMALL).eval()
+    return paper_model(KNOWN, cross_layers=4)
 
 
 @pytest.fixture
 def batch() -> Batch:
-    generator = torch.Generator().manual_seed(1)
-    shapes = ((3, 5, 24, 24), (3, 43), (3,), (3, 5), (3, 5))
-    arrays = [torch.rand(shape, generator=generator).numpy() for shape in shapes]
-    return to_batch(*arrays, spectrum_length=43, device="cpu")
+    arrays = made_up_galaxies(3, size=24, length=43)
+    batch = batch_of(arrays)
+    return batch._replace(values={name: batch.values[name] for name in ("image", "spectrum")})
 
 
 @pytest.fixture
-def masks(model):
+def masks(model) -> dict[str, Mask]:
     generator = torch.Generator().manual_seed(2)
-    return tuple(
-        random_mask(3, n, 0.5, generator) for n in (model.n_image_tokens, model.n_spectrum_tokens)
-    )
+    return {
+        name: Mask(random_mask(3, one.n_tokens, 0.5, generator))
+        for name, one in model.modalities.items()
+    }
+
+
+def equal(one, other) -> bool:
+    """Whether two outputs are the same bits."""
+    parts = [(one.z_pred, other.z_pred), (one.embedding, other.embedding)]
+    parts += [(one.reconstruction[name], other.reconstruction[name]) for name in one.reconstruction]
+    return all(torch.equal(*pair) for pair in parts)
 
 
 def test_the_papers_model_has_the_papers_size():
-    model = build_model(PAPER)
+    model = build_model(PAPER, modalities_of(size=64, length=259))
     assert sum(p.numel() for p in model.parameters()) == 16_364_036
-    assert (model.n_image_tokens, model.n_spectrum_tokens) == (64, 32)
-    assert len(model.image_encoder.layers) == len(model.fusion) == 4
+    assert [one.n_tokens for one in model.modalities.values()] == [64, 32]
+    assert [len(encoder.layers) for encoder in model.encoders.values()] == [4, 4]
+    assert len(model.fusion) == 4
 
 
 def test_shapes_on_the_way_are_those_of_the_comments(model, batch, masks):
-    image = model.embed_image(batch.image)
-    spectrum = model.embed_spectrum(batch.spectrum)
-    assert image.shape == (3, 9, 16)
-    assert spectrum.shape == (3, 5, 16)
-    assert model.join(*model.fuse(image, spectrum)).shape == (3, 32)
-    output = model(batch.image, batch.spectrum, *masks)
-    shapes = [tuple(values.shape) for values in output]
-    assert shapes == [(3, 5, 24, 24), (3, 43), (3,), (3, 32)]
+    embedded = {name: model.embed(name, batch.values[name], masks[name]) for name in masks}
+    assert [tuple(tokens.shape) for tokens in embedded.values()] == [(3, 9, 16), (3, 5, 16)]
+    tokens = {name: Tokens(values) for name, values in embedded.items()}
+    assert model.concatenate(model.fuse(tokens)).shape == (3, 32)
+    output = model(batch.values, masks)
+    shapes = [*output.reconstruction.values(), output.z_pred, output.embedding]
+    assert [tuple(s.shape) for s in shapes] == [(3, 5, 24, 24), (3, 43), (3,), (3, 32)]
 
 
-def test_hidden_values_never_reach_the_output(model, batch, masks):
-    image_mask, spectrum_mask = masks
-    before = model(batch.image, batch.spectrum, *masks)
-    hidden_image = model.image_pixels(image_mask).expand_as(batch.image)
-    hidden_spectrum = model.spectrum_pixels(spectrum_mask)
-    assert hidden_image.any()
-    assert hidden_spectrum.any()
-    after = model(
-        batch.image.masked_fill(hidden_image, 99.0),
-        batch.spectrum.masked_fill(hidden_spectrum, 99.0),
-        *masks,
-    )
-    for ours, theirs in zip(before, after, strict=True):
-        assert torch.equal(ours, theirs)
+@pytest.mark.parametrize("masking", ["zero", "drop"])
+def test_hidden_values_never_reach_the_output(batch, masks, masking):
+    model = paper_model(KNOWN, masking=masking)
+    before = model(batch.values, masks)
+    other = {}
+    for name, values in batch.values.items():
+        hidden = hidden_values(KNOWN[name], masks[name]).expand_as(values)
+        assert hidden.any()
+        assert not hidden.all()
+        other[name] = values.masked_fill(hidden, 99.0)
+    assert equal(before, model(other, masks))
+
+
+@pytest.mark.parametrize("masking", ["zero", "drop"])
+@pytest.mark.parametrize("mask_channel", [False, True])
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("image", {"bands": "g"}),
+        ("image", {"dead_pixels": 0.2}),
+        ("image", {"random": 0.3, "gap": 0.5}),
+        ("spectrum", {"wave": (4000.0, 4300.0)}),
+        ("spectrum", {"cosmic_rays": 9.0}),
+    ],
+)
+def test_values_hidden_inside_tokens_never_reach_the_output(
+    batch, masking, mask_channel, name, kinds
+):
+    model = paper_model(KNOWN, masking=masking, mask_channel=mask_channel)
+    masks = {key: mask_of(one, n=3) for key, one in model.modalities.items()}
+    masks[name] = draw(KNOWN[name], 3, kinds, torch.Generator().manual_seed(0))
+    hidden = hidden_values(KNOWN[name], masks[name]).expand_as(batch.values[name])
+    assert hidden.any()
+    other = {name: batch.values[name].masked_fill(hidden, 99.0)}
+    assert equal(model(batch.values, masks), model(batch.values | other, masks))
+    other = {name: batch.values[name].masked_fill(~hidden, 99.0)}
+    assert not equal(model(batch.values, masks), model(batch.values | other, masks))
+
+
+@pytest.mark.parametrize("name", ["image", "spectrum"])
+def test_with_a_mask_channel_the_model_is_told_what_is_hidden(batch, name):
+    """A value of 0 that is hidden is not one that was measured."""
+    hidden = torch.zeros(batch.values[name].shape, dtype=torch.bool)
+    hidden[..., 3:7] = True
+    values = batch.values | {name: batch.values[name].masked_fill(hidden, 0.0)}
+    none = {key: mask_of(KNOWN[key], n=3) for key in ("image", "spectrum")}
+    some = none | {name: none[name]._replace(values=hidden)}
+    told, untold = (paper_model(KNOWN, mask_channel=has) for has in (True, False))
+    assert equal(untold(values, none), untold(values, some))
+    assert not equal(told(values, none), told(values, some))
+    # for each galaxy what is hidden of it alone
+    one = some | {
+        name: some[name]._replace(
+            values=hidden & (torch.arange(3) == 1).view(3, *[1] * (hidden.dim() - 1))
+        )
+    }
+    changed = told(values, none).z_pred != told(values, one).z_pred
+    assert changed.tolist() == [False, True, False]
 
 
 def test_visible_values_of_both_modalities_reach_the_redshift(model, batch, masks):
-    z_pred = model(batch.image, batch.spectrum, *masks).z_pred
-    assert not torch.equal(z_pred, model(batch.image + 1, batch.spectrum, *masks).z_pred)
-    assert not torch.equal(z_pred, model(batch.image, batch.spectrum + 1, *masks).z_pred)
+    z_pred = model(batch.values, masks).z_pred
+    for name, values in batch.values.items():
+        assert not torch.equal(z_pred, model(batch.values | {name: values + 1}, masks).z_pred)
+
+
+def embedded(model, batch) -> dict[str, Tokens]:
+    names = model.modalities
+    return {n: Tokens(model.embed(n, batch.values[n], mask_of(KNOWN[n], n=3))) for n in names}
 
 
 def test_both_directions_of_the_fusion_read_the_same_previous_state(model, batch):
     """One block's weights serve both directions: swapping the modalities swaps the results."""
-    image, spectrum = model.embed_image(batch.image), model.embed_spectrum(batch.spectrum)
-    fused = model.fuse(image, spectrum)
-    swapped = model.fuse(spectrum, image)
-    for ours, theirs in zip(fused, reversed(swapped), strict=True):
-        assert torch.equal(ours, theirs)
-    assert not torch.equal(fused[0], image)
+    tokens = embedded(model, batch)
+    fused = model.fuse(tokens)
+    swapped = model.fuse({"image": tokens["spectrum"], "spectrum": tokens["image"]})
+    assert torch.equal(fused["image"].values, swapped["spectrum"].values)
+    assert torch.equal(fused["spectrum"].values, swapped["image"].values)
+    assert not torch.equal(fused["image"].values, tokens["image"].values)
+
+
+def test_with_three_modalities_queries_read_the_others_concatenated(batch):
+    known = KNOWN | {"photometry": modalities_of()["photometry"]}
+    model = paper_model(known, modalities=list(known), cross_layers=2)
+    generator = torch.Generator().manual_seed(3)
+    tokens = {
+        name: torch.randn((3, n, 16), generator=generator)
+        for name, n in (("image", 9), ("spectrum", 5), ("photometry", 2))
+    }
+    state = dict(tokens)
+    for block in model.fusion:
+        state = {
+            name: block(own, Tokens(torch.cat([state[o] for o in state if o != name], dim=1)))
+            for name, own in state.items()
+        }
+    fused = model.fuse({name: Tokens(values) for name, values in tokens.items()})
+    for name, values in state.items():
+        assert torch.equal(fused[name].values, values)
+    # in no other order, and with as many tokens
+    read = others({name: Tokens(values) for name, values in tokens.items()}, "spectrum")
+    assert torch.equal(read.values, torch.cat([tokens["image"], tokens["photometry"]], dim=1))
+    assert read.padding is None
+
+
+def test_padding_of_those_that_are_read_is_concatenated_with_them():
+    tokens = {
+        "a": Tokens(torch.ones(2, 3, 4), torch.tensor([[False, False, True], [False] * 3])),
+        "b": Tokens(torch.ones(2, 2, 4)),
+        "c": Tokens(torch.ones(2, 1, 4)),
+    }
+    assert others(tokens, "c").padding.tolist() == [
+        [False, False, True, False, False],
+        [False] * 5,
+    ]
+    assert others(tokens, "a").padding is None
+    assert others({"a": tokens["a"]}, "a") is None, "nobody else is there"
 
 
 def test_weights_start_as_the_authors(model):
     """Glorot for linear layers with zero biases, He for the convolution; the head as torch's."""
-    for layer in (model.spectrum_projection, model.image_decoder[0], model.spectrum_decoder[6]):
+    linear = (
+        model.projections["spectrum"],
+        *(
+            d[k]
+            for d, k in zip(
+                (model.decoders["image"], model.decoders["spectrum"]), (0, 6), strict=True
+            )
+        ),
+    )
+    for layer in linear:
         bound = (6 / sum(layer.weight.shape)) ** 0.5
         assert (layer.bias == 0).all()
         assert 0.8 * bound < layer.weight.abs().max() <= bound
-    convolution = model.image_projection.weight  # fan out: D x 8 x 8
+    convolution = model.projections["image"].weight  # fan out: D x 8 x 8
     assert convolution.std().item() == pytest.approx((2 / (16 * 64)) ** 0.5, rel=0.1)
     assert (model.redshift_head[0].bias != 0).any()
 
 
-def test_patches_come_back_where_they_were(model, batch):
-    patches = batch.image.unfold(2, 8, 8).unfold(3, 8, 8)  # (B, C, H / 8, W / 8, 8, 8)
-    values = patches.permute(0, 2, 3, 1, 4, 5).flatten(1)
-    assert torch.equal(model.unpatchify(values), batch.image)
-
-
-def test_masks_cover_the_pixels_of_their_tokens(model):
-    mask = torch.zeros(1, model.n_image_tokens, dtype=torch.bool)
-    mask[0, 5] = True  # second row, third column of 3 x 3
-    pixels = model.image_pixels(mask)[0, 0]
-    assert pixels[8:16, 16:24].all()
-    assert pixels.sum() == 64
-    spectrum = torch.zeros(1, model.n_spectrum_tokens, dtype=torch.bool)
-    spectrum[0, 4] = True
-    assert torch.nonzero(model.spectrum_pixels(spectrum)[0]).flatten().tolist() == [*range(32, 40)]
-
-
 def test_losses_count_hidden_pixels_only(model, batch, masks):
-    output = model(batch.image, batch.spectrum, *masks)
-    losses = model.losses(output, *batch[:3], *masks)
-    hidden = model.image_pixels(masks[0]).expand_as(batch.image)
-    by_hand = (output.image - batch.image)[hidden].square().mean()
-    assert torch.allclose(losses.image, by_hand)
-    hidden = model.spectrum_pixels(masks[1])
-    by_hand = (output.spectrum - batch.spectrum)[hidden].square().mean()
-    assert torch.allclose(losses.spectrum, by_hand)
-    none = torch.zeros_like(masks[1])
-    assert model.losses(output, *batch[:3], masks[0], none).spectrum == 0
+    output = model(batch.values, masks)
+    parts = model.losses(batch, masks, torch.Generator()).parts
+    for name, mask in masks.items():
+        hidden = hidden_values(KNOWN[name], mask).expand_as(batch.values[name])
+        by_hand = (output.reconstruction[name] - batch.values[name])[hidden].square().mean()
+        assert torch.allclose(parts[name].value, by_hand)
+        assert parts[name].n == hidden.sum()
+    assert parts["redshift"] == redshift_loss(output.z_pred, batch.redshift)
+    none = masks | {"spectrum": mask_of(SPECTRUM, n=3)}
+    nothing = model.losses(batch, none, torch.Generator()).parts["spectrum"]
+    assert (nothing.value, nothing.n) == (0, 0)
+    # what a mask leaves out is all as if nothing were hidden
+    assert model.losses(batch, {"image": masks["image"]}, torch.Generator()).parts == (
+        model.losses(batch, none, torch.Generator()).parts
+    )
+
+
+def test_masks_of_values_count_in_the_losses(model, batch):
+    mask = draw(IMAGE, 3, {"bands": "g"}, torch.Generator())
+    output = model(batch.values, {"image": mask, "spectrum": mask_of(SPECTRUM, n=3)})
+    part = model.losses(batch, {"image": mask}, torch.Generator()).parts["image"]
+    by_hand = (output.reconstruction["image"] - batch.values["image"])[:, 0].square().mean()
+    assert part.value.item() == pytest.approx(by_hand.item(), rel=1e-6)
+    assert part.n == 3 * 24 * 24
 
 
 def test_slow_parameters_are_positions_and_queries(model):
     slow = {id(p) for p in model.slow_parameters()}
     names = {name for name, p in model.named_parameters() if id(p) in slow}
     assert names == {
-        *("image_position", "spectrum_position", "image_pool.query", "spectrum_pool.query")
+        f"{part}"
+        for name in ("image", "spectrum")
+        for part in (f"positions.{name}", f"pools.{name}.query")
     }
 
 
 def test_same_seed_same_weights():
-    states = []
-    for seed in (0, 0, 1):
-        torch.manual_seed(seed)
-        states.append(build_model(SMALL).state_dict())
+    states = [paper_model(KNOWN, seed).state_dict() for seed in (0, 0, 1)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    assert not torch.equal(states[0]["image_position"], states[2]["image_position"])
+    assert not torch.equal(states[0]["positions.image"], states[2]["positions.image"])
 
 
-def test_saving_and_loading_is_identity(model, batch, masks, tmp_path):
-    save_model(tmp_path, model, {"model": SMALL, "mask": 0.75})
-    loaded, description = load_model(tmp_path)
-    assert description["mask"] == 0.75
-    assert not loaded.training
-    for ours, theirs in zip(
-        model(batch.image, batch.spectrum, *masks),
-        loaded(batch.image, batch.spectrum, *masks),
-        strict=True,
-    ):
-        assert torch.equal(ours, theirs)
-
-
-def test_damaged_models_are_named(model, tmp_path):
-    with pytest.raises(InputError, match=r"model\.json: found no such file"):
-        load_model(tmp_path)
-    save_model(tmp_path, model, {"model": SMALL | {"dim": 32}})
-    with pytest.raises(InputError, match="weights that do not fit"):
-        load_model(tmp_path)
-    (tmp_path / "weights.safetensors").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="weights that do not fit"):
-        load_model(tmp_path)
-    (tmp_path / "weights.safetensors").unlink()
-    with pytest.raises(InputError, match=r"weights\.safetensors: found no such file"):
-        load_model(tmp_path)
-    (tmp_path / "model.json").write_text(json.dumps({"mask": 0.75}))
-    with pytest.raises(InputError, match=r"model\.json: found no description"):
-        load_model(tmp_path)
-
-
-def test_a_model_of_another_name_is_told(model, tmp_path):
-    save_model(tmp_path, model, {"model": SMALL, "name": "mmae"})
-    assert load_model(tmp_path, name="mmae")[1]["name"] == "mmae"
-    with pytest.raises(InputError, match=r"model\.json: name: found 'mmae', expected model 'big'"):
-        load_model(tmp_path, name="big")
-
-
-def test_unknown_kinds_and_wrong_sizes_are_named():
+def test_unknown_kinds_and_modalities_are_named():
     with pytest.raises(InputError, match=r"model\.kind: found 'vit', expected one of \['paper', "):
-        build_model(SMALL | {"kind": "vit"})
-    with pytest.raises(InputError, match="not a multiple of image_patch"):
-        build_model(SMALL | {"image_size": 20})
-
-
-def test_spectra_are_cut_or_padded_to_the_models_length(batch):
-    parts = [values.numpy() for values in batch if values is not None]
-    assert to_batch(*parts, 40, "cpu").spectrum.shape == (3, 40)
-    longer = to_batch(*parts, 50, "cpu").spectrum
-    assert longer.shape == (3, 50)
-    assert (longer[:, 43:] == 0).all()
+        paper_model(KNOWN, kind="vit")
+    words = r"config: model: found a model that reads 'text', expected one of the modalities \['im"
+    with pytest.raises(InputError, match=words):
+        paper_model(KNOWN, modalities=["image", "text"], weights={}, dropped={})
+    for part in ("mask_ratios", "dropped", "weights", "more_masks"):
+        words = rf"{part}: 'text' is not among \['image', 'spectrum'"
+        with pytest.raises(InputError, match=words):
+            paper_model(KNOWN, **{part: {"text": 0.5}})
+    with pytest.raises(InputError, match="bad values are hidden in training by `missing: hidden`"):
+        paper_model(KNOWN, more_masks={"image": {"bad": True}})
+    with pytest.raises(InputError, match="dim 16 is not a multiple of heads 3"):
+        paper_model(KNOWN, heads=3)
 
 
 @pytest.mark.parametrize("entry", [None, "paper", {}])
 def test_entries_that_are_none_are_named(entry):
     with pytest.raises(InputError, match=r"config: models\.m\.kind: found None, expected one of"):
-        build_model(entry, "config", "models.m")
-
-
-def test_arrays_of_other_sizes_are_refused(model):
-    check_sizes(model, (9, 5, 24, 24), (9, 43), "arrays")
-    check_sizes(model, (9, 5, 24, 24), (9, 259), "arrays")
-    with pytest.raises(
-        InputError, match=r"images: found shape \(9, 5, 64, 64\), expected \(N, 5, 24"
-    ):
-        check_sizes(model, (9, 5, 64, 64), (9, 43), "arrays")
-    with pytest.raises(
-        InputError, match=r"spectra: found 42 pooled pixels, expected at least .* 43"
-    ):
-        check_sizes(model, (9, 5, 24, 24), (9, 42), "arrays")
+        build_model(entry, KNOWN, "config", "models.m")
 
 
 def test_settings_are_those_of_the_paper_model():
-    assert build_model(SMALL).settings == PaperModel(**SMALL)
+    keys = SMALL_PAPER | {"modalities": ("image", "spectrum")}
+    assert build_model(SMALL_PAPER, KNOWN).settings == PaperModel(**keys)
+    assert paper_model(KNOWN).settings.reads == ("image", "spectrum")
+
+
+@pytest.mark.parametrize("name", ["astroclip", "cnn"])
+def test_what_reconstructs_nothing_says_so(batch, name):
+    model = build_model(TOY["models"][name], modalities_of(size=64, length=43))
+    with pytest.raises(InputError, match="found one that reconstructs nothing"):
+        model.reconstruct(batch, {})

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from galaxies import TOY, batch_of, made_up_galaxies
+from galaxies import TOY, batch_of, made_up_galaxies, modalities_of
 from mmae.models import build_model
 from mmae.models.batch import generator_of
 from mmae.models.bcnn import DRAWS, MIN_STD, Bcnn
@@ -97,12 +97,12 @@ def test_the_seed_decides(layer, x):
 
 @pytest.fixture(scope="module")
 def galaxies():
-    return batch_of(made_up_galaxies(16, size=64), 0)
+    return batch_of(made_up_galaxies(16, size=64))
 
 
 def network(**keys) -> Bcnn:
     torch.manual_seed(0)
-    model = build_model(TOY["models"]["bcnn"] | keys).eval()
+    model = build_model(TOY["models"]["bcnn"] | keys, modalities_of(size=64)).eval()
     with torch.no_grad():
         model.head.raw_std.fill_(-2.0)  # draws differ as much as
         model.head.mean[1, -1] = -2.0  # each of them is wide
@@ -110,9 +110,8 @@ def network(**keys) -> Bcnn:
 
 
 def forecast(model: Bcnn, galaxies):
-    hidden = torch.ones(len(galaxies.redshift), 1, dtype=torch.bool)
     with torch.no_grad():
-        return model.predict(galaxies, ~hidden, hidden)
+        return model.predict(galaxies, {})
 
 
 def test_the_forecast_is_the_mixture_of_the_draws(galaxies):
@@ -157,14 +156,43 @@ def test_it_starts_from_the_training_galaxies(galaxies):
 
 
 def test_losses_are_the_likelihood_and_a_share_of_the_divergence(galaxies):
-    model = network()
+    model = network().train()
     model.prepare(galaxies, 1000)
-    losses = model.training_losses(galaxies, 0.0, generator(3))
+    # batch norm with the same numbers, whose running means nobody reads
     mean, std = model(galaxies, generator(3))
+    parts = model.losses(galaxies, {}, generator(3)).parts
+    losses = {name: part.value for name, part in parts.items()}
+    assert set(losses) == {"likelihood", "divergence"}
     zeta = galaxies.redshift.log1p()
     by_hand = (0.5 * ((zeta - mean) / std) ** 2 + (std * (2 * np.pi) ** 0.5).log()).mean()
     assert losses["likelihood"].item() == pytest.approx(by_hand.item(), rel=1e-5)
     share = model.head.divergence().item() / 1000
     assert losses["divergence"].item() == pytest.approx(share, rel=1e-6)
     total = losses["likelihood"] + losses["divergence"]
-    assert losses["total"].item() == pytest.approx(total.item(), rel=1e-6)
+    assert model.total(losses).item() == pytest.approx(total.item(), rel=1e-6)
+
+
+def test_at_validation_the_likelihood_alone_counts(galaxies):
+    model = network()
+    losses = model.losses(galaxies, {}, generator(3))
+    mean, std = model(galaxies, generator(3))
+    assert set(losses.parts) == {"total"}
+    assert losses.parts["total"].n == 16
+    assert torch.equal(losses.z_pred, mean.expm1())
+    by_hand = -Normal(mean, std).log_prob(galaxies.redshift.log1p()).mean()
+    assert losses.parts["total"].value.item() == pytest.approx(by_hand.item(), rel=1e-6)
+
+
+def test_galaxies_without_a_redshift_teach_the_others_nothing(galaxies):
+    model, redshift = network(), galaxies.redshift.clone()
+    redshift[[2, 7]] = torch.nan
+    lacking = galaxies._replace(redshift=redshift)
+    found = model.losses(lacking, {}, generator(3)).parts["total"]
+    mean, std = model(galaxies, generator(3))
+    each = -Normal(mean, std).log_prob(galaxies.redshift.log1p())
+    known = redshift.isfinite()
+    assert found.n == 14
+    assert found.value.item() == pytest.approx(each[known].mean().item(), rel=1e-6)
+    model.prepare(lacking, 1000)
+    zeta = redshift[known].log1p()
+    assert model.head.mean[0, -1].item() == pytest.approx(zeta.mean().item(), rel=1e-5)

@@ -6,7 +6,7 @@ import pytest
 
 from mmae.evaluation.lines import line_table
 from mmae.evaluation.published import PUBLISHED
-from mmae.files import save_figure
+from mmae.files.write import save_figure
 from mmae.plots.figure_3 import figure_3, scatter_bars
 from mmae.plots.reconstruction import reconstruction_figure
 from mmae.plots.style import false_colour
@@ -33,7 +33,10 @@ def test_figure_3_has_a_histogram_an_inset_and_bars(regression):
     figure = figure_3(*regression, bars, 0.4, "ours")
     assert {r"$z_\mathrm{spec}$", r"$z_\mathrm{pred}$", "galaxies"} <= labels_of(figure)
     words = texts_of(figure)
-    for published in ("0.016  MMAE", "0.026  MMAE", "0.020  AstroCLIP", "0.012  BCNN"):
+    for published in (
+        *("0.016  MMAE, image 25% hidden", "0.026  MMAE, image 0% hidden"),
+        *("0.020  AstroCLIP (", "0.012  BCNN ("),
+    ):
         assert published in words
     assert "0.030  ours" in words
     hatched = [p.get_hatch() for p in figure.axes[0].patches]
@@ -56,7 +59,7 @@ def test_reconstructions_show_three_images_and_two_spectra():
     wave = 3611.6 + 24 * np.arange(256)
     image, spectrum = rng.normal(0, 1, (5, 64, 64)), rng.normal(0, 1, 256)
     spectrum[np.argmin(np.abs(wave - 7043))] += 30
-    hidden = np.arange(64 * 64).reshape(64, 64) % 4 > 0
+    hidden = np.broadcast_to(np.arange(64 * 64).reshape(64, 64) % 4 > 0, (5, 64, 64))
     lines = line_table(wave, spectrum, spectrum * 0, 0.073, ["H-alpha"])
     figure = reconstruction_figure(
         image,
@@ -77,12 +80,33 @@ def test_reconstructions_show_three_images_and_two_spectra():
         assert word in words
     assert "alpha$" not in words.replace(r"H$\alpha$", ""), "Lyman-alpha is outside"
     true, shown, reconstructed = (ax.images[0].get_array() for ax in figure.subfigs[0].axes)
-    assert (shown[hidden] == 128).all()
-    assert np.array_equal(shown[~hidden], true[~hidden])
+    assert (shown[hidden[0]] == 128).all()
+    assert np.array_equal(shown[~hidden[0]], true[~hidden[0]])
     assert not np.array_equal(reconstructed, true)
     (shade,) = figure.subfigs[1].axes[0].collections
     left, right = shade.get_paths()[0].get_extents().intervalx
     assert (left, right) == pytest.approx((5000, wave[-1]), abs=30)
+
+
+def test_a_band_that_is_hidden_takes_its_colour_with_it():
+    rng = np.random.default_rng(0)
+    wave = 3611.6 + 24 * np.arange(256)
+    image, spectrum = rng.uniform(0, 0.1, (5, 64, 64)), rng.normal(0, 1, 256)
+    middle = (slice(24, 40), slice(24, 40))
+    image[:, *middle] += 1.0
+    hidden = np.zeros((5, 64, 64), dtype=bool)
+    hidden[0] = True
+    lines = line_table(wave, spectrum, spectrum * 0, 0.073, ["H-alpha"])
+    whole = wave > 0
+    figure = reconstruction_figure(
+        *(image, hidden, image, wave, spectrum, whole, spectrum, 0.073, 0.08, lines)
+    )
+    true, shown, _ = (ax.images[0].get_array() for ax in figure.subfigs[0].axes)
+    # g is the blue one
+    assert true[*middle, 2].min() > 20
+    assert shown[..., 2].max() == 0
+    assert shown[*middle, 0].min() > 20
+    assert "shown (20% hidden)" in texts_of(figure)
 
 
 def test_colours_are_colours():

@@ -1,11 +1,14 @@
 """Tables of numbers as colours."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from mmae.errors import InputError
 from mmae.plots.heat_map import HeatMap, heat_maps
+from mmae.plots.masking import masking_figure, missing_figure
 from mmae.plots.style import WIDTH_INCH
 
 MASKS = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -49,6 +52,78 @@ def test_training_ratios_go_down_and_test_ratios_to_the_right(fits):
     assert len(cells) == 10
     told = [text.get_text() for text in cells[1, 1]]
     assert told == ["0.0300", "0.0280–0.0320"]
+
+
+def named(models=("mmae", "mmae-masked"), views=("no y band", "no g band")) -> pd.DataFrame:
+    pairs = [(model, view) for model in models for view in views]
+    table = pd.DataFrame(pairs, columns=["mask", "test_mask"])
+    value = 0.01 * np.arange(len(pairs))
+    return table.assign(value=value, low=value - 0.002, high=value + 0.002)
+
+
+def test_rows_and_columns_with_names_are_in_the_order_of_the_table(fits):
+    table = named(views=("no y band", "no R arm", "no g band"))
+    panel = HeatMap("scatter", table, "low", "model", "what is missing in the test")
+    figure = heat_maps([panel] * 3)
+    assert fits(figure)
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        *("no y band", "no R arm", "no g band")
+    ]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["mmae", "mmae-masked"]
+    assert np.asarray(axes.images[0].get_array()) == pytest.approx(
+        0.01 * np.arange(6).reshape(2, 3)
+    )
+    assert axes.get_ylabel() == "model"
+    assert axes.get_xlabel().split() == ["what", "is", "missing", "in", "the", "test"]
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(left.x1 <= right.x0 for left, right in pairwise(boxes)), "names stay apart"
+    for words in axes.texts:
+        assert words.get_window_extent().width < axes.get_window_extent().width / 3
+    twice = pd.concat([table, table[:1]])
+    with pytest.raises(InputError, match="two rows for mask mmae and test_mask no y band"):
+        heat_maps([HeatMap("scatter", twice, "low")])
+
+
+def study_of(tests: dict[str, tuple]) -> pd.DataFrame:
+    """A study with the columns that figures show, and others that they do not."""
+    rows = []
+    for k, (model, mask) in enumerate([("mmae", 0.25), ("mmae", 0.75), ("mmae-masked", 0.75)]):
+        for j, keys in enumerate(zip(*tests.values(), strict=True)):
+            row = {"model": model, "mask": mask} | dict(zip(tests, keys, strict=True))
+            for name in ("sigma_nmad", "image_psnr", "spectrum_mse"):
+                value = 0.1 + 0.01 * k + 0.001 * j
+                row |= {name: value, f"{name}_low": value - 0.001, f"{name}_high": value + 0.001}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def test_the_masking_study_is_drawn_in_three_panels(fits):
+    study = study_of({"test_mask": (0.0, 0.5)})
+    figure = masking_figure(study[study["model"] == "mmae"])
+    assert fits(figure)
+    drawn = [axes for axes in figure.axes if axes.axison]
+    assert len(drawn) == 3
+    assert drawn[1].get_title().startswith("image PSNR (dB)")
+    for axes in drawn:
+        assert np.asarray(axes.images[0].get_array()) == pytest.approx(
+            np.array([[0.1, 0.101], [0.11, 0.111]])
+        )
+
+
+def test_what_is_missing_is_drawn_by_model_and_view(fits):
+    study = study_of({"view": ("no y band", "sky lines hidden")})
+    study = study[study["mask"] == 0.75]
+    # nothing of the spectrum is hidden under the first
+    study.loc[study["view"] == "no y band", ["spectrum_mse", "spectrum_mse_low"]] = np.nan
+    figure = missing_figure(study)
+    assert fits(figure)
+    drawn = [axes for axes in figure.axes if axes.axison]
+    words = [label.get_text() for label in drawn[0].get_xticklabels()]
+    assert words == ["no y band", "sky lines\nhidden"]
+    assert [label.get_text() for label in drawn[0].get_yticklabels()] == ["mmae", "mmae-masked"]
+    assert np.ma.getmaskarray(drawn[2].images[0].get_array())[:, 0].all()
+    assert drawn[0].get_xlabel().split()[:3] == ["what", "is", "missing"]
 
 
 @pytest.mark.parametrize("better", ["low", "high"])

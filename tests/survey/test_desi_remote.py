@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import services
+from downloads.test_download import settings
 from helpers import read_zcatalog
 from mmae.errors import InputError
 from mmae.settings import Desi
@@ -19,7 +20,6 @@ from mmae.survey.collect import (
 from mmae.survey.desi import ZCATALOG_PATH, coadd_path
 from mmae.survey.desi_remote import fetch_zcatalog, fetched_coadd
 from services import answers, cut
-from survey.test_download import settings
 
 
 @pytest.fixture

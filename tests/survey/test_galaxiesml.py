@@ -73,6 +73,35 @@ def test_numbers_of_different_types_keep_their_value(tmp_path):
     assert read_catalog(tmp_path / "all.hdf5")["object_id"].tolist() == [1, 2, large, large + 1]
 
 
+def test_identifiers_never_become_decimal_numbers(tmp_path):
+    for k, dtype in enumerate(("u8", "i8")):
+        write_part(tmp_path / f"{k}.hdf5", 2, object_id=np.arange(2, dtype=dtype))
+    parts = [tmp_path / "0.hdf5", tmp_path / "1.hdf5"]
+    with pytest.raises(
+        InputError, match=r"0\.hdf5: dataset 'object_id': found values .* \(float64"
+    ):
+        join_galaxiesml(tmp_path / "all.hdf5", parts)
+    write_part(tmp_path / "0.hdf5", 2, object_id=np.arange(2.0))
+    with pytest.raises(
+        InputError, match=r"0\.hdf5: dataset 'object_id': found values such as 0\.0"
+    ):
+        join_galaxiesml(tmp_path / "all.hdf5", parts)
+    for k in range(2):
+        write_part(tmp_path / f"{k}.hdf5", 2, object_id=np.array([b"G1", b"G200"]))
+    join_galaxiesml(tmp_path / "all.hdf5", parts)
+    assert read_catalog(tmp_path / "all.hdf5")["object_id"].tolist() == 2 * ["G1", "G200"]
+
+
+def test_parts_lie_anywhere_and_have_any_name(tmp_path):
+    folder = tmp_path / "100%20b"
+    folder.mkdir()
+    images = write_part(folder / "0.hdf5", 2)
+    joined = tmp_path / "catalog/all.hdf5"
+    join_galaxiesml(joined, [folder / "0.hdf5"])
+    with open_galaxiesml(joined) as file:
+        np.testing.assert_array_equal(file[IMAGE][:], images)
+
+
 def test_what_has_no_row_a_galaxy_is_left_out(tmp_path):
     write_part(tmp_path / "0.hdf5", 3)
     with h5py.File(tmp_path / "0.hdf5", "r+") as file:

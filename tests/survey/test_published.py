@@ -5,10 +5,10 @@ import hashlib
 import pytest
 
 import services
+from downloads.test_download import settings
 from mmae.errors import InputError
 from mmae.settings import PublishedFile
 from mmae.survey.published import fetch
-from survey.test_download import settings
 
 CONTENT = b"y_test,y_pred\n0.1,0.11\n"
 CHECKSUM = hashlib.sha256(CONTENT).hexdigest()

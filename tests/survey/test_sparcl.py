@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 import services
+from downloads.test_download import settings
+from mmae.downloads.http import Unreachable
 from mmae.errors import InputError
 from mmae.settings import Sparcl
 from mmae.survey.collect import NEEDED, Spectra, Unavailable, coadd_spectra
 from mmae.survey.desi import coadd_path
-from mmae.survey.http import Unreachable
 from mmae.survey.sparcl import FOUND, sparcl_spectra
 from services import answers, cut, endless
-from survey.test_download import settings
 
 
 @pytest.fixture

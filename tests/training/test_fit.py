@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from galaxies import SMALL_PAPER, made_up_galaxies, training_with
+from galaxies import SMALL_PAPER, made_up_galaxies, modalities_of, training_with
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.models import build_model
-from mmae.models.batch import generator_of
+from mmae.models.batch import generator_of, load_batch
 from mmae.settings import Training
-from mmae.training.batches import batches_of, load_batch
+from mmae.training.batches import batches_of
 from mmae.training.fit import (
     DROPOUT,
     MASKS,
@@ -36,7 +36,11 @@ def arrays() -> TrainingArrays:
 
 def model_of(seed: int = 0, **keys) -> torch.nn.Module:
     torch.manual_seed(seed)
-    return build_model(SMALL_PAPER | keys)
+    return build_model(SMALL_PAPER | keys, modalities_of())
+
+
+def with_values(arrays: TrainingArrays, **values: np.ndarray) -> TrainingArrays:
+    return arrays._replace(values=arrays.values | values)
 
 
 def validated(model: torch.nn.Module, arrays: TrainingArrays, training: Training) -> dict:
@@ -74,7 +78,10 @@ def test_two_epochs_are_those_of_a_plain_loop(arrays):
             step = next(steps)
             masks = generator_of(3, MASKS, step)
             torch.manual_seed(generator_of(3, DROPOUT, step, 0).initial_seed())
-            losses = model.training_losses(load_batch(arrays, rows, 32, "cpu"), 0.5, masks)
+            batch = load_batch(arrays, rows, model.modalities, "cpu")
+            hidden = model.draw_masks(len(rows), 0.5, masks, training=True)
+            parts = model.losses(batch, hidden, masks).parts
+            losses = {name: part.value for name, part in parts.items()}
             loss = 0.1 * losses["image"] + 0.01 * losses["spectrum"] + losses["redshift"]
             optimizer.zero_grad()
             loss.backward()
@@ -92,12 +99,13 @@ def test_two_epochs_are_those_of_a_plain_loop(arrays):
 def test_the_best_epoch_is_that_of_the_total_loss(arrays):
     """With heavy image loss and little data the redshift loss is lowest in another epoch."""
     training = training_with(epochs=5, learning_rate=1.0e-2, schedule="constant")
-    fitted = fit(model_of(image_weight=100.0), arrays, SPLIT, 0.25, 0, training)
+    heavy = {"weights": SMALL_PAPER["weights"] | {"image": 100.0}}
+    fitted = fit(model_of(**heavy), arrays, SPLIT, 0.25, 0, training)
     history = fitted.history
     assert history["validation_total"].idxmin() != history["validation_redshift"].idxmin()
     total = 100 * history["validation_image"] + history["validation_redshift"]
     assert np.allclose(total, history["validation_total"], rtol=1e-5)
-    model = model_of(image_weight=100.0)
+    model = model_of(**heavy)
     model.load_state_dict(fitted.best)
     values = validated(model, arrays, training)
     assert values["validation_total"] == pytest.approx(total.min(), rel=1e-5)
@@ -105,7 +113,7 @@ def test_the_best_epoch_is_that_of_the_total_loss(arrays):
 
 def test_validation_never_sees_a_spectrum(arrays):
     model = model_of()
-    other = arrays._replace(spectra=arrays.spectra + 1)
+    other = with_values(arrays, spectrum=arrays.values["spectrum"] + 1)
     seen, hidden = (validated(model, galaxies, training_with()) for galaxies in (arrays, other))
     assert seen == hidden
 
@@ -138,7 +146,7 @@ def test_training_is_in_the_precision_of_the_config(arrays, precision, lower):
     def note(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
         seen.append((module.training, output.dtype))
 
-    model.image_projection.register_forward_hook(note)
+    model.projections["image"].register_forward_hook(note)
     fit(model, arrays, SPLIT, 0.5, 0, training_with(epochs=1, precision=precision))
     expected = torch.bfloat16 if lower else torch.float32
     assert set(seen) == {(True, expected), (False, expected)}
@@ -187,16 +195,17 @@ def test_batches_hold_every_row_once():
 
 
 def test_a_loss_that_is_not_finite_is_told(arrays):
-    broken = arrays._replace(images=np.full_like(arrays.images, 1e38))
+    broken = with_values(arrays, image=np.full_like(arrays.values["image"], 1e38))
     with pytest.raises(InputError, match=r"a loss in epoch 1 that is not finite, .*learning_rate"):
         fit(model_of(), broken, SPLIT, 0.5, 0, training_with(epochs=1))
 
 
 def test_a_validation_loss_that_is_not_finite_is_told(arrays):
-    images = arrays.images.copy()
+    images = arrays.values["image"].copy()
     images[SPLIT["validation"]] = 1e38
+    broken = with_values(arrays, image=images)
     with pytest.raises(InputError, match="a validation loss that is not finite"):
-        fit(model_of(), arrays._replace(images=images), SPLIT, 0.5, 0, training_with(epochs=1))
+        fit(model_of(), broken, SPLIT, 0.5, 0, training_with(epochs=1))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

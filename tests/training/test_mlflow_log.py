@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from galaxies import SMALL_PAPER, made_up_galaxies, split_of, training_with
+from galaxies import SMALL_PAPER, made_up_galaxies, modalities_of, split_of, training_with
 from mmae.errors import InputError
 from mmae.models import build_model
 from mmae.settings import Logs
@@ -68,7 +68,16 @@ def log_in(tmp_path: Path) -> MlflowLog:
 
 def run(*logs, checkpoints: Checkpoints | None = None) -> Fitted:
     torch.manual_seed(3)
-    return fit(build_model(SMALL_PAPER), ARRAYS, SPLIT, 0.5, 3, SETTINGS, checkpoints, logs)
+    return fit(
+        build_model(SMALL_PAPER, modalities_of()),
+        ARRAYS,
+        SPLIT,
+        0.5,
+        3,
+        SETTINGS,
+        checkpoints,
+        logs,
+    )
 
 
 def points(client, run, name: str) -> list[tuple[int, float]]:

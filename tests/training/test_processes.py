@@ -24,12 +24,14 @@ from mmae.training.processes import check_devices, check_world, share_of
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_each_galaxy_of_a_batch_is_seen_once(n, world):
     shares = [share_of(n, rank, world) for rank in range(world)]
-    counted = [range(share.start, share.stop) for share in shares if share.counts]
+    counted = [range(share.own.start, share.own.stop) for share in shares if share.counts]
     assert [row for rows in counted for row in rows] == [*range(n)]
     sizes = [len(rows) for rows in counted]
     assert max(sizes) - min(sizes) <= 1
     # batch norm wants two galaxies in each process, also where they are too few for all
-    assert all(share.stop - share.start >= min(2, n) for share in shares)
+    assert all(share.own.stop - share.own.start >= min(2, n) for share in shares)
+    assert {(share.n_whole, share.n_processes) for share in shares} == {(n, world)}
+    assert sum(share.n_counted for share in shares) == n
 
 
 def test_a_batch_that_does_not_divide_is_told(monkeypatch):
@@ -65,7 +67,7 @@ def test_enough_gpus_are_enough(monkeypatch, device, n_devices):
 def arguments(survey: SmallSurvey, folder: Path, **keys: object) -> list[str]:
     """Of `mmae train`. Without dropout, whose random numbers are each process's own."""
     masking = keys.pop("masking", "zero")
-    model = SMALL_PAPER | {"image_size": 64, "spectrum_length": 259, "masking": masking}
+    model = SMALL_PAPER | {"masking": masking}
     settings = vars(training_with(**{"epochs": 2, "batch_size": 16, "schedule": "constant"} | keys))
     return [
         *("train", "--config", json.dumps({"models": {"mmae": model}, "training": settings})),

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 
-from galaxies import SMALL_PAPER, made_up_galaxies, split_of, training_with
+from galaxies import SMALL_PAPER, made_up_galaxies, modalities_of, split_of, training_with
 from helpers import SmallSurvey
 from mmae.errors import InputError
 from mmae.models import build_model
@@ -31,7 +31,7 @@ IDENTITY = {"name": "mmae", "seed": 3}
 
 def run(checkpoints: Checkpoints | None = None, **keys) -> Fitted:
     torch.manual_seed(3)
-    model = build_model(SMALL_PAPER | {"dropout": 0.2} | keys)
+    model = build_model(SMALL_PAPER | {"dropout": 0.2} | keys, modalities_of())
     return fit(model, ARRAYS, SPLIT, 0.5, 3, SETTINGS, checkpoints)
 
 
@@ -149,8 +149,25 @@ def test_a_checkpoint_of_an_older_layout_is_told(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("mmae.training.checkpoint.LAYOUT", 1)
         Checkpoints(tmp_path, IDENTITY).save(1, {"epoch": 1})
-    with pytest.raises(InputError, match="layout: found a checkpoint of 1, expected 2; delete"):
+    with pytest.raises(InputError, match="layout: found a checkpoint of 1, expected 3; delete"):
         Checkpoints(tmp_path, IDENTITY).load()
+
+
+@pytest.mark.parametrize(
+    ("size", "length", "words"),
+    [
+        (16, 40, "modality 'spectrum', wave: found 40 values from .*, expected 32 values"),
+        (24, 32, "modality 'image', size: found 24, expected 16, as the model was trained on"),
+    ],
+)
+def test_a_checkpoint_of_galaxies_of_another_geometry_is_told(kept, size, length, words):
+    """Of the same config: sizes follow from the data."""
+    run(kept)
+    torch.manual_seed(3)
+    model = build_model(SMALL_PAPER | {"dropout": 0.2}, modalities_of(size, length))
+    others = made_up_galaxies(size=size, length=length)
+    with pytest.raises(InputError, match=rf"^{kept.folder}: {words}"):
+        fit(model, others, SPLIT, 0.5, 3, SETTINGS, kept)
 
 
 def test_two_that_do_the_same_training_do_each_other_no_harm(kept, undisturbed, at_step):
@@ -212,17 +229,20 @@ def test_a_full_disk_costs_a_checkpoint_and_nothing_else(kept, undisturbed, monk
 
 
 def test_a_diverging_training_keeps_its_last_good_checkpoint(kept, at_step):
-    def explode() -> None:
-        ARRAYS.images[:] *= np.float32(np.inf)
+    images = ARRAYS.values["image"]
 
-    whole = ARRAYS.images.copy()
+    def explode() -> None:
+        # what is not a number is missing, but this is one
+        images[:] = np.float32(1e38)
+
+    whole = images.copy()
     at_step(7, explode)
     try:
         sentence = r"epoch 2 that is not finite.*checkpoint before is kept"
         with pytest.raises(Diverged, match=sentence):
             run(kept)
     finally:
-        ARRAYS.images[:] = whole
+        images[:] = whole
     state = kept.load()
     assert state["epoch"] == 2
     assert all(torch.isfinite(value).all() for value in state["model"].values())
@@ -230,7 +250,7 @@ def test_a_diverging_training_keeps_its_last_good_checkpoint(kept, at_step):
 
 def train_command(survey: SmallSurvey, folder: Path, **own: object) -> list[str]:
     """Of `mmae train`, with the model's own keys of training."""
-    model = SMALL_PAPER | {"image_size": 64, "spectrum_length": 259, "training": own}
+    model = SMALL_PAPER | {"training": own}
     config = json.dumps(
         {
             "models": {"mmae": model},

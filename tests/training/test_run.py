@@ -27,10 +27,24 @@ def test_the_model_is_that_of_the_best_epoch():
     assert cost.galaxies_seen == 8 * 32
 
 
-def test_arrays_of_other_sizes_are_told_before_training():
-    entry, settings = TOY["models"]["cnn"], training_with(epochs=1)
-    with pytest.raises(InputError, match=r"made up: images: found shape \(64, 5, 16, 16\)"):
-        train_model(entry, "cnn", made_up_galaxies(), SPLIT, 0.0, 0, settings, "made up")
+def test_images_that_a_network_cannot_halve_are_told_before_training():
+    entry, settings = TOY["models"]["bcnn"], training_with(epochs=1)
+    words = (
+        r"config: modality 'image': found shape \(5, 16, 16\), expected images whose size is a mu"
+    )
+    with pytest.raises(InputError, match=words):
+        train_model(entry, "bcnn", made_up_galaxies(), SPLIT, 0.0, 0, settings, "made up")
+
+
+def test_modalities_that_the_galaxies_lack_are_told_before_training():
+    arrays = made_up_galaxies()
+    arrays = arrays._replace(modalities=arrays.modalities[:2])
+    entry, settings = TOY["models"]["gbdt"], training_with(epochs=1)
+    words = (
+        r"models\.gbdt: found a model that reads 'photometry', expected one of the modalities \['"
+    )
+    with pytest.raises(InputError, match=words):
+        train_model(entry, "gbdt", arrays, SPLIT, 0.0, 0, settings, "made up")
 
 
 def test_trees_have_a_history_of_one_row_by_the_validation_galaxies():

@@ -10,6 +10,7 @@ from galaxies import TOY
 from helpers import SmallSurvey, run_mmae
 from mmae.dataset.arrays import open_arrays
 from mmae.dataset.split import read_split
+from mmae.files.checksums import file_digest
 
 
 def tuned(survey: SmallSurvey, options: list[str], model: str, factors: list[float], table):
@@ -37,9 +38,13 @@ def test_rates_around_the_models_own_are_ranked(small_survey, toy_config, tmp_pa
 def test_the_test_galaxies_are_not_looked_at(scratch_survey, toy_config, tmp_path):
     before = tuned(scratch_survey, toy_config, "gbdt", [0.5, 1.0], tmp_path / "a.csv")
     split = read_split(scratch_survey.split, open_arrays(scratch_survey.arrays).targetid)
-    for name in ("magnitudes", "sizes", "redshift"):
-        values = np.load(scratch_survey.arrays / f"{name}.npy")
+    manifest = json.loads((scratch_survey.arrays / "manifest.json").read_text())
+    for name in ("photometry", "redshift"):
+        path = scratch_survey.arrays / f"{name}.npy"
+        values = np.load(path)
         values[split["test"]] = np.nan
-        np.save(scratch_survey.arrays / f"{name}.npy", values)
+        np.save(path, values)
+        manifest["arrays"][name]["sha256"] = file_digest(path)
+    (scratch_survey.arrays / "manifest.json").write_text(json.dumps(manifest))
     after = tuned(scratch_survey, toy_config, "gbdt", [0.5, 1.0], tmp_path / "b.csv")
     pd.testing.assert_frame_equal(before, after, check_exact=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from galaxies import SMALL_PAPER, made_up_galaxies, split_of, training_with
+from galaxies import SMALL_PAPER, made_up_galaxies, modalities_of, split_of, training_with
 from mmae.models import build_model
 from mmae.training import fit as training_loop
 from mmae.training.checkpoint import Checkpoints
@@ -26,7 +26,16 @@ LOSSES = ("image", "spectrum", "redshift", "total")
 
 def run(*logs, checkpoints: Checkpoints | None = None) -> Fitted:
     torch.manual_seed(3)
-    return fit(build_model(SMALL_PAPER), ARRAYS, SPLIT, 0.5, 3, SETTINGS, checkpoints, logs)
+    return fit(
+        build_model(SMALL_PAPER, modalities_of()),
+        ARRAYS,
+        SPLIT,
+        0.5,
+        3,
+        SETTINGS,
+        checkpoints,
+        logs,
+    )
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -79,7 +88,7 @@ def test_the_log_has_steps_and_the_rows_of_the_history(whole):
 
 
 def test_the_learning_rate_is_that_of_the_step(whole):
-    model = build_model(SMALL_PAPER)
+    model = build_model(SMALL_PAPER, modalities_of())
     optimizer = training_loop.make_optimizer(model, SETTINGS)
     schedule = training_loop.make_schedule(optimizer, SETTINGS, 4)
     rates = []

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from helpers import PROJECT, alive
-from mmae.orphans import end_orphans
+from mmae.workflow.orphans import end_orphans
 from workflow_project import TOY, Project
 
 pytestmark = pytest.mark.workflow
@@ -229,6 +229,23 @@ def test_the_workflow_goes_on_after_kill_9_at_any_moment(copy):
     for name in ("metrics.json", "predictions.csv"):
         assert f"evaluation/mmae/mask0.75/seed0/image0.25-spectrum1.00/{name}" in expected
     assert "ended: " in killed.log.read_text()
+
+
+def test_jobs_that_were_suspended_with_snakemake_are_ended_with_their_shells(copy):
+    """Control-Z stops all of them; who then kills Snakemake alone leaves the rest."""
+    project = copy("project")
+    moment = Moment("simulate_survey", "it starts", START, "simulate-survey", SNAKEMAKE)
+    snakemake = project.start([moment], ("--cores", "1", "results/toy/dataset/split.npz", *SIZES))
+    project.stopped(snakemake)
+    left = psutil.Process(snakemake.pid).children(recursive=True)
+    assert {"bash", "tee"} <= {process.name() for process in left}
+    for process in (psutil.Process(snakemake.pid), *left):
+        process.suspend()
+    snakemake.kill()
+    snakemake.wait()
+    assert alive(left) == left
+    end_orphans(project.folder, patience=5.0)
+    assert alive(left) == []
 
 
 def test_a_second_snakemake_is_refused_and_the_first_goes_on(copy):

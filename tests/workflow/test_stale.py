@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 from contextlib import contextmanager
 
 import pytest
 
-from workflow_project import TOY
+from workflow_project import TOY, Project
 
 pytestmark = pytest.mark.workflow
 
@@ -158,6 +159,36 @@ def test_a_file_deleted_inside_a_folder_is_made_again(finished, tmp_path, name, 
     assert set(jobs) == rules
     assert trained in (None, jobs["train"])
     assert "table_1" not in one
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished project whose files all have new times, as `cp -r` makes it."""
+    project = object.__new__(Project)
+    project.folder = tmp_path / "copied"
+    shutil.copytree(finished.folder, project.folder, copy_function=shutil.copy)
+    return project
+
+
+def test_a_copy_runs_nothing_again_but_what_differs(copied):
+    made = copied.folder / "results/toy/dataset"
+    # the later a folder is copied, the more it seems to be new
+    (made / "arrays/.snakemake_timestamp").touch()
+    for path in (made / "galaxiesml_spectra.hdf5", copied.folder / "notebooks/table_1.ipynb"):
+        path.touch()
+    assert copied.planned(*TOY) == {}
+    # its own results are compared by content, too
+    table = made / "matches.csv"
+    table.write_text(table.read_text() + "\n")
+    assert set(copied.planned(*TOY)) >= {"fetch_spectra", "clean", "train", "figure_3"}
+
+
+def test_a_copy_is_up_to_date_after_a_touch(copied):
+    """What docs/restart.md offers for files that are too large to compare."""
+    options = ("--max-checksum-file-size", "0")
+    assert "train" in copied.planned(*TOY, *options)
+    copied.toy("--touch", *options)
+    assert copied.planned(*TOY, *options) == {}
 
 
 def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):

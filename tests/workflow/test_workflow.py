@@ -141,16 +141,88 @@ def test_a_wrong_config_is_told_in_one_line(project, config, words):
     assert "Traceback" not in text
     (line,) = [line for line in text.splitlines() if words in line]
     assert line.startswith("config: ")
+    assert_sentence_alone(result, line)
 
 
-def test_a_results_folder_that_is_none_is_told(tmp_path):
-    project = Project(tmp_path / "project")
-    (project.folder / "results").write_text("a file")
-    result = project.snakemake("-n", *TOY)
-    assert result.returncode == 1
+def assert_sentence_alone(result, sentence: str) -> None:
+    """The last line is the sentence; none says where in our files it arose."""
     text = result.stdout + result.stderr
-    assert "Traceback" not in text
-    assert "results: found a file, expected a folder" in text
+    assert result.returncode == 1, text
+    for word in ("Traceback", 'File "', "common.smk", "WorkflowError", ", line "):
+        assert word not in text, text
+    assert result.stderr.splitlines()[-1].startswith(sentence), text
+
+
+@pytest.mark.parametrize("words", [("--cores", "1"), ("--lint",), ("--list-rules",)])
+def test_a_wrong_config_is_told_alone_whatever_snakemake_shall_do(project, words):
+    result = project.snakemake(*words, "--config", 'training={"epochs": 0}')
+    assert_sentence_alone(result, "config: training.epochs: found 0, expected greater than")
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ("from_archive=", "config: from_archive: found nothing, expected a value, or null"),
+        ('from_archive=""', "config: from_archive: found nothing"),
+        ("from_archive=a{b}.zip", "config: from_archive: found 'a{b}.zip', expected a path"),
+        (f"from_archive={'a' * 300}.zip", f"{'a' * 300}.zip"),
+        ('survey={"files": {"desi": "/{x}"}}', "config: survey.files.desi: found '/{x}'"),
+        (
+            'grid={"test_masks": [0.25, 0.25]}',
+            "config: grid: test_masks [0.25, 0.25] names one twice",
+        ),
+    ],
+)
+def test_what_nobody_can_mean_is_told_before_the_first_job(project, config, sentence):
+    assert_sentence_alone(project.snakemake("-n", "--config", config), sentence)
+
+
+def test_a_mask_of_minus_zero_is_planned_as_zero(project):
+    jobs = project.planned(*TOY, "--config", 'grid={"masks": [0.75, -0.0]}')
+    assert jobs["study_masks"] == 2
+
+
+def test_a_report_before_a_run_is_told(project):
+    for words in (("--report",), ("--report=page.html",), ("--report", "page.html", "-n")):
+        result = project.snakemake(*TOY, *words)
+        assert_sentence_alone(result, "--report: found no figure under results/, expected a fin")
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: path.write_text("a file"), "results: found a file, expected a folder"),
+        (lambda path: path.symlink_to("/nowhere"), "results: found a link to /nowhere, where not"),
+        (lambda path: path.symlink_to("results"), "results: found a link to results, where not"),
+    ],
+)
+def test_a_results_folder_that_is_none_is_told(tmp_path, make, sentence):
+    project = Project(tmp_path / "project")
+    make(project.folder / "results")
+    assert_sentence_alone(project.snakemake("-n", *TOY), sentence)
+
+
+def test_braces_in_the_projects_path_are_told(tmp_path):
+    project = Project(tmp_path / "pro{j}ect")
+    sentence = f"{project.folder}: found braces, which Snakemake takes for wildcards"
+    assert_sentence_alone(project.snakemake("-n", *TOY), sentence)
+
+
+def test_another_locale_plans_nothing_again(finished, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    monkeypatch.setenv("PYTHONCOERCECLOCALE", "0")
+    assert finished.planned(*TOY) == {}
+
+
+def test_a_home_that_cannot_be_written_is_no_obstacle(finished, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/dev/null/home")
+    # Snakemake wants its own before it reads the rules: docs/restart.md
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    finished.toy("--forcerun", "history", "--", "results/toy/paper/figures/history.pdf")
+    assert any((finished.folder / ".cache/matplotlib").iterdir())
 
 
 def test_numbers_inside_a_mapping_are_numbers(project):

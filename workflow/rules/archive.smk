@@ -6,7 +6,7 @@ rule archive:
     input:
         paper=lambda wildcards: rules.all.input,
         run=[f"results/{SURVEY}/{name}" for name in workflow_outputs(SETTINGS)],
-        citation="CITATION.cff",
+        citation=shipped("CITATION.cff"),
     output:
         archive=directory(f"results/{SURVEY}/archive"),
     log:

@@ -7,36 +7,92 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
-from mmae import runs
+from mmae.workflow import runs
 from mmae.archive.contents import workflow_outputs
 from mmae.archive.reading import read_archive
-from mmae.checks import check_writable
-from mmae.cluster import Request, check_requests, profile_of
-from mmae.errors import InputError
-from mmae.locks import clear_stale_locks
-from mmae.orphans import MARK, end_orphans, mark
+from mmae.workflow.caches import fall_back
+from mmae.files.checks import check_writable
+from mmae.workflow.cluster import Request, check_requests, profile_of
+from mmae.workflow.copies import restore_times
+from mmae.errors import InputError, in_one_sentence
+from mmae.workflow.locks import clear_stale_locks
+from mmae.workflow.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
 from mmae.dataset.arrays import are_whole
-from mmae.outputs import MODEL, TREE, is_whole
-from mmae.provenance import code_digest
-from mmae.config import from_text, read_section
+from mmae.files.outputs import MODEL, TREE, is_whole
+from mmae.workflow.provenance import code_digest
+from mmae.config import from_text, read_config, read_section
 from mmae.settings import Settings, can_do, training_of
-from mmae.timing import write_timings
+from mmae.workflow.timing import write_timings
 
+# the folder of this workflow, which may run elsewhere, or be a module of another
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+
+
+def shipped(name):
+    """Path of a file of this workflow; of a copy where the workflow itself is on no disk."""
+    path = ROOT / name
+    if not path.exists():
+        return workflow.source_path(f"../../{name}")
+    below = path.is_relative_to(Path.cwd())
+    return local(str(path.relative_to(Path.cwd()) if below else path))
+
+
+if workflow.modifier.skip_configfile:
+    # a workflow that uses this one as a module says what it wants to be different
+    defaults = read_config(shipped("config/config.yaml"))
+    update_config(defaults, config)
+    config |= defaults
+
+# before rules start anything that keeps one
+fall_back()
 # what stands inside a mapping of --config reaches us as text
 update_config(config, from_text(workflow.config_settings.config))
 
 if workflow.is_main_process:
     RUNNING = clear_stale_locks(Path(".snakemake"), workflow.snakemake_tmp_dir)
+    restore_times(Path(".snakemake/metadata"))
     # a job that outlives this process is known by its mark; a cluster's jobs do, and have none
     shell.prefix(f"set -euo pipefail; export {MARK}={mark(Path())}; ")
 
-try:
+
+def stop(error):
+    """End with the sentence alone: to an exception, Snakemake adds where in these files it arose."""
+    sys.exit(in_one_sentence(error))
+
+
+def check_call():
+    """Raise InputError where Snakemake would go on, and fail or do what nobody asked for."""
+    if "{" in workflow.main_snakefile or "}" in workflow.main_snakefile:
+        raise InputError(
+            os.path.dirname(workflow.main_snakefile),
+            found="braces, which Snakemake takes for wildcards",
+            expected="the project in a folder without",
+        )
     check_writable("results")
+    for key, value in workflow.config_settings.config.items():
+        # null would be text
+        if value is None:
+            raise InputError(
+                "config", key=key, found="nothing", expected="a value, or null"
+            )
+    words = [word.partition("=")[0] for word in sys.argv[1:]]
+    if "--report" in words and "--report-after-run" not in words:
+        if not any(Path("results").glob("*/paper/figures/*.png")):
+            raise InputError(
+                "--report",
+                found="no figure under results/",
+                expected="a finished run; start it first, without --report",
+            )
+
+
+try:
+    check_call()
+    # before the archive is opened, which may be large or far away
+    read_section(Settings, config, "config")
     ARCHIVE = read_archive(
         config.get("from_archive"), config, workflow.config_settings.overwrite_config
     )
@@ -44,8 +100,8 @@ try:
     update_config(config, ARCHIVE.config)
     SETTINGS = read_section(Settings, config, "config")
     RESTORED = ARCHIVE.restored(SETTINGS)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
+except (InputError, OSError) as error:
+    stop(error)
 
 SURVEY, GRID, HEADLINE = SETTINGS.survey.name, SETTINGS.grid, SETTINGS.headline
 RELEASED = SETTINGS.survey.source == "released"
@@ -155,7 +211,7 @@ def if_released(path):
 
 
 def evaluated(of, name):
-    """Path of a file of each run or view that a function of mmae.runs names."""
+    """Path of a file of each run or view that a function of mmae.workflow.runs names."""
     return [
         f"results/{SURVEY}/evaluation/{part.folder}/{name}" for part in of(SETTINGS)
     ]
@@ -282,7 +338,7 @@ def check_slurm():
     try:
         check_requests(map(slurm_request, jobs), profile_of(sys.argv[1:]))
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        stop(error)
 
 
 def evaluation_gpu(wildcards):
@@ -352,6 +408,8 @@ def code(entry, *more):
 os.environ |= {
     # commands of this environment, also where it was not activated
     "PATH": os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
+    # logs have the same letters in every locale
+    "PYTHONUTF8": "1",
     # what is no part of a result, and so no reason to do it again: not among the params
     "MMAE_CONFIG": settings("download", "crossmatch.engine", "logs"),
 }
@@ -360,4 +418,7 @@ os.environ |= {
 onstart:
     for command in end_orphans(Path()):
         print(f"ended: {command}, which a killed run left running", file=sys.stderr)
+    if workflow.executor_plugin.name == "local":
+        # their shells, too, in which alone the prefix would set it
+        os.environ[MARK] = mark(Path())
     check_slurm()

@@ -8,7 +8,7 @@ rule comparison:
     """Section 5.2: every model on the same galaxies, beside published values."""
     input:
         unpack(compared_runs),
-        notebook="notebooks/comparison.ipynb",
+        notebook=shipped("notebooks/comparison.ipynb"),
     output:
         table=report(
             "results/{survey}/paper/tables/comparison.csv",
@@ -50,7 +50,7 @@ rule comparison:
         published_as=json.dumps(published_as(SETTINGS)),
         view_labels=view_labels(),
         scoring=SETTINGS.scoring,
-        code=code("mmae.cli.paper:notebook", "notebooks/comparison.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/comparison.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -71,7 +71,7 @@ rule history:
     """Section 4: how the trainings went, epoch by epoch."""
     input:
         histories="results/{survey}/evaluation/histories.csv",
-        notebook="notebooks/history.ipynb",
+        notebook=shipped("notebooks/history.ipynb"),
     output:
         figure="results/{survey}/paper/figures/history.pdf",
         figure_png=report(
@@ -93,7 +93,7 @@ rule history:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
-        code=code("mmae.cli.paper:notebook", "notebooks/history.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/history.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -106,7 +106,7 @@ rule masking:
     """Section 4: redshifts and reconstructions by mask ratio, in training and in the test."""
     input:
         studies=evaluated(runs.masks_studied, "study.csv"),
-        notebook="notebooks/masking.ipynb",
+        notebook=shipped("notebooks/masking.ipynb"),
     output:
         figure="results/{survey}/paper/figures/masking.pdf",
         figure_png=report(
@@ -136,7 +136,7 @@ rule masking:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
-        code=code("mmae.cli.paper:notebook", "notebooks/masking.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/masking.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -150,7 +150,7 @@ rule missing:
     """Section 6: redshifts and reconstructions where bands, arms or pixels are missing."""
     input:
         studies=evaluated(runs.missing, "study.csv"),
-        notebook="notebooks/missing.ipynb",
+        notebook=shipped("notebooks/missing.ipynb"),
     output:
         figure="results/{survey}/paper/figures/missing.pdf",
         figure_png=report(
@@ -181,7 +181,7 @@ rule missing:
         runtime=on_retry(15),
     params:
         view_labels=view_labels(),
-        code=code("mmae.cli.paper:notebook", "notebooks/missing.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/missing.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -196,7 +196,7 @@ rule uncertainty:
     """Section 5.2: whether models are as sure as they should be."""
     input:
         unpack(compared_runs),
-        notebook="notebooks/uncertainty.ipynb",
+        notebook=shipped("notebooks/uncertainty.ipynb"),
     output:
         table=report(
             "results/{survey}/paper/tables/uncertainty.csv",
@@ -228,7 +228,7 @@ rule uncertainty:
     params:
         folders=lambda wildcards, input: folders(input.metrics),
         view_labels=view_labels(),
-        code=code("mmae.cli.paper:notebook", "notebooks/uncertainty.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/uncertainty.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -247,7 +247,7 @@ rule reconstruction:
             for run in runs.masks_studied(SETTINGS)
         ],
         from_images=headline(runs.HEADLINE_VIEW, "reconstruction.csv"),
-        notebook="notebooks/reconstruction.ipynb",
+        notebook=shipped("notebooks/reconstruction.ipynb"),
     output:
         table=report(
             "results/{survey}/paper/tables/reconstruction.csv",
@@ -292,7 +292,7 @@ rule reconstruction:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
-        code=code("mmae.cli.paper:notebook", "notebooks/reconstruction.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/reconstruction.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -309,7 +309,7 @@ rule embeddings:
     """Section 5.2: neighbourhoods of embeddings, and from images to their spectra."""
     input:
         embeddings=evaluated(runs.embedded, "embeddings.npz"),
-        notebook="notebooks/embeddings.ipynb",
+        notebook=shipped("notebooks/embeddings.ipynb"),
     output:
         table=report(
             "results/{survey}/paper/tables/retrieval.csv",
@@ -340,7 +340,7 @@ rule embeddings:
         runtime=on_retry(15),
     params:
         seed=SETTINGS.evaluation.seed,
-        code=code("mmae.cli.paper:notebook", "notebooks/embeddings.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/embeddings.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \

@@ -7,7 +7,7 @@ The executed notebooks stay under results/<survey>/paper/notebooks, also when th
 rule figure_1:
     """Section 5.1: a low-redshift galaxy with 75% of both modalities hidden."""
     input:
-        notebook="notebooks/figure_1.ipynb",
+        notebook=shipped("notebooks/figure_1.ipynb"),
         reconstructions=headline("image0.75-spectrum0.75", "reconstructions.npz"),
     output:
         pdf="results/{survey}/paper/figures/figure_1.pdf",
@@ -39,7 +39,7 @@ rule figure_1:
         runtime=on_retry(15),
     params:
         seed=HEADLINE.seed,
-        code=code("mmae.cli.paper:notebook", "notebooks/figure_1.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/figure_1.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -53,7 +53,7 @@ rule figure_1:
 rule figure_2:
     """Section 5.1: a high-redshift galaxy whose spectrum is hidden entirely."""
     input:
-        notebook="notebooks/figure_2.ipynb",
+        notebook=shipped("notebooks/figure_2.ipynb"),
         reconstructions=headline("image0.00-spectrum1.00", "reconstructions.npz"),
     output:
         pdf="results/{survey}/paper/figures/figure_2.pdf",
@@ -85,7 +85,7 @@ rule figure_2:
         runtime=on_retry(15),
     params:
         seed=HEADLINE.seed,
-        code=code("mmae.cli.paper:notebook", "notebooks/figure_2.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/figure_2.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -100,7 +100,7 @@ rule figure_3:
     """Section 5.2: redshift from images alone."""
     input:
         unpack(figure_3_run),
-        notebook="notebooks/figure_3.ipynb",
+        notebook=shipped("notebooks/figure_3.ipynb"),
     output:
         pdf="results/{survey}/paper/figures/figure_3.pdf",
         png=report(
@@ -127,7 +127,7 @@ rule figure_3:
             if wildcards.survey == SURVEY and SETTINGS.survey.source == "simulate"
             else "MMAE, real galaxies"
         ),
-        code=code("mmae.cli.paper:notebook", "notebooks/figure_3.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/figure_3.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -141,7 +141,7 @@ rule figure_3:
 rule table_1:
     """Section 1: what both surveys and the dataset hold."""
     input:
-        notebook="notebooks/table_1.ipynb",
+        notebook=shipped("notebooks/table_1.ipynb"),
         summary="results/{survey}/dataset/summary.csv",
     output:
         csv=report(
@@ -165,7 +165,7 @@ rule table_1:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
-        code=code("mmae.cli.paper:notebook", "notebooks/table_1.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/table_1.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
@@ -177,7 +177,7 @@ rule table_1:
 rule cleaning:
     """Section 3: what each cut removed."""
     input:
-        notebook="notebooks/cleaning.ipynb",
+        notebook=shipped("notebooks/cleaning.ipynb"),
         report="results/{survey}/dataset/cleaning.csv",
     output:
         csv=report(
@@ -201,7 +201,7 @@ rule cleaning:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
-        code=code("mmae.cli.paper:notebook", "notebooks/cleaning.ipynb"),
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/cleaning.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \

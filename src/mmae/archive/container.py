@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from mmae.archive.manifest import MANIFEST
-from mmae.checks import check_unpacked
 from mmae.errors import InputError
+from mmae.files.checks import check_unpacked
 
 PACKED = (".zip", ".tar.gz", ".tgz")
 KIND = "an archive that `mmae archive` wrote: its folder, or a .zip or .tar.gz of it"

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mmae import runs
 from mmae.errors import InputError
 from mmae.settings import Settings
 from mmae.settings.models import KINDS, can_do
+from mmae.workflow import runs
 
 RESTORED = ("dataset/", "evaluation/")
 """Folders of an archive from which figures and tables are made."""
@@ -22,12 +22,14 @@ SMALL = (".csv", ".json", ".npz")
 """Files of dataset/ that are counts and lists, and neither images nor arrays."""
 PAPER_FILES = (
     *("figures/figure_1.pdf", "figures/figure_2.pdf", "figures/figure_3.pdf"),
-    *("figures/masking.pdf", "figures/comparison.pdf", "figures/uncertainty.pdf"),
+    *("figures/masking.pdf", "figures/missing.pdf"),
+    *("figures/comparison.pdf", "figures/uncertainty.pdf"),
     *("figures/reconstruction.pdf", "figures/embeddings.pdf"),
     "figures/history.pdf",
     *("tables/table_1.csv", "tables/cleaning.csv", "tables/comparison.csv"),
 )
-"""What `rule all` asks for; without the cleaning table where the released dataset was used."""
+"""What `rule all` asks for; without the cleaning table where the released dataset was used, and
+without the figure of what is missing where no view hides it."""
 
 
 def required_files(settings: Settings) -> list[str]:
@@ -61,7 +63,10 @@ def required_files(settings: Settings) -> list[str]:
     released = settings.survey.source == "released"
     more = RELEASED_FILES if released else MATCHED_FILES
     files += [f"dataset/{name}" for name in (*DATASET_FILES, *more)]
-    files += [f"paper/{name}" for name in PAPER_FILES if not (released and "cleaning" in name)]
+    left_out = {"tables/cleaning.csv"} if released else set()
+    if not runs.missing(settings):
+        left_out.add("figures/missing.pdf")
+    files += [f"paper/{name}" for name in PAPER_FILES if name not in left_out]
     return sorted(set(files))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmae.archive.manifest import MANIFEST
 from mmae.config import read_yaml
 from mmae.errors import InputError
-from mmae.files import existing
+from mmae.files.read import existing
 from mmae.settings import Survey
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from mmae.archive.crate import read_citation, write_crate
 from mmae.archive.manifest import MANIFEST, manifest_text
 from mmae.archive.reading import CONFIG
 from mmae.archive.readme import readme_text
-from mmae.checksums import file_digest
 from mmae.config import read_section
 from mmae.errors import InputError
-from mmae.files import atomic, read_json, write_json
-from mmae.outputs import ARCHIVE
+from mmae.files.checksums import file_digest
+from mmae.files.outputs import ARCHIVE
+from mmae.files.read import read_json
+from mmae.files.write import atomic, write_json
 from mmae.progress import progress
 from mmae.settings import Settings
 

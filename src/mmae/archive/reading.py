@@ -11,10 +11,10 @@ from mmae.archive.container import KIND, Container, opened
 from mmae.archive.contents import RESTORED, required_files
 from mmae.archive.manifest import MANIFEST, parse_manifest
 from mmae.archive.record import record_folder
-from mmae.checksums import file_digest
 from mmae.config import read_yaml
 from mmae.errors import InputError
-from mmae.files import check_space, staged
+from mmae.files.checksums import file_digest
+from mmae.files.write import check_space, staged
 from mmae.progress import progress
 from mmae.settings import Settings
 

@@ -47,7 +47,7 @@ def fetch_record(record: ZenodoRecord, folder: Path, settings: Download) -> None
         If it cannot be downloaded or holds no archive.
     """
     # at every start of the workflow this module is read: without what downloads bring
-    from mmae.survey import zenodo
+    from mmae.downloads import zenodo
 
     files = zenodo.fetch_record(record, folder, settings, "from_archive")
     try:

@@ -1,14 +1,17 @@
 """The `mmae` command: every step of the workflow, also without Snakemake."""
 
 import logging
+import os
 import sys
 from importlib import import_module
 
 import click
 
 from mmae import __version__
-from mmae.errors import InputError
-from mmae.progress import LineHandler
+from mmae.errors import in_one_sentence, is_foreseen
+
+STRICT = "MMAE_STRICT"
+"""Environment variable with which what nobody foresaw keeps its traceback: our tests set it."""
 
 COMMANDS = {
     "simulate-survey": "survey",
@@ -74,14 +77,26 @@ def group(ctx: click.Context, traceback: bool) -> None:
 
 
 def main() -> None:
-    """Run a command; what the user can mend is told in one sentence, with exit code 1."""
+    """Run a command; what goes wrong is told in one sentence, with exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        # a locale without Å is no reason to fail
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        _prepare()
+        group()
+    except Exception as error:
+        if "--traceback" in sys.argv or (os.environ.get(STRICT) and not is_foreseen(error)):
+            raise
+        print(f"mmae: error: {in_one_sentence(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _prepare() -> None:
+    """Log on stderr, in words alone; have caches that can be written."""
+    from mmae.progress import LineHandler
+    from mmae.workflow.caches import fall_back
+
+    fall_back()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[LineHandler()])
     # tells each glyph of a figure
     logging.getLogger("fontTools").setLevel(logging.WARNING)
-    try:
-        group()
-    except (InputError, OSError) as error:
-        if "--traceback" in sys.argv:
-            raise
-        print(f"mmae: error: {error}", file=sys.stderr)
-        sys.exit(1)

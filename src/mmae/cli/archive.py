@@ -7,7 +7,7 @@ import click
 
 from mmae.cli.options import config_option, output_option, path_option, reads, section, writes
 from mmae.config import read_section
-from mmae.outputs import ARCHIVE, SHARED
+from mmae.files.outputs import ARCHIVE, SHARED
 from mmae.settings import Download, ZenodoRecord
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mmae.cli.options import config_option, output_option, path_option, section
-from mmae.outputs import ARRAYS
+from mmae.files.outputs import ARRAYS
 from mmae.settings import Arrays, Cleaning, Dataset, Split
 
 log = logging.getLogger("mmae")
@@ -44,7 +44,8 @@ def clean(
     from mmae.dataset.clean import apply_cuts, with_notes
     from mmae.dataset.clean import unpaired as without_spectrum
     from mmae.dataset.collected import open_collected
-    from mmae.files import read_table, write_table
+    from mmae.files.read import read_table
+    from mmae.files.write import write_table
     from mmae.survey.crossmatch import MATCH_COLUMNS
     from mmae.survey.galaxiesml import IMAGE, open_galaxiesml, read_catalog
 
@@ -120,7 +121,7 @@ def embed_text(dataset: Path, sentences: Path, vectors: Path) -> None:
     from mmae.dataset.photometry import half_light_radii
     from mmae.dataset.sentences import embed
     from mmae.dataset.sentences import sentences as describe
-    from mmae.files import atomic, write_table
+    from mmae.files.write import atomic, write_table
 
     with layout.open_dataset(dataset) as file:
         targetid, magnitudes = layout.read_targetid(file), layout.read_magnitudes(file)
@@ -156,7 +157,7 @@ def training_arrays(
 
     from mmae.dataset.make_arrays import Unpaired, write_arrays
     from mmae.errors import InputError
-    from mmae.files import read_table
+    from mmae.files.read import read_table
     from mmae.modalities import of_file, to_plain
     from mmae.survey.galaxiesml import OBJECT_ID, REDSHIFT, open_galaxiesml
 
@@ -196,10 +197,11 @@ def summarise(
     """Count both surveys and the dataset, as in the paper's Table 1."""
     import pandas as pd
 
-    from mmae.damage import sound
     from mmae.dataset import layout
     from mmae.evaluation.tables import summary_row
-    from mmae.files import read_table, write_table
+    from mmae.files.damage import sound
+    from mmae.files.read import read_table
+    from mmae.files.write import write_table
     from mmae.survey.desi import target_redshifts
     from mmae.survey.galaxiesml import LIMITS, MAGNITUDES, REDSHIFT, read_catalog
 
@@ -217,8 +219,7 @@ def summarise(
             z, i_mag = good[REDSHIFT].to_numpy(), good[MAGNITUDES[2]].to_numpy()
             rows.append(summary_row(name, z, i_mag))
     with layout.open_dataset(dataset) as file:
-        i_name = layout.MAGNITUDES[2]
-        i_mag = file[i_name][:] if i_name in file else None
+        i_mag = layout.read_magnitudes(file)[:, 2]
         rows.append(summary_row("GalaxiesML-Spectra", file[layout.REDSHIFT][:], i_mag))
     write_table(summary, pd.DataFrame(rows))
 
@@ -234,7 +235,8 @@ def check_split(dataset: Path, split: Path, predictions: Path, report: Path) -> 
 
     from mmae.dataset import layout
     from mmae.dataset.split import in_common, read_split
-    from mmae.files import read_table, write_table
+    from mmae.files.read import read_table
+    from mmae.files.write import write_table
 
     with layout.open_dataset(dataset) as file:
         rows = read_split(split, layout.read_targetid(file))

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mmae.cli.options import config_option, output_option, path_argument, path_option, section
-from mmae.outputs import ARRAYS, MODEL
+from mmae.cli.options import (
+    Fraction,
+    config_option,
+    output_option,
+    path_argument,
+    path_option,
+    section,
+)
+from mmae.files.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
 if TYPE_CHECKING:
@@ -102,7 +109,8 @@ def predict(
     Each CATALOGUE is an HDF5 file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in
     GalaxiesML, or one in the layout of GalaxiesML-Spectra. All go into one table, which is written
     as it grows: memory does not depend on the number of galaxies. A galaxy whose image has pixels
-    that are not finite, or a band in which all pixels are equal, has an empty z_pred.
+    that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
+    flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
 
     Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
@@ -110,7 +118,7 @@ def predict(
     A model that knows how sure it is gives z_std, too.
     """
     from mmae.evaluation.views import read_view
-    from mmae.files import write_json
+    from mmae.files.write import write_json
 
     of_split = {"arrays": arrays, "split": split, "validation": validation}
     wrong = [name for name, path in of_split.items() if (path is None) != bool(catalogues)]
@@ -131,7 +139,7 @@ def predict(
 def _predict_split(tables: dict[str, Path], view: "View", **opened: Any) -> tuple[int, float]:
     """Write the predictions of some subsets; how many galaxies, and the seconds they took."""
     from mmae.evaluation.predict import predict as predict_galaxies
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     tested = _open(**opened)
     options = (view, tested.settings.seed, tested.settings.batch_size)
@@ -148,12 +156,18 @@ def _predict_catalogues(
 ) -> tuple[int, float]:
     """Write the predictions of all galaxies of files; how many, and the seconds they took."""
     from mmae.evaluation.catalogue import open_catalogues
-    from mmae.evaluation.predict_catalogue import write_predictions
+    from mmae.evaluation.predict_catalogue import shown_modalities, write_predictions
+    from mmae.modalities.usual import read_usual
 
-    settings, network, _ = _load(**model)
-    catalogues = open_catalogues(paths, network)
+    settings, network, description = _load(**model)
+    usual = read_usual(description, model["model"])
+    if usual is None:
+        log.info("no flags: the model was saved without what the galaxies of its training are like")
+    wanted = {one.modality.name: one.modality for one in usual or ()}
+    catalogues = open_catalogues(paths, shown_modalities(network, view), wanted)
     started = time.monotonic()
-    n = write_predictions(table, network, catalogues, view, settings.seed, settings.batch_size)
+    options = (view, settings.seed, settings.batch_size, usual)
+    n = write_predictions(table, network, catalogues, *options)
     return n, time.monotonic() - started
 
 
@@ -169,7 +183,7 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
     from mmae.evaluation.examples import choose_example
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
     from mmae.evaluation.views import read_view
-    from mmae.files import write_npz
+    from mmae.files.write import write_npz
 
     shown = read_view(view, opened["config"])
     tested = _open(**opened)
@@ -201,7 +215,7 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     from mmae.evaluation.predict import true_and_rebuilt
     from mmae.evaluation.reconstruction import reconstruction_table
     from mmae.evaluation.views import read_view
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     shown = read_view(view, opened["config"])
     scoring = section(opened["config"], "scoring", Scoring)
@@ -225,9 +239,7 @@ def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
 @click.command()
 @config_option(evaluation=Evaluation, scoring=Scoring)
 @_model_options
-@click.option(
-    "--test-mask", "test_masks", type=click.FloatRange(0, 1), multiple=True, required=True
-)
+@click.option("--test-mask", "test_masks", type=Fraction(), multiple=True, required=True)
 @click.option("--view", "views", multiple=True, help=VIEW_HELP)
 @output_option("--table", "CSV to write: one row a test, after the model's mask ratio in training.")
 def study_masks(
@@ -236,7 +248,7 @@ def study_masks(
     """Test one model with different fractions hidden, and under named views."""
     from mmae.evaluation.masking_study import masking_study
     from mmae.evaluation.views import read_view
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
@@ -274,7 +286,7 @@ def probe(
     from mmae.evaluation.predict import embed, truth
     from mmae.evaluation.probe import READOUTS, read_out
     from mmae.evaluation.views import read_view
-    from mmae.files import write_npz, write_table
+    from mmae.files.write import write_npz, write_table
 
     shown = read_view(view, config)
     tested = _open(config, arrays, split, model, name)
@@ -327,7 +339,7 @@ def score(
     intervals are calibrated with them.
     """
     from mmae.evaluation.scoring import check_targets, full_report, read_forecast
-    from mmae.files import write_json
+    from mmae.files.write import write_json
 
     settings = section(config, "scoring", Scoring)
     tables = []
@@ -352,7 +364,7 @@ def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
     empty or cannot be are left out of all metrics and counted.
     """
     from mmae.evaluation.scoring import full_report, metrics_text, read_forecast
-    from mmae.files import with_nulls
+    from mmae.files.write import with_nulls
 
     settings = section({"scoring": {}} | config, "scoring", Scoring)
     report = full_report(read_forecast(file, only_redshifts=True), None, settings)

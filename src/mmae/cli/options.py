@@ -10,7 +10,7 @@ import click
 
 from mmae.config import read_config, read_section
 from mmae.errors import InputError
-from mmae.outputs import ANY, FILE, LINK, SHARED, Kind, check_output
+from mmae.files.outputs import ANY, FILE, LINK, SHARED, Kind, check_output
 
 DEFAULT = "config/config.yaml"
 BELOW = "MMAE_CONFIG"
@@ -109,6 +109,22 @@ def _places(path: _Path) -> set[Path]:
     """Where a path is, links resolved: itself, and what it leads to."""
     own = Path(os.path.realpath(path.path.parent), path.path.name)
     return {own} if path.kind is LINK else {own, Path(os.path.realpath(path.path))}
+
+
+class Fraction(click.FloatRange):
+    """From 0 to 1; NaN, which no comparison refuses, is outside, and -0.0 is 0."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read one."""
+        found = super().convert(value, param, ctx)
+        if found != found:
+            self.fail(f"{value} is not in the range 0<=x<=1.", param, ctx)
+        return abs(found)
 
 
 def config_option(**sections: type) -> Callable[[Command], Command]:

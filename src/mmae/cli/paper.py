@@ -39,27 +39,9 @@ def notebook(source: Path, executed: Path, parameters: tuple[tuple[str, str], ..
 
     SOURCE is the notebook. EXECUTED is where it is kept with its results, also where it fails.
     """
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
+    from mmae.workflow.notebooks import execute
 
-    from mmae.errors import InputError
-    from mmae.files import existing
-
-    known = papermill.inspect_notebook(existing(source))
-    for name, _ in parameters:
-        if name not in known:
-            raise InputError(
-                source, key="parameters", found=f"no {name!r}", expected=f"{list(known)}"
-            )
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        papermill.execute_notebook(
-            source, executed, parameters=dict(parameters), progress_bar=False, cwd=Path.cwd()
-        )
-    except PapermillExecutionError as error:
-        raise InputError(
-            source, f"{error.ename}: {error.evalue}; see {executed}", key=f"cell {error.exec_count}"
-        ) from error
+    execute(source, executed, dict(parameters))
 
 
 @click.command()

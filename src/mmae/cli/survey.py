@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmae.cli.options import config_option, output_option, path_option, reads, section
-from mmae.outputs import LINK, SHARED, TREE
+from mmae.files.outputs import LINK, SHARED, TREE
 from mmae.settings import (
     Crossmatch,
     Desi,
@@ -66,7 +66,7 @@ def crossmatch(
     counts: Path,
 ) -> None:
     """Match HSC's galaxies to DESI's targets by position, one to one."""
-    from mmae.files import write_table
+    from mmae.files.write import write_table
     from mmae.survey.crossmatch import crossmatch as match
     from mmae.survey.desi import zcatalog_blocks
     from mmae.survey.galaxiesml import read_catalog
@@ -95,8 +95,8 @@ def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml:
 
     The written file is small: its datasets point into the files.
     """
+    from mmae.downloads.zenodo import fetch_record, record_folder
     from mmae.survey.galaxiesml import join_galaxiesml
-    from mmae.survey.zenodo import fetch_record, record_folder
 
     parts: list[Path | str] = list(files)
     if not parts:
@@ -115,9 +115,9 @@ def fetch_galaxiesml(config: dict[str, Any], files: tuple[str, ...], galaxiesml:
 def fetch_released(config: dict[str, Any], file: str | None, dataset: Path, schema: Path) -> None:
     """Get the released GalaxiesML-Spectra, from disk or from Zenodo, and check its schema."""
     from mmae.dataset.layout import describe, open_dataset
+    from mmae.downloads.zenodo import fetch_record, record_folder
     from mmae.errors import InputError
-    from mmae.files import write_link, write_table
-    from mmae.survey.zenodo import fetch_record, record_folder
+    from mmae.files.write import write_link, write_table
 
     if file is None:
         record = section(config, "survey.zenodo.galaxiesml_spectra", ZenodoRecord)
@@ -145,7 +145,7 @@ def fetch_released(config: dict[str, Any], file: str | None, dataset: Path, sche
 @output_option("--desi", "Folder to write, with a link to the redshift catalogue.", kind=SHARED)
 def fetch_zcatalog(config: dict[str, Any], tree: Path | None, desi: Path) -> None:
     """Get DESI's redshift catalogue, from disk or from the data release."""
-    from mmae.files import write_link
+    from mmae.files.write import write_link
     from mmae.survey import desi_remote
     from mmae.survey.desi import ZCATALOG_PATH
 
@@ -183,7 +183,8 @@ def fetch_spectra(
     import pandas as pd
 
     from mmae.dataset.collected import write_group
-    from mmae.files import read_table, write_table
+    from mmae.files.read import read_table
+    from mmae.files.write import write_table
     from mmae.instruments import desi_wave
     from mmae.survey.collect import NEEDED, Spectra, group_of
 
@@ -242,7 +243,7 @@ def _spectra_source(
 def collect_spectra(matches: Path, groups: tuple[str, ...], spectra: Path) -> None:
     """Join the spectra of all groups in the order of the matches."""
     from mmae.dataset.collected import join_groups
-    from mmae.files import read_table
+    from mmae.files.read import read_table
     from mmae.instruments import desi_wave
 
     targetid = read_table(matches, ["targetid"])["targetid"].to_numpy()

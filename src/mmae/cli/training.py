@@ -6,11 +6,21 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, output_option, path_argument, path_option, section
-from mmae.outputs import ARRAYS, MODEL, SHARED
+from mmae.cli.options import (
+    Fraction,
+    config_option,
+    output_option,
+    path_argument,
+    path_option,
+    section,
+)
+from mmae.files.outputs import ARRAYS, MODEL, SHARED
 from mmae.settings import Logs, Training, Tuning
 
 log = logging.getLogger("mmae")
+
+RANKED = ("model", "learning_rate", "epoch", "validation_total", "validation_sigma_nmad")
+"""Columns of a search for the learning rate."""
 
 
 @click.command()
@@ -18,7 +28,7 @@ log = logging.getLogger("mmae")
 @path_option("--arrays", "Folder of training arrays.", kind=ARRAYS)
 @path_option("--split", "NPZ of the split.")
 @click.option("--model", required=True, help="An entry of models in the config.")
-@click.option("--mask", type=click.FloatRange(0, 1), required=True, help="Mask ratio.")
+@click.option("--mask", type=Fraction(), required=True, help="Mask ratio.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), required=True, help="Of weights, order and masks."
 )
@@ -52,7 +62,9 @@ def train(
     """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split, with_unpaired
-    from mmae.files import atomic, write_json
+    from mmae.files.write import atomic, write_json
+    from mmae.modalities import from_plain
+    from mmae.modalities.usual import USUAL, describe_galaxies
     from mmae.models.weights import save_model
     from mmae.training.checkpoint import Checkpoints
     from mmae.training.logs import logs_of
@@ -86,7 +98,9 @@ def train(
     with atomic(cost) as cost_part, atomic(output, MODEL) as part:
         part.mkdir()
         trained = train_model(entry, model, *options)
-        save_model(part, trained.model, description)
+        modalities = from_plain(galaxies.modalities, arrays)
+        usual = describe_galaxies(modalities, galaxies.values, rows["train"])
+        save_model(part, trained.model, description | {USUAL: usual})
         trained.history.to_csv(part / "history.csv", index=False)
         write_json(cost_part, trained.cost._asdict())
     if kept:
@@ -110,7 +124,7 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
 
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split, with_unpaired
-    from mmae.files import write_table
+    from mmae.files.write import write_table
     from mmae.training.fit import Diverged
     from mmae.training.run import train_model
 
@@ -138,7 +152,7 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
             continue
         best = history.loc[history["validation_total"].idxmin()]
         found[-1] |= best[["epoch", "validation_total", "validation_sigma_nmad"]].to_dict()
-    ranked = pd.DataFrame(found).astype({"epoch": "Int64"})
+    ranked = pd.DataFrame(found, columns=RANKED).astype({"epoch": "Int64"})
     write_table(table, ranked.sort_values("validation_total", ignore_index=True))
 
 
@@ -151,7 +165,7 @@ def collect_histories(folders: tuple[Path, ...], table: Path) -> None:
     FOLDERS are trained models.
     """
     from mmae.evaluation.histories import read_histories
-    from mmae.files import write_table
+    from mmae.files.write import write_table
 
     write_table(table, read_histories(folders))
 
@@ -163,6 +177,8 @@ def _entry(config: dict[str, Any], model: str) -> tuple[dict[str, Any], Training
 
     section(config, "training", Training)
     entries = config.get("models") or {}
+    if not isinstance(entries, dict):
+        raise InputError("config", key="models", found=repr(entries), expected="entries by name")
     if model not in entries:
         raise InputError("config", key="models", found=f"no {model!r}", expected=f"{list(entries)}")
     entry = entries[model] if isinstance(entries[model], dict) else {}

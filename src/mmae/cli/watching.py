@@ -17,7 +17,7 @@ def history(folders: tuple[Path, ...], models: Path | None, figure: Path) -> Non
     FOLDERS are trained models, such as results/demo/models/mmae/mask0.75/seed0.
     """
     from mmae.evaluation.histories import read_histories, runs_below
-    from mmae.files import save_figure
+    from mmae.files.write import save_figure
     from mmae.plots.history import history_figure
 
     found = [] if models is None else runs_below(models)
@@ -32,8 +32,8 @@ def timing(folder: Path, table: Path | None) -> None:
 
     FOLDER holds Snakemake's benchmark files, such as results/demo/benchmarks.
     """
-    from mmae.files import write_table
-    from mmae.timing import read_timings, timings_text
+    from mmae.files.write import write_table
+    from mmae.workflow.timing import read_timings, timings_text
 
     timings = read_timings(folder)
     if table is not None:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmae.checksums import file_digest
 from mmae.errors import InputError
-from mmae.files import atomic, existing, read_json
-from mmae.outputs import VERIFIED
+from mmae.files.checksums import file_digest
+from mmae.files.outputs import VERIFIED
+from mmae.files.read import existing, read_json
+from mmae.files.write import atomic
 from mmae.progress import progress
 
 MANIFEST = "manifest.json"
@@ -85,7 +86,7 @@ def _open(folder: Path, name: str, expected: Mapping[str, Any]) -> np.ndarray:
             array = np.memmap(path, expected["dtype"], "r", offset, shape)
         else:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, TypeError, KeyError) as error:
         raise InputError(
             path, found=f"a damaged array ({error})", expected="a .npy file"
         ) from error

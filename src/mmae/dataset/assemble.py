@@ -11,8 +11,8 @@ import pandas as pd
 from mmae.dataset import layout
 from mmae.dataset.collected import AVAILABLE, DAMAGED
 from mmae.dataset.spectra import lost_arm, missing_fraction, replace_artefacts
+from mmae.files.new_hdf5 import new_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
-from mmae.new_hdf5 import new_hdf5
 from mmae.progress import progress
 from mmae.settings import Cleaning
 

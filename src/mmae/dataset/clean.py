@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mmae.damage import check_share
 from mmae.errors import InputError
+from mmae.files.damage import check_share
 from mmae.settings import Cleaning
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from mmae.dataset.layout import FLUX, IVAR, TARGETID, WAVE
 from mmae.errors import InputError
-from mmae.files import open_hdf5
-from mmae.new_hdf5 import new_hdf5
+from mmae.files.new_hdf5 import new_hdf5
+from mmae.files.read import open_hdf5
 from mmae.progress import progress
 
 AVAILABLE = "available"

@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mmae.checks import TEXT, shape_words
 from mmae.errors import InputError
-from mmae.files import open_hdf5
+from mmae.files.checks import shape_words
+from mmae.files.read import open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
 from mmae.limits import MAGNITUDE
 
@@ -28,8 +28,8 @@ WAVE = "spectrum/wave"
 """(1, L) or (N, L), Å."""
 REDSHIFT = "DESI_fibermap/DESI_redshift"
 """(N,) float64, DESI's redshift: z_spec."""
-TARGETID = TEXT
-"""(N,) byte strings of DESI's integer TARGETID."""
+TARGETID = "targetid"
+"""(N,) byte strings of DESI's integer TARGETID, or integers."""
 
 REQUIRED = {
     IMAGE: (None, len(BANDS), IMAGE_SIZE, IMAGE_SIZE),
@@ -40,7 +40,7 @@ REQUIRED = {
 }
 
 MAGNITUDES = tuple(f"hsc/{band}_cmodel_mag" for band in BANDS)
-"""(N,) each, AB."""
+"""(N,) each, AB, as this project writes them."""
 OBJECT_ID, HSC_REDSHIFT, RA, DEC = "hsc/object_id", "hsc/specz_redshift", "hsc/ra", "hsc/dec"
 SEPARATION = "separation_arcsec"
 """(N,) between the HSC and the DESI position."""
@@ -57,9 +57,11 @@ def open_dataset(path: Path | str) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If the file is damaged, or a dataset is missing or has another shape.
+        If the file is damaged or empty, or a dataset is missing or has another shape.
     """
     with open_hdf5(path, REQUIRED) as file:
+        if len(file[REDSHIFT]) == 0:
+            raise InputError(path, found="no galaxy", expected="at least one")
         if file[FLUX].shape != file[IVAR].shape:
             raise InputError(
                 path,
@@ -80,12 +82,12 @@ def read_targetid(file: h5py.File) -> np.ndarray:
     """
     try:
         return np.array([int(value) for value in file[TARGETID][:]], dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(
             file.filename,
             key=f"dataset '{TARGETID}'",
             found=str(error),
-            expected="byte strings of integers",
+            expected="byte strings of integers, or integers of 64 bits",
         ) from error
 
 
@@ -124,7 +126,7 @@ def describe(path: Path | str) -> pd.DataFrame:
     expected[WAVE] = "(1, L) or (N, L)"
     found: dict[str, str] = {}
     with open_hdf5(path) as file:
-        file.visititems(
+        file["/"].visititems(
             lambda name, item: (
                 found.update({name: f"{item.dtype} {item.shape}"})
                 if isinstance(item, h5py.Dataset)

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from mmae import limits
-from mmae.checksums import file_digest
 from mmae.dataset import layout
 from mmae.dataset.arrays import MANIFEST, array_digest
 from mmae.errors import InputError
-from mmae.files import atomic, write_json
+from mmae.files.checksums import file_digest
+from mmae.files.outputs import ARRAYS
+from mmae.files.write import atomic, write_json
 from mmae.limits import Known
-from mmae.outputs import ARRAYS
 from mmae.progress import progress
 
 
@@ -114,9 +114,11 @@ def write_arrays(
         np.save(part / "targetid.npy", targetid)
         complete, elsewhere = [], {}
         for name, modality in found.items():
-            chunks = partial(_chunks, parts, modality, chunk_size, known, name)
+            chunks = partial(_chunks, parts, modality, chunk_size, name)
             place = _place(file, modality) if len(parts) == 1 else None
-            if place is not None and not any(np.isnan(values).any() for values in chunks()):
+            # what is found here is counted when it is written
+            looked_at = chunks(Known(dataset)) if place is not None else ()
+            if place is not None and not any(np.isnan(values).any() for values in looked_at):
                 # the largest array by far need not stand on the disk twice
                 described = {"file": os.path.relpath(dataset, folder), **place}
                 elsewhere[name] = described | {"sha256": array_digest(Path(dataset), place)}
@@ -125,7 +127,7 @@ def write_arrays(
             lacks = False
             shape = (n, *[2] * modality.has_ivar, *modality.shape)
             with _npy_writer(part / f"{name}.npy", shape) as write:
-                for values in chunks():
+                for values in chunks(known):
                     lacks |= bool(np.isnan(values).any())
                     write(values)
             complete += [] if lacks else [name]
@@ -150,12 +152,12 @@ def _chunks(
     parts: Sequence[tuple[h5py.File, np.ndarray | None]],
     modality: Source,
     size: int,
-    known: Known,
     name: str,
+    known: Known,
 ) -> Iterator[np.ndarray]:
     """Values of all galaxies of files, or of those rows of one that are wanted."""
     for file, wanted in parts:
-        n = len(file[layout.IMAGE])
+        n, has = len(file[layout.IMAGE]), modality.is_in(file)
         for start in progress(range(0, n, size), name):
             rows = slice(start, min(start + size, n))
             chosen = slice(None)
@@ -163,7 +165,7 @@ def _chunks(
                 chosen = wanted[(wanted >= rows.start) & (wanted < rows.stop)] - rows.start
                 if not len(chosen):
                     continue
-            if modality.is_in(file):
+            if has:
                 yield modality.read(file, rows, known)[chosen]
             else:
                 shape = (*[2] * modality.has_ivar, *modality.shape)

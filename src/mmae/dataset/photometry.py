@@ -7,6 +7,8 @@ import numpy as np
 
 from mmae.instruments import BANDS, distance_from_middle, mag_from_flux
 
+CMODEL = "_cmodel_mag"
+"""Ends the names of HSC's magnitudes; a band stands before it."""
 APERTURE_ARCSEC = 2.0
 """Radius. Wide enough for most galaxies, narrow enough to leave out most neighbours."""
 
@@ -71,5 +73,5 @@ MEASURED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def aperture_instead(column: str) -> str | None:
     """The measured column that stands for a magnitude which a dataset lacks."""
-    band, _, name = column.partition("_")
-    return f"measured/{band}_aperture_mag" if name == "cmodel_mag" else None
+    band = column.removesuffix(CMODEL)
+    return f"measured/{band}_aperture_mag" if band in BANDS else None

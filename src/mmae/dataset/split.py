@@ -7,7 +7,8 @@ import numpy as np
 
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
-from mmae.files import read_npz, write_npz
+from mmae.files.read import read_npz
+from mmae.files.write import write_npz
 from mmae.limits import REDSHIFT
 
 log = logging.getLogger(__name__)

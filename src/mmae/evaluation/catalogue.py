@@ -1,58 +1,44 @@
 """Files of galaxies whose redshifts are asked for, read block by block."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from mmae.checks import check_datasets
 from mmae.dataset import layout
 from mmae.errors import InputError
-from mmae.evaluation.predict import Model
-from mmae.files import open_hdf5
-from mmae.instruments import BANDS, IMAGE_SIZE
-from mmae.limits import MAGNITUDE, REDSHIFT, Known
-from mmae.models.batch import check_sizes
+from mmae.files.checks import check_datasets
+from mmae.files.read import open_hdf5
+from mmae.limits import REDSHIFT, Known
+from mmae.modalities.base import Modality, check_geometry
 from mmae.survey import galaxiesml
-from mmae.survey.galaxiesml import IMAGE, image_shape, read_images
+from mmae.survey.galaxiesml import IMAGE, image_shape
 
 log = logging.getLogger(__name__)
 
 LARGEST_READ_MB = 400
-"""Chunks of the image dataset that are larger are not read whole."""
-
-
-class Names(NamedTuple):
-    """Datasets of a kind of file, beside the images."""
-
-    identifier: str
-    redshift: str
-    """May be absent."""
-    magnitudes: tuple[str, ...]
-    """Read only for models that read photometry."""
-
-
-KINDS = (
-    Names(galaxiesml.OBJECT_ID, galaxiesml.REDSHIFT, galaxiesml.MAGNITUDES),
-    Names(layout.TARGETID, layout.REDSHIFT, layout.MAGNITUDES),
-)
-"""GalaxiesML and GalaxiesML-Spectra. The first is what a file without identifiers is taken for."""
+"""Chunks of the image dataset that are larger, as float32, are not read whole."""
 
 
 class Catalogue(NamedTuple):
     """A file of galaxies that was checked."""
 
     path: Path
-    names: Names
+    identifier: str
+    """Dataset of the galaxies' names."""
+    redshift: str | None
+    """Dataset of known redshifts."""
+    modalities: dict[str, Modality]
+    """Those that are read."""
     n_galaxies: int
     chunk: int
     """Galaxies that are read together at the least, as they are stored together."""
-    has_redshifts: bool
-    with_photometry: bool
-    """Whether magnitudes are read."""
+    cache_bytes: int
+    """What HDF5 keeps of the images that were last unpacked; 0: as it is set up."""
 
 
 class Block(NamedTuple):
@@ -62,82 +48,100 @@ class Block(NamedTuple):
     """(B,), as in the file."""
     z_spec: np.ndarray
     """(B,), NaN where unknown."""
-    images: np.ndarray
-    """(B, 5, 64, 64) float32."""
-    magnitudes: np.ndarray
-    """(B, 5) float32, AB; NaN where unknown or not read."""
+    values: dict[str, np.ndarray]
+    """By modality, as it reads them: (B, *shape) or (B, 2, *shape)."""
 
     def part(self, rows: slice) -> "Block":
         """Some of the galaxies."""
-        return Block(*(values[rows] for values in self))
+        values = {name: part[rows] for name, part in self.values.items()}
+        return Block(self.identifier[rows], self.z_spec[rows], values)
 
 
-def open_catalogues(paths: Sequence[Path | str], model: Model) -> list[Catalogue]:
+def open_catalogues(
+    paths: Sequence[Path | str],
+    needed: Mapping[str, Modality],
+    wanted: Mapping[str, Modality] | None = None,
+) -> list[Catalogue]:
     """Check files of galaxies, before the first of them is predicted.
 
     Parameters
     ----------
     paths : sequence of path
         HDF5 files in the layout of GalaxiesML or of GalaxiesML-Spectra.
-    model : GalaxyModel or Estimator
-        Which must be able to read them.
+    needed : mapping of str to Modality
+        Of the model, which each file must have.
+    wanted : mapping of str to Modality, optional
+        Others, which are read where a file has them.
 
     Raises
     ------
     InputError
         If a file is missing, damaged or truncated, has no galaxy, or lacks a dataset or has it in
-        another shape or type; or if the files do not name galaxies in the same way.
+        another shape or type or of another geometry; or if the files do not name galaxies in the
+        same way.
     """
-    catalogues = [_check(Path(path), model) for path in paths]
+    catalogues = [_check(Path(path), needed, wanted or {}) for path in paths]
     for other in catalogues[1:]:
-        if other.names != catalogues[0].names:
+        if other.identifier != catalogues[0].identifier:
             raise InputError(
                 other.path,
-                key=f"dataset '{catalogues[0].names.identifier}'",
-                found=f"'{other.names.identifier}' instead",
+                key=f"dataset '{catalogues[0].identifier}'",
+                found=f"'{other.identifier}' instead",
                 expected=f"identifiers as in {catalogues[0].path}",
             )
     return catalogues
 
 
-def _check(path: Path, model: Model) -> Catalogue:
+def _check(path: Path, needed: Mapping[str, Modality], wanted: Mapping[str, Modality]) -> Catalogue:
     """Check one file."""
     with open_hdf5(path) as file:
-        names = next((names for names in KINDS if names.identifier in file), KINDS[0])
-        has_redshifts = names.redshift in file
-        magnitudes = names.magnitudes if model.reads_photometry else ()
-        if absent := [name for name in magnitudes if name not in file]:
-            raise InputError(
-                path,
-                key=f"dataset '{absent[0]}'",
-                found="no such dataset",
-                expected=f"magnitudes in the bands {' '.join(BANDS)}, which this model reads",
-            )
-        columns = [names.identifier, *([names.redshift] if has_redshifts else []), *magnitudes]
+        identifier, redshift = _names(file)
+        columns = [name for name in (identifier, redshift) if name is not None]
         check_datasets(file, {IMAGE: image_shape(file)} | dict.fromkeys(columns, (None,)))
         n_galaxies = len(file[IMAGE])
-        shape = (n_galaxies, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
-        check_sizes(model, shape, (n_galaxies, model.spectrum_length), str(path))
         if n_galaxies == 0:
             raise InputError(
                 path, key=f"dataset '{IMAGE}'", found="no galaxy", expected="at least one"
             )
-        chunk = _chunk(file[IMAGE])
-        return Catalogue(path, names, n_galaxies, chunk, has_redshifts, model.reads_photometry)
+        for name, modality in needed.items():
+            try:
+                found = modality.as_in(file)
+            except InputError as error:
+                words = str(error).removeprefix(f"{path}: ")
+                raise InputError(path, f"{words}; the view shows the modality '{name}'") from error
+            check_geometry(found, modality, path)
+        others = {name: one for name, one in wanted.items() if one.is_in(file)}
+        modalities = others | dict(needed)
+        return Catalogue(path, identifier, redshift, modalities, n_galaxies, *_chunk(file[IMAGE]))
 
 
-def _chunk(image: h5py.Dataset) -> int:
-    """Galaxies that are stored together, if they can be held together; else 1."""
-    chunk = image.chunks[0] if image.chunks else 1
-    size = chunk * image.dtype.itemsize * np.prod(image.shape[1:]) / 1e6
-    if size <= LARGEST_READ_MB:
-        return chunk
+def _names(file: h5py.File) -> tuple[str, str | None]:
+    """Identifier and redshift: GalaxiesML-Spectra is known by what it has of DESI."""
+    groups = (name.partition("/")[0] for name in (layout.REDSHIFT, layout.FLUX))
+    has_desi = any(group in file for group in groups)
+    is_spectra = layout.TARGETID in file and (has_desi or galaxiesml.OBJECT_ID not in file)
+    identifier = layout.TARGETID if is_spectra else galaxiesml.OBJECT_ID
+    redshift = layout.REDSHIFT if has_desi or is_spectra else galaxiesml.REDSHIFT
+    return identifier, redshift if redshift in file else None
+
+
+def _chunk(image: h5py.Dataset) -> tuple[int, int]:
+    """Galaxies that are stored together, if they can be held together; else 1, and what to keep."""
+    chunk = image.chunks or (1,)
+    n_values = chunk[0] * math.prod(
+        -(-n // side) * side for n, side in zip(image.shape[1:], chunk[1:], strict=False)
+    )
+    as_read = max(image.dtype.itemsize, np.dtype(np.float32).itemsize)
+    if n_values * as_read <= 1e6 * LARGEST_READ_MB:
+        return chunk[0], 0
+    if n_values * image.dtype.itemsize <= 1e6 * LARGEST_READ_MB:
+        return 1, n_values * image.dtype.itemsize
     log.warning(
         "%s: images are stored in chunks of %d galaxies, which makes reading them slow; "
         "h5repack -l %s:CHUNK=16x%s mends that",
-        *(image.file.filename, chunk, IMAGE, "x".join(map(str, image.shape[1:]))),
+        *(image.file.filename, chunk[0], IMAGE, "x".join(map(str, image.shape[1:]))),
     )
-    return 1
+    return 1, 0
 
 
 def n_blocks(catalogue: Catalogue, size: int) -> int:
@@ -149,7 +153,7 @@ def n_blocks(catalogue: Catalogue, size: int) -> int:
 def read_blocks(catalogue: Catalogue, size: int) -> Iterator[Block]:
     """All galaxies of a file in its order, at most `size` in a block.
 
-    Redshifts and magnitudes that cannot be are unknown, and counted in a warning at the end.
+    What cannot be is unknown, and counted in a warning at the end.
 
     Raises
     ------
@@ -157,14 +161,12 @@ def read_blocks(catalogue: Catalogue, size: int) -> Iterator[Block]:
         If rows cannot be read.
     """
     together = _read_at_once(catalogue, size)
-    with open_hdf5(catalogue.path) as file, Known(catalogue.path) as known:
+    cache = catalogue.cache_bytes or None
+    with open_hdf5(catalogue.path, rdcc_nbytes=cache) as file, Known(catalogue.path) as known:
         for start in range(0, catalogue.n_galaxies, together):
             rows = slice(start, min(start + together, catalogue.n_galaxies))
-            read = _read(file, catalogue, rows)
-            z_spec = known(catalogue.names.redshift, read.z_spec, REDSHIFT)
-            magnitudes = known("magnitudes", read.magnitudes, MAGNITUDE)
-            read = read._replace(z_spec=z_spec, magnitudes=magnitudes)
-            for first in range(0, len(read.images), size):
+            read = _read(file, catalogue, rows, known)
+            for first in range(0, len(read.identifier), size):
                 yield read.part(slice(first, first + size))
 
 
@@ -176,24 +178,13 @@ def _read_at_once(catalogue: Catalogue, size: int) -> int:
     return catalogue.chunk * -(-size // catalogue.chunk)
 
 
-def _read(file: h5py.File, catalogue: Catalogue, rows: slice) -> Block:
+def _read(file: h5py.File, catalogue: Catalogue, rows: slice, known: Known) -> Block:
     """Galaxies of some rows."""
-    names, n = catalogue.names, rows.stop - rows.start
-    z_spec, magnitudes = np.full(n, np.nan), np.full((n, len(BANDS)), np.nan, np.float32)
-    try:
-        if catalogue.has_redshifts:
-            z_spec = file[names.redshift][rows].astype(float)
-        if catalogue.with_photometry:
-            columns = [file[name][rows] for name in names.magnitudes]
-            magnitudes = np.stack(columns, axis=1).astype(np.float32)
-        identifier = file[names.identifier]
-        if h5py.check_string_dtype(identifier.dtype):
-            identifier = identifier.asstr()
-        return Block(identifier[rows], z_spec, read_images(file, rows), magnitudes)
-    except OSError as error:
-        raise InputError(
-            catalogue.path,
-            key=f"rows {rows.start} to {rows.stop - 1}",
-            found=f"data that cannot be read ({error})",
-            expected="a whole file",
-        ) from error
+    z_spec = np.full(rows.stop - rows.start, np.nan)
+    if catalogue.redshift is not None:
+        z_spec = known(catalogue.redshift, file[catalogue.redshift][rows].astype(float), REDSHIFT)
+    identifier = file[catalogue.identifier]
+    if h5py.check_string_dtype(identifier.dtype):
+        identifier = identifier.asstr(errors="backslashreplace")
+    values = {name: one.read(file, rows, known) for name, one in catalogue.modalities.items()}
+    return Block(identifier[rows], z_spec, values)

@@ -11,10 +11,10 @@ import pandas as pd
 from mmae.errors import InputError
 from mmae.evaluation.published import PUBLISHED
 from mmae.evaluation.scoring import LIMITS, read_forecast
-from mmae.files import read_json
+from mmae.files.read import read_json
 from mmae.metrics.paired import paired_difference
 from mmae.metrics.redshift import RedshiftRange, sigma_nmad
-from mmae.runs import READOUTS
+from mmae.workflow.runs import READOUTS
 
 PARTS = {"": "all", "low_": "low_redshift"}
 """Prefix of a table's columns -> redshift range of the metrics."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mmae.errors import InputError
-from mmae.files import read_npz
+from mmae.files.read import read_npz
 from mmae.metrics.retrieval import retrieval
 from mmae.settings import SPECTRUM_ALONE, WHOLE_IMAGE
 

@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from mmae.errors import InputError
-from mmae.files import existing, read_json, read_table
+from mmae.files.read import existing, read_json, read_table
 
 HISTORY = "history.csv"
 RUN = ("name", "mask", "seed")

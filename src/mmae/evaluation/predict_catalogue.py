@@ -1,31 +1,41 @@
-"""Redshifts of whole catalogues of images, however many: one block of galaxies at a time."""
+"""Redshifts of whole catalogues, however many galaxies: one block of them at a time."""
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mmae.dataset.photometry import half_light_radii
-from mmae.errors import InputError
 from mmae.evaluation.catalogue import Block, Catalogue, n_blocks, read_blocks
-from mmae.evaluation.predict import Model, mask_stream, redshifts
-from mmae.evaluation.views import View
-from mmae.files import write_blocks
+from mmae.evaluation.predict import redshifts
+from mmae.evaluation.views import Model, shower
+from mmae.files.write import write_blocks
+from mmae.modalities.base import Modality
+from mmae.modalities.usual import Usual
 from mmae.models.batch import Batch, to_batch
 from mmae.models.device import device_of
 from mmae.progress import progress
+from mmae.settings import View
 
 log = logging.getLogger(__name__)
 
-NOT_FINITE, BLANK, NO_NUMBER = (
-    "image with pixels that are not finite",
-    "image with a band in which all pixels are equal",
-    "prediction that is not finite",
-)
-"""Why a galaxy has no redshift."""
+NO_NUMBER = "prediction that is not finite"
+"""Why a galaxy has no redshift, if nothing is wrong with what is read of it."""
+FLAGGED, MOST_NAMED = "flagged", 5
+"""Key of the number of galaxies with any flag; flags that a warning names."""
+
+
+def shown_modalities(model: Model, view: View) -> dict[str, Modality]:
+    """Modalities of a model of which a view hides something at most: files must have them."""
+    hidden = view.hidden
+    return {
+        name: modality
+        for name, modality in model.modalities.items()
+        if hidden.get(name, {}).get("random") != 1
+    }
 
 
 def write_predictions(
@@ -35,10 +45,12 @@ def write_predictions(
     view: View,
     seed: int,
     batch_size: int,
+    usual: Sequence[Usual] | None = None,
 ) -> int:
     """Write the redshifts of all galaxies of some files, as they are predicted, into one CSV table.
 
-    Parameters as for `predict_catalogues`. Galaxies without a redshift are counted in a warning.
+    Parameters as for `predict_catalogues`. Galaxies without a redshift, and those that are unlike
+    the galaxies of the training, are counted in warnings.
 
     Returns
     -------
@@ -47,9 +59,19 @@ def write_predictions(
     """
     n = sum(catalogue.n_galaxies for catalogue in catalogues)
     without: Counter[str] = Counter()
-    write_blocks(table, predict_catalogues(model, catalogues, view, seed, batch_size, without))
+    flagged: Counter[str] = Counter()
+    options = (view, seed, batch_size, without, usual, flagged)
+    write_blocks(table, predict_catalogues(model, catalogues, *options))
     for reason, count in sorted(without.items()):
         log.warning("%d of %d galaxies without z_pred: %s", count, n, reason)
+    if n_flagged := flagged.pop(FLAGGED, 0):
+        most = (+flagged).most_common(MOST_NAMED)
+        log.warning(
+            "%d of %d galaxies are unlike those of the training (column flags), most by %s; "
+            "expected %s",
+            *(n_flagged, n, ", ".join(f"{name} {count}" for name, count in most)),
+            ", ".join(one.modality.unlike_words for one in usual or ()),
+        )
     return n
 
 
@@ -60,6 +82,8 @@ def predict_catalogues(
     seed: int,
     batch_size: int,
     without: Counter[str],
+    usual: Sequence[Usual] | None = None,
+    flagged: Counter[str] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Redshifts of all galaxies of some files, batch by batch.
 
@@ -70,71 +94,91 @@ def predict_catalogues(
     catalogues : sequence of Catalogue
         Which follow each other.
     view : View
-        One that hides spectra whole: there are none.
     seed : int
         Of the masks.
     batch_size : int
     without : Counter
         Counts galaxies without a redshift by the reason.
+    usual : sequence of Usual, optional
+        What the galaxies of the model's training are like.
+    flagged : Counter, optional
+        Counts galaxies unlike those by FLAGGED, and by each flag.
 
     Yields
     ------
     DataFrame
         object_id or targetid, z_spec if one of the files has redshifts, z_pred and, if the model
-        gives it, z_std; NaN in both where an image is damaged or blank.
+        gives it, z_std; NaN in both where an image is damaged or blank. With `usual`, flags: in
+        what a galaxy is unlike those of the training, or why it has no redshift; else empty.
 
     Raises
     ------
     InputError
-        If the view shows spectra, the model cannot hide what it hides or gives no redshifts, or
-        rows cannot be read.
+        If the model cannot hide what the view hides or gives no redshifts, rows cannot be read, or
+        `usual` is of another form.
     """
-    if view.spectrum < 1:
-        raise InputError(
-            "view",
-            found=f"{view.name}, which shows spectra",
-            expected=f"one that hides them, such as {View(view.image, 1.0).name}: "
-            "a catalogue is read for its images",
-        )
-    masks_of = mask_stream(model, view, seed)
-    known = any(catalogue.has_redshifts for catalogue in catalogues)
-    blocks = (block for catalogue in catalogues for block in read_blocks(catalogue, batch_size))
+    show = shower(model, view, seed)
+    known = any(catalogue.redshift is not None for catalogue in catalogues)
+    blocks = (
+        (catalogue, block)
+        for catalogue in catalogues
+        for block in read_blocks(catalogue, batch_size)
+    )
     total = sum(n_blocks(catalogue, batch_size) for catalogue in catalogues)
-    for block in progress(blocks, "batches", total):
-        columns = {catalogues[0].names.identifier: block.identifier}
+    counter = Counter() if flagged is None else flagged
+    for catalogue, block in progress(blocks, "batches", total):
+        columns = {catalogue.identifier: block.identifier}
         if known:
             columns["z_spec"] = block.z_spec
-        problem = _problems(block.images)
-        found = redshifts(model, _batch(model, block, problem == ""), *masks_of(len(problem)))
+        problem = _problems(catalogue.modalities, block)
+        unlike = None if usual is None else _unlike(usual, block, problem == "", counter)
+        found = redshifts(model, *show(_batch(model, block, problem == "")))
         problem[(problem == "") & ~np.isfinite(found["z_pred"])] = NO_NUMBER
         without.update(problem[problem != ""])
         for name, values in found.items():
             columns[name] = np.where(problem == "", values, np.nan)
+        if unlike is not None:
+            columns["flags"] = np.where(problem == "", unlike, problem)
         yield pd.DataFrame(columns)
 
 
-def _problems(images: np.ndarray) -> np.ndarray:
-    """What is wrong with each image (B, 5, 64, 64), empty where nothing: (B,) of str."""
-    pixels = images.reshape(*images.shape[:2], -1)
-    low, high = pixels.min(axis=2), pixels.max(axis=2)  # NaN if one pixel is
-    finite = (np.isfinite(low) & np.isfinite(high)).all(axis=1)
-    # the sky is never without noise: nothing was observed, or never written to the file
-    blank = (low == high).any(axis=1)
-    return np.select([~finite, blank], [NOT_FINITE, BLANK], "").astype(object)
+def _problems(modalities: Mapping[str, Modality], block: Block) -> np.ndarray:
+    """Why galaxies are of no use, empty where they are: (B,) of str."""
+    problem = np.full(len(block.identifier), "", object)
+    for name, modality in modalities.items():
+        problem = np.where(problem == "", modality.unusable(block.values[name]), problem)
+    return problem
+
+
+def _unlike(
+    usual: Sequence[Usual], block: Block, usable: np.ndarray, flagged: Counter[str]
+) -> np.ndarray:
+    """In what usable galaxies are unlike those of the training, as text (B,)."""
+    found: dict[str, np.ndarray] = {}
+    for one in usual:
+        if one.modality.name in block.values:
+            found |= one.unlike(_usable(block.values[one.modality.name], usable, 0))
+    found = {name: flags & usable for name, flags in found.items()}
+    flagged.update({name: int(flags.sum()) for name, flags in found.items()})
+    rows = np.column_stack([*found.values(), np.zeros(len(usable), bool)])
+    flagged[FLAGGED] += int(rows.any(axis=1).sum())
+    return np.array(["; ".join(compress(found, row)) for row in rows], dtype=object)
+
+
+def _usable(values: np.ndarray, usable: np.ndarray, instead: float) -> np.ndarray:
+    """Values (B, *shape), with a number in place of those of galaxies that are of no use."""
+    return np.where(usable.reshape(-1, *[1] * (values.ndim - 1)), values, np.float32(instead))
 
 
 def _batch(model: Model, block: Block, usable: np.ndarray) -> Batch:
-    """Galaxies as the model sees them; images that are of no use become 0."""
-    images = np.where(usable[:, None, None, None], block.images, np.float32(0))
-    sizes = np.full_like(block.magnitudes, np.nan)
-    if model.reads_photometry:
-        sizes = half_light_radii(images).astype(np.float32)
-    return to_batch(
-        images,
-        np.zeros((len(images), model.spectrum_length), np.float32),
-        block.z_spec.astype(np.float32),
-        block.magnitudes,
-        sizes,
-        model.spectrum_length,
-        device_of(model),
-    )
+    """Galaxies as the model sees them; zeros in place of what is hidden or of no use."""
+    values, ivar = {}, {}
+    for name, modality in model.modalities.items():
+        if name not in block.values:
+            values[name] = np.zeros((len(usable), *modality.shape), np.float32)
+            continue
+        values[name] = _usable(block.values[name], usable, 0)
+        if modality.has_ivar:
+            values[name], ivar[name] = values[name][:, 0], values[name][:, 1]
+    z_spec = block.z_spec.astype(np.float32)
+    return to_batch(values, z_spec, device_of(model), ivar=ivar)

@@ -10,6 +10,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
+from mmae.errors import InputError
 from mmae.settings import Evaluation
 from mmae.settings import models as settings_models
 
@@ -54,7 +55,8 @@ def read_out(
     train : ndarray, shape (N, E)
         Embeddings of the training galaxies.
     z_train : ndarray, shape (N,)
-        Their z_spec; ln(1 + z) is what is fitted.
+        Their z_spec; ln(1 + z) is what is fitted. Those whose redshift is unknown, NaN, do not
+        count.
     others : sequence of ndarray, shape (B, E)
     settings : Evaluation
     seed : int
@@ -63,10 +65,22 @@ def read_out(
     -------
     list of ndarray, shape (B,)
         z_pred of `others`.
+
+    Raises
+    ------
+    InputError
+        If there are fewer training galaxies than neighbours are asked for.
     """
-    pipeline = READOUTS[readout](settings, seed)
+    if settings.neighbours > len(train):
+        raise InputError(
+            "config",
+            key="evaluation.neighbours",
+            found=settings.neighbours,
+            expected=f"at most the {len(train)} training galaxies",
+        )
+    pipeline, known = READOUTS[readout](settings, seed), np.isfinite(z_train)
     with warnings.catch_warnings():
         # a hundred passes are enough, converged or not
         warnings.simplefilter("ignore", ConvergenceWarning)
-        pipeline.fit(train, np.log1p(z_train.astype(float)))
+        pipeline.fit(train[known], np.log1p(z_train[known].astype(float)))
     return [np.expm1(pipeline.predict(embedding)) for embedding in others]

@@ -56,12 +56,21 @@ def reconstruction_table(
     Raises
     ------
     InputError
-        If a redshift is not finite.
+        If a redshift is not finite, or a quantity is not of as many galaxies.
     """
     redshift = np.asarray(redshift, dtype=float)
     if not np.isfinite(redshift).all():
         raise InputError("reconstructions", found="redshifts not finite", expected="numbers")
-    rows = [row for one in measured for row in _rows(one, redshift, scoring)]
+    rows = []
+    for one in measured:
+        if len(one.values) != len(redshift):
+            raise InputError(
+                "reconstructions",
+                key=one.quantity,
+                found=f"{len(one.values)} galaxies, {len(redshift)} redshifts",
+                expected="as many of each",
+            )
+        rows += _rows(one, redshift, scoring)
     return pd.DataFrame(rows, columns=RECONSTRUCTION_COLUMNS)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mmae.errors import InputError
-from mmae.files import read_npz, read_table
+from mmae.files.read import read_npz, read_table
 from mmae.limits import REDSHIFT, Z_PRED, Z_STD, Known, Limits
 from mmae.metrics.conformal import conformal_report
 from mmae.metrics.redshift import METRICS, RedshiftRange
@@ -120,7 +120,7 @@ def check_targets(path: Path | str, table: pd.DataFrame, split: Path | str, subs
         )
     found = table["targetid"].to_numpy()
     if len(found) != len(expected) or (found != expected).any():
-        shared = len(np.intersect1d(found, expected))
+        shared = int(np.isin(found, expected).sum())
         raise InputError(
             path,
             key="column targetid",

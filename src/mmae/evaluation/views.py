@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from mmae.config import read_section
 from mmae.errors import InputError
 from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, generator_of
 from mmae.models.estimator import Estimator
-from mmae.models.masking import Masks, draw
+from mmae.models.masking import Mask, Masks, draw
 from mmae.settings import View
 
 Model = GalaxyModel | Estimator
@@ -30,7 +32,7 @@ def read_view(name: str, config: Mapping[str, Any]) -> View:
             hidden = json.loads(name)
         except ValueError as error:
             raise InputError("view", found=f"no JSON ({error})", expected="a mapping") from error
-        return read_section(View, {"hidden": hidden}, "view")
+        return _of_known(read_section(View, {"hidden": hidden}, "view"), "view", config)
     views = config.get("views") or {}
     if name not in views:
         raise InputError(
@@ -38,7 +40,17 @@ def read_view(name: str, config: Mapping[str, Any]) -> View:
             found=repr(name),
             expected=f"one of views in the config, {list(views)}, or JSON as {EXAMPLE}",
         )
-    return read_section(View, views[name], "config", f"views.{name}")
+    view = read_section(View, views[name], "config", f"views.{name}")
+    return _of_known(view, f"views.{name}", config)
+
+
+def _of_known(view: View, where: str, config: Mapping[str, Any]) -> View:
+    """The view, after checking that it hides modalities of the config, if that has any."""
+    known = config.get("modalities") or {}
+    for name in view.hidden if known else ():
+        if name not in known:
+            raise InputError(where, key="hidden", found=repr(name), expected=f"some of {[*known]}")
+    return view
 
 
 def shower(model: Model, view: View, seed: int) -> Callable[[Batch], Shown]:
@@ -64,11 +76,17 @@ def shower(model: Model, view: View, seed: int) -> Callable[[Batch], Shown]:
             kinds = view.hidden.get(name, {})
             mask = draw(modality, n, kinds, streams[name], batch.valid.get(name))
             masks[name] = mask.of(slice(None), batch.redshift.device)
-            if not hides and mask.values is not None:
-                batch = batch.without(name, masks[name].values)
+            if not hides and (hidden := _hidden(masks[name], len(modality.shape))).any():
+                batch = batch.without(name, hidden)
         return batch, masks
 
     return show
+
+
+def _hidden(mask: Mask, n_axes: int) -> Tensor:
+    """Which values a mask hides of galaxies of which all tokens are hidden, or none."""
+    whole = mask.tokens.all(dim=1).view(-1, *[1] * n_axes)
+    return whole if mask.values is None else whole | mask.values
 
 
 def _check_whole(model: Model, view: View) -> None:

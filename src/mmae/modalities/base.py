@@ -10,12 +10,11 @@ import numpy as np
 
 from mmae.errors import InputError
 from mmae.limits import Known
+from mmae.settings import Arrays
 
 if TYPE_CHECKING:
     import h5py
     from torch import Tensor, nn
-
-    from mmae.settings import Arrays
 
 
 class Measured(NamedTuple):
@@ -53,12 +52,14 @@ class Modality:
     """Dataset of which the values are the numbers as they stand there."""
     weight: ClassVar[float]
     """Of its loss beside a redshift loss of weight 1."""
+    has_zero: ClassVar[bool] = True
+    """Whether a value that is missing may be taken for 0."""
 
     def __init__(self, name: str, settings: Any, geometry: Any):
         self.name, self.settings, self.geometry = name, settings, geometry
 
     @classmethod
-    def of_file(cls, name: str, settings: Any, file: "h5py.File", arrays: "Arrays") -> Self:
+    def of_file(cls, name: str, settings: Any, file: "h5py.File", arrays: Arrays) -> Self:
         """The modality as a dataset file has it.
 
         Raises
@@ -67,6 +68,16 @@ class Modality:
             If the file lacks it.
         """
         raise NotImplementedError
+
+    def as_in(self, file: "h5py.File") -> Self:
+        """The same modality as another file has it, whose geometry may differ.
+
+        Raises
+        ------
+        InputError
+            If the file lacks it.
+        """
+        return self.of_file(self.name, self.settings, file, Arrays(pool=1, chunk_size=1))
 
     def is_in(self, file: "h5py.File") -> bool:
         """Whether a file has the modality."""
@@ -96,9 +107,9 @@ class Modality:
         raise NotImplementedError
 
     def projection(self, dim: int, mask_channel: bool) -> "nn.Module":
-        """Layer from values (B, *shape) to tokens (B, N, dim).
+        """Layer from values (B, *shape), and which of them are hidden, to tokens (B, N, dim).
 
-        With `mask_channel` it reads (B, 2, *shape): which values are hidden stands behind them.
+        Only with `mask_channel` it looks at what is hidden.
         """
         raise NotImplementedError
 
@@ -122,12 +133,40 @@ class Modality:
         return outputs.unflatten(1, self.shape)
 
     def covered(self, tokens: "Tensor") -> "Tensor":
-        """Which values hidden tokens (B, N) cover: bool, broadcasts to (B, *shape)."""
+        """Which values tokens (B, N) cover, of those that a decoder gives.
+
+        Bool, broadcasts to (B, *shape).
+        """
         raise NotImplementedError
+
+    def with_tells(self, hidden: "Tensor") -> "Tensor":
+        """Values (bool, broadcasts to (B, *shape)) to hide where `hidden` are: none would tell."""
+        return hidden
 
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Tokens all of whose values (bool, broadcasts to (B, *shape)) are hidden: (B, N)."""
         raise NotImplementedError
+
+    def unusable(self, values: np.ndarray) -> np.ndarray:
+        """Why no redshift can be told from values (B, *shape); empty where it can: (B,) of str."""
+        return np.full(len(values), "", object)
+
+    def describe(self, values: np.ndarray, rows: np.ndarray) -> dict[str, Any] | None:
+        """What values (N, *shape) of the galaxies of a training are like, if others may not be."""
+        return None
+
+    def unlike(self, values: np.ndarray, described: dict[str, Any]) -> dict[str, np.ndarray]:
+        """In what values (B, *shape) are unlike those of a training: by name, (B,) bool each.
+
+        Raises
+        ------
+        LookupError, TypeError, ValueError
+            If `described` is of another form.
+        """
+        return {}
+
+    unlike_words: ClassVar[str] = ""
+    """What is expected instead."""
 
     def quality(
         self, true: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray, z_spec: np.ndarray

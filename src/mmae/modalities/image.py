@@ -1,23 +1,30 @@
 """Images in several bands, flux as the survey gives it: patches of all bands are tokens."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
 from mmae import limits
-from mmae.dataset import layout
+from mmae.dataset import image_statistics, layout
+from mmae.files.checks import check_datasets
 from mmae.instruments import BANDS, IMAGE_SIZE, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
 from mmae.limits import Known
 from mmae.metrics.image_quality import COLOURS, colour_error, psnr, shape_errors, ssim
 from mmae.modalities.base import Measured, Modality
 from mmae.settings import Arrays, ImageModality
-from mmae.survey.galaxiesml import read_images
+from mmae.survey.galaxiesml import image_shape, read_images
 
 if TYPE_CHECKING:
     import h5py
     from torch import Tensor, nn
+
+
+NOT_FINITE, BLANK = (
+    "image with pixels that are not finite",
+    "image with a band in which all pixels are equal",
+)
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,12 @@ class Image(Modality):
     verbatim = layout.IMAGE
     weight = 0.1
     summary = ("psnr", "dB", psnr)
+    unlike_words = f"flux with zero point {ZERO_POINT_MAG}, bands {' '.join(BANDS)}"
 
     @classmethod
     def of_file(cls, name: str, settings: ImageModality, file: "h5py.File", arrays: Arrays) -> Self:
         """Images as a dataset file has them."""
+        check_datasets(file, {layout.IMAGE: image_shape(file)})
         size = min(file[layout.IMAGE].shape[-1], IMAGE_SIZE)
         geometry = ImageGeometry(BANDS, size, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG)
         return cls(name, settings, geometry)
@@ -80,8 +89,7 @@ class Image(Modality):
         """Each patch through a convolution as wide as it is."""
         from mmae.modalities.projections import PatchConvolution
 
-        channels = len(self.geometry.bands) * (1 + mask_channel)
-        return PatchConvolution(channels, dim, self.settings.patch)
+        return PatchConvolution(len(self.geometry.bands), dim, self.settings.patch, mask_channel)
 
     def even_scale(self) -> "nn.Module":
         """Asinh of the flux in units of the sky noise."""
@@ -116,6 +124,26 @@ class Image(Modality):
         pixels = values.expand(len(values), *self.shape)[..., : side * patch, : side * patch]
         tiles = pixels.unflatten(3, (side, patch)).unflatten(2, (side, patch))
         return tiles.all(dim=5).all(dim=3).all(dim=1).flatten(1)
+
+    def unusable(self, values: np.ndarray) -> np.ndarray:
+        """Pixels that are not finite, and bands without any structure."""
+        pixels = values.reshape(*values.shape[:2], -1)
+        low, high = pixels.min(axis=2), pixels.max(axis=2)  # NaN if one pixel is
+        finite = (np.isfinite(low) & np.isfinite(high)).all(axis=1)
+        # the sky is never without noise: nothing was observed, or never written to the file
+        blank = (low == high).any(axis=1)
+        return np.select([~finite, blank], [NOT_FINITE, BLANK], "").astype(object)
+
+    def describe(self, values: np.ndarray, rows: np.ndarray) -> dict[str, Any] | None:
+        """Noise, brightness and colours of HSC's images."""
+        if self.geometry.bands != BANDS:
+            return None
+        return image_statistics.describe_images(values, rows)
+
+    def unlike(self, values: np.ndarray, described: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Another scale, other noise, bands exchanged or half blank."""
+        found = image_statistics.flags(values, described)
+        return dict(zip(image_statistics.FLAGS, found.T, strict=True))
 
     def quality(
         self, true: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray, z_spec: np.ndarray

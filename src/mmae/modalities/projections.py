@@ -9,21 +9,23 @@ class PatchConvolution(nn.Conv2d):
 
     Parameters
     ----------
-    channels : int
-        Bands, and as many again where it is told which pixels are hidden.
+    n_bands : int
     dim : int
         Width of a token.
     patch : int
         Pixels on a side.
+    told : bool
+        Whether it is told which pixels are hidden, in as many channels more.
     """
 
-    def __init__(self, channels: int, dim: int, patch: int):
-        super().__init__(channels, dim, kernel_size=patch, stride=patch)
+    def __init__(self, n_bands: int, dim: int, patch: int, told: bool):
+        super().__init__(n_bands * (1 + told), dim, kernel_size=patch, stride=patch)
+        self.told = told
 
     def forward(self, image: Tensor, hidden: Tensor | None = None) -> Tensor:
         """(B, C, H, W) to (B, N, D)."""
-        if hidden is not None:
-            image = torch.cat([image, hidden.expand_as(image).to(image.dtype)], dim=1)
+        if self.told:
+            image = torch.cat([image, _as_numbers(hidden, image)], dim=1)
         return super().forward(image).flatten(2).transpose(1, 2)
 
 
@@ -36,23 +38,27 @@ class PatchLinear(nn.Linear):
         Values of a patch.
     dim : int
         Width of a token.
-    channels : int
-        Values a place: the value itself, its error where there is one, whether it is hidden.
+    told : bool
+        Whether it is told which values are hidden, in a channel more.
     length : int, optional
         Values of a row, of which the last patch may lack some. Without it, values beyond the last
         whole patch stay out.
+    errors : bool
+        Whether as many errors stand behind the values.
     """
 
-    def __init__(self, patch: int, dim: int, channels: int = 1, length: int | None = None):
-        super().__init__(patch * channels, dim)
-        self.patch, self.length = patch, length
+    def __init__(
+        self, patch: int, dim: int, told: bool, length: int | None = None, errors: bool = False
+    ):
+        super().__init__(patch * (1 + errors + told), dim)
+        self.patch, self.told, self.length = patch, told, length
 
     def forward(self, values: Tensor, hidden: Tensor | None = None) -> Tensor:
         """(B, L) to (B, M, D); errors stand behind the values, (B, 2 L)."""
         length = values.shape[1] if self.length is None else self.length
         parts = list(values.split(length, dim=1))
-        if hidden is not None:
-            parts.append(hidden.expand_as(values)[:, :length].to(values.dtype))
+        if self.told:
+            parts.append(_as_numbers(hidden, values)[:, :length])
         return super().forward(torch.cat([self._patches(part) for part in parts], dim=2))
 
     def _patches(self, row: Tensor) -> Tensor:
@@ -63,3 +69,8 @@ class PatchLinear(nn.Linear):
         elif beyond:
             row = row[:, :-beyond]
         return row.unflatten(1, (-1, self.patch))
+
+
+def _as_numbers(hidden: Tensor | None, values: Tensor) -> Tensor:
+    """1 where values are hidden, and 0 elsewhere."""
+    return torch.zeros_like(values) if hidden is None else hidden.expand_as(values).to(values.dtype)

@@ -19,12 +19,16 @@ class AsinhScale(nn.Module):
         self.register_buffer("noise", torch.ones(n_bands, 1, 1))
 
     def fit(self, image: Tensor) -> None:
-        """Take each band's noise from the scatter of all pixels (B, C, H, W); most are sky."""
-        pixels = image.transpose(0, 1).flatten(1)  # (C, B H W)
-        middle = pixels.median(dim=1, keepdim=True).values
-        scatter = 1.4826 * (pixels - middle).abs().median(dim=1).values
-        blank = pixels.amin(dim=1) == pixels.amax(dim=1)
-        self.noise.copy_(scatter.clamp(min=1e-6).masked_fill(blank, torch.inf)[:, None, None])
+        """Take each band's noise from the scatter of all pixels (B, C, H, W); most are sky.
+
+        Those that are missing are NaN.
+        """
+        for band, pixels in enumerate(image.transpose(0, 1).flatten(1)):  # (B H W,)
+            known = pixels[pixels.isfinite()]
+            self.noise[band] = torch.inf
+            if len(known) and known.amin() < known.amax():
+                scatter = 1.4826 * (known - known.median()).abs().median()
+                self.noise[band] = scatter.clamp(min=1e-6)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, dimensionless."""
@@ -73,8 +77,10 @@ class Standardise(nn.Module):
         for column, one in enumerate(values[:, : len(self.mean)].T):
             known = one[one.isfinite()]
             self.std[column] = torch.inf
-            if len(known) and known.amin() < known.amax():
-                self.mean[column], self.std[column] = known.mean(), known.std().clamp(min=1e-3)
+            if len(known):
+                self.mean[column] = known.mean()
+                if known.amin() < known.amax():
+                    self.std[column] = known.std().clamp(min=1e-3)
 
     def forward(self, values: Tensor) -> Tensor:
         """(B, K), or (B, 2 K) with errors, to the same shape, dimensionless."""

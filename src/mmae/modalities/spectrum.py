@@ -11,6 +11,7 @@ from mmae import limits
 from mmae.dataset import layout
 from mmae.dataset.spectra import normalise, normalise_pooled, pool, pool_by_ivar
 from mmae.errors import InputError
+from mmae.files.checks import check_datasets
 from mmae.limits import Known
 from mmae.metrics.hidden import composite
 from mmae.metrics.line_quality import BPT_RATIOS, COMPARED_LINES, bpt_errors, line_errors
@@ -52,6 +53,7 @@ class Spectrum(Modality):
         cls, name: str, settings: SpectrumModality, file: "h5py.File", arrays: Arrays
     ) -> Self:
         """Spectra as a dataset file has them."""
+        check_datasets(file, dict.fromkeys((layout.FLUX, layout.IVAR), (None, None)))
         wave = layout.read_wave(file)
         if arrays.pool > len(wave):
             raise InputError(
@@ -63,6 +65,11 @@ class Spectrum(Modality):
         pooled = tuple(float(x) for x in pool(wave, arrays.pool))
         how = NORMALISATION[settings.pooling]
         return cls(name, settings, SpectrumGeometry(pooled, arrays.pool, how))
+
+    def as_in(self, file: "h5py.File") -> Self:
+        """The spectra of another file, pooled in the same way."""
+        arrays = Arrays(pool=self.geometry.pool, chunk_size=1)
+        return self.of_file(self.name, self.settings, file, arrays)
 
     def is_in(self, file: "h5py.File") -> bool:
         """Whether a file has spectra."""
@@ -109,7 +116,7 @@ class Spectrum(Modality):
         """Each patch through a linear layer."""
         from mmae.modalities.projections import PatchLinear
 
-        return PatchLinear(self.settings.patch, dim, 1 + mask_channel)
+        return PatchLinear(self.settings.patch, dim, mask_channel)
 
     def covered(self, tokens: "Tensor") -> "Tensor":
         """Pixels of patches: (B, M) to (B, L)."""

@@ -36,6 +36,9 @@ class AstroClip(GalaxyModel):
     (`mmae probe`).
     """
 
+    # a contrast is one with other galaxies
+    smallest_batch = 2
+
     def __init__(self, settings: AstroClipModel, modalities: Mapping[str, Modality]):
         super().__init__(settings, modalities)
         self.scales = nn.ModuleDict({name: one.even_scale() for name, one in modalities.items()})
@@ -55,9 +58,9 @@ class AstroClip(GalaxyModel):
     def losses(self, batch: Batch, masks: Masks, generator: torch.Generator) -> Losses:
         """Symmetric InfoNCE among the galaxies of the batch that have both."""
         values = batch.values
-        for name in batch.valid:
-            both = batch.present(name)
-            values = {key: part[both] for key, part in values.items()} if not both.all() else values
+        if present := [batch.present(name) for name in batch.valid]:
+            both = torch.stack(present).all(dim=0)
+            values = {name: part[both] for name, part in values.items()}
         embeddings = [self.embed(name, values[name]) for name in self.modalities]
         return Losses({"total": info_nce(*embeddings, self.settings.logit_scale)})
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmae.errors import InputError
 from mmae.modalities.base import Modality
@@ -41,6 +42,13 @@ def full_precision(tensor: Tensor) -> torch.autocast:
     return torch.autocast(tensor.device.type, enabled=False)
 
 
+def reconstructs_nothing() -> InputError:
+    """What to raise for a model without decoders."""
+    return InputError(
+        "model", found="one that reconstructs nothing", expected="a masked autoencoder"
+    )
+
+
 class GalaxyModel(nn.Module):
     """A network that `mmae.training.fit` trains; every file of this folder that holds one says how.
 
@@ -55,6 +63,11 @@ class GalaxyModel(nn.Module):
     def __init__(self, settings: Any, modalities: Mapping[str, Modality]):
         super().__init__()
         self.settings, self.modalities = settings, dict(modalities)
+
+    @property
+    def smallest_batch(self) -> int:
+        """Galaxies that a training step needs: two where they are compared, as in batch norm."""
+        return 2 if any(isinstance(part, _BatchNorm) for part in self.modules()) else 1
 
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Learn the scale of the inputs from some of the `n_train` training galaxies."""
@@ -97,9 +110,7 @@ class GalaxyModel(nn.Module):
 
         `kind` is one of the settings' `reconstructions`.
         """
-        raise InputError(
-            "model", found="one that reconstructs nothing", expected="a masked autoencoder"
-        )
+        raise reconstructs_nothing()
 
     def slow_parameters(self) -> list[nn.Parameter]:
         """Parameters that learn at `position_rate` of the rate, without decay."""

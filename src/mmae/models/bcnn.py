@@ -69,7 +69,7 @@ class Bcnn(GalaxyModel):
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Scale the inputs; start from the mean and scatter of ln(1 + z)."""
         self.n_train = n_train
-        self.scale.fit(sample.values[self.settings.image])
+        self.scale.fit(sample.known(self.settings.image))
         self.standardise.fit(self._magnitudes(sample))
         zeta = sample.redshift[sample.redshift.isfinite()].log1p()
         scatter = zeta.std().clamp(min=MIN_STD)

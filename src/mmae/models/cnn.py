@@ -54,7 +54,7 @@ class Cnn(GalaxyModel):
 
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Scale the images; start from the mean of ln(1 + z)."""
-        self.scale.fit(sample.values[self.settings.image])
+        self.scale.fit(sample.known(self.settings.image))
         nn.init.constant_(self.head.bias, sample.redshift.log1p().nanmean().item())
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,14 +10,14 @@ import zipfile
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 import torch
 
 from mmae.errors import InputError
 from mmae.modalities.base import Modality
-from mmae.models.base import Prediction
+from mmae.models.base import Prediction, reconstructs_nothing
 from mmae.models.batch import Batch
 from mmae.models.masking import Masks
 
@@ -69,6 +69,10 @@ class Estimator:
         parts = [batch.known(name).cpu().numpy() for name in self.modalities]
         zeta = self.predict_zeta(np.hstack(parts) if parts else np.empty((n, 0), np.float32))
         return Prediction(torch.from_numpy(np.expm1(zeta)))
+
+    def reconstruct(self, batch: Batch, masks: Masks) -> NoReturn:
+        """Raise InputError."""
+        raise reconstructs_nothing()
 
     def save(self, path: Path) -> None:
         """Write the regressor with skops: a zip of JSON and arrays, never a pickle."""

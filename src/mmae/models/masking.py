@@ -21,7 +21,7 @@ class Mask(NamedTuple):
     tokens: Tensor
     """(B, N) bool."""
     values: Tensor | None = None
-    """Hidden values, inside tokens or whole ones: bool, broadcasts to (B, *shape)."""
+    """Hidden values, inside tokens or whole ones: bool, (B, ...), broadcasts to (B, *shape)."""
     counts: Tensor | None = None
     """(B,) bool: whose hidden values a loss counts; None: all."""
 
@@ -135,7 +135,8 @@ def gap(modality: Modality, n: int, longest: Any, generator: torch.Generator) ->
     length = modality.shape[-1]
     width = torch.rand(n, generator=generator) * float(longest) * length
     start = torch.rand(n, generator=generator) * (length - width)
-    place = torch.arange(length)
+    # of the middle of each value, so that both ends are lost alike
+    place = torch.arange(length) + 0.5
     hidden = (place >= start[:, None]) & (place < (start + width)[:, None])
     return hidden.view(n, *[1] * (len(modality.shape) - 1), length)
 
@@ -220,17 +221,22 @@ def draw(
         parts.append(~valid.cpu())
     if not parts:
         return Mask(tokens)
-    values = parts[0]
+    values = parts[0].expand(n_galaxies, *parts[0].shape[1:])
     for part in parts[1:]:
         values = values | part
-    whole = modality.whole_tokens(values.expand(n_galaxies, *values.shape[1:]))
-    return Mask(tokens | whole, values)
+    values = modality.with_tells(values)
+    return Mask(tokens | modality.whole_tokens(values), values)
 
 
 def hidden_values(modality: Modality, mask: Mask) -> Tensor:
-    """All values that a mask hides, those of hidden tokens among them: bool, as `covered`."""
+    """All values that a mask hides and a decoder gives, those of hidden tokens among them.
+
+    Bool, as `covered`.
+    """
     covered = modality.covered(mask.tokens)
-    return covered if mask.values is None else covered | mask.values
+    if mask.values is None:
+        return covered
+    return covered | (mask.values & modality.covered(torch.ones_like(mask.tokens)))
 
 
 def _of_geometry(modality: Modality, field: str, kind: str) -> Any:

@@ -140,13 +140,17 @@ class PaperMMAE(GalaxyModel):
             if (present := batch.present(name)) is not None:
                 counts = present if mask.counts is None else mask.counts & present
                 mask = mask._replace(tokens=mask.tokens | ~present[:, None], counts=counts)
-                if self.settings.missing == "hidden":
-                    missing = ~batch.valid[name]
+                if self._hides_missing(modality):
+                    missing = modality.with_tells(~batch.valid[name])
                     values = missing if mask.values is None else missing | mask.values
                     tokens = mask.tokens | modality.whole_tokens(values)
                     mask = mask._replace(tokens=tokens, values=values)
             found[name] = mask
         return found
+
+    def _hides_missing(self, modality: Modality) -> bool:
+        """Whether values that the data lack are hidden, rather than 0."""
+        return self.settings.missing == "hidden" or not modality.has_zero
 
     # --- "Architecture" ----------------------------------------------------------------------
 
@@ -184,14 +188,10 @@ class PaperMMAE(GalaxyModel):
 
     def embed(self, name: str, values: Tensor, mask: Mask) -> Tensor:
         """Patches of what is not hidden as tokens with their positions: (B, N, D)."""
-        values, hidden = self.scales[name](values), mask.values
-        if hidden is not None:
-            values = values.masked_fill(hidden, 0.0)
-        if not self.settings.mask_channel:
-            hidden = None
-        elif hidden is None:
-            hidden = torch.zeros_like(values, dtype=torch.bool)
-        tokens = self.projections[name](values, hidden) + self.positions[name]
+        values = self.scales[name](values)
+        if mask.values is not None:
+            values = values.masked_fill(mask.values, 0.0)
+        tokens = self.projections[name](values, mask.values) + self.positions[name]
         return self.norms[name](tokens) if name in self.norms else tokens
 
     def encode_visible(self, values: Mapping[str, Tensor], masks: Masks) -> Tensor:
@@ -259,7 +259,7 @@ class PaperMMAE(GalaxyModel):
         hidden = hidden_values(modality, mask)
         if mask.counts is not None:
             hidden = hidden & mask.counts.view(-1, *[1] * (hidden.dim() - 1))
-        if name in batch.valid and self.settings.missing == "hidden":
+        if name in batch.valid and self._hides_missing(modality):
             hidden = hidden & batch.valid[name]
         return masked_mse(reconstruction, self.scales[name](batch.values[name]), hidden)
 

@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from mmae.checks import check_zip
 from mmae.errors import InputError
+from mmae.files.checks import check_zip
 from mmae.modalities import from_plain, to_plain
 from mmae.models import build_model
 
@@ -73,7 +73,7 @@ def load_model(
         description = json.loads(path.read_text(encoding="utf-8"))
         modalities = from_plain(description["modalities"], path)
         model = build_model(description["model"], modalities, str(path))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             path, found=f"no description ({error})", expected="keys 'model' and 'modalities'"
         ) from error

@@ -1,7 +1,7 @@
 """Figure 3: predicted against spectroscopic redshift, and the scatter beside published ones."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -97,18 +97,15 @@ def _draw_density(axes: Axes, z_pred: np.ndarray, z_spec: np.ndarray, highest: f
     return mesh
 
 
-def scatter_bars(measured: dict[str, float | None], published: Iterable[tuple]) -> list[Bar]:
+def scatter_bars(measured: dict[str, float | None], published: Iterable[Any]) -> list[Bar]:
     """Bars of this run's scatter, then of published values.
 
     Parameters
     ----------
     measured : dict of str to float or None
         sigma_NMAD by label; None where there are no galaxies.
-    published : iterable of (model, test_mask, sigma_nmad, source)
-        As in `mmae.evaluation.published`.
+    published : iterable of PublishedValue
+        Of `mmae.evaluation.published`.
     """
     bars = [Bar(label, value, False) for label, value in measured.items() if value is not None]
-    for model, test_mask, value, _ in published:
-        hidden = f", {float(test_mask):.0%} hidden" if test_mask else ""
-        bars.append(Bar(f"{model}{hidden} (published)", value, True))
-    return bars
+    return bars + [Bar(f"{one.label} (published)", one.sigma_nmad, True) for one in published]

@@ -15,6 +15,8 @@ from mmae.plots.style import WIDTH_INCH, paper_style
 
 CELL_INCH = 0.57
 """Room for an interval in small digits."""
+LETTER_INCH = 0.085
+"""Of a name beside or below a panel."""
 
 COLUMNS = ("value", "low", "high")
 
@@ -50,14 +52,21 @@ def heat_maps(panels: Sequence[HeatMap]) -> Figure:
         raise InputError("heat maps", found="no panel", expected="at least one")
     grids = [_grid(panel) for panel in panels]
     n_rows, n_columns = (max(len(grid[axis]) for grid in grids) for axis in ("mask", "test_mask"))
-    width = max(CELL_INCH * n_columns + 0.6, 2.2)
+    beside, below = (
+        max(0.0, *(LETTER_INCH * _longest(grid[axis]) for grid in grids))
+        for axis in ("mask", "test_mask")
+    )
+    width = max(CELL_INCH * n_columns + 0.6 + beside, 2.2)
     n_across = min(3, len(panels), max(1, int(WIDTH_INCH / width)))
     n_down = -(-len(panels) // n_across)
     with paper_style():
         figure, axes = plt.subplots(
             n_down,
             n_across,
-            figsize=(min(WIDTH_INCH, width * n_across), n_down * max(0.42 * n_rows + 1.0, 1.8)),
+            figsize=(
+                min(WIDTH_INCH, width * n_across),
+                n_down * (max(0.42 * n_rows + 1.0, 1.8) + below),
+            ),
             squeeze=False,
         )
         for place, panel, grid in zip(axes.flat, panels, grids, strict=False):
@@ -76,15 +85,22 @@ def _grid(panel: HeatMap) -> dict[str, np.ndarray]:
         raise InputError(
             "heat map",
             key=panel.label,
-            found=f"two rows for mask {mask:g} and test_mask {test_mask:g}",
+            found=f"two rows for mask {_key(mask)} and test_mask {_key(test_mask)}",
             expected="one",
         )
     wide = panel.table.pivot(index="mask", columns="test_mask", values=[*COLUMNS])
-    grid = {name: wide[name].to_numpy(dtype=float) for name in COLUMNS}
-    return grid | {
-        "mask": wide.index.to_numpy(),
-        "test_mask": wide["value"].columns.to_numpy(),
+    rows, columns = (_in_order(keys[name]) for name in keys)
+    grid = {
+        name: wide[name].reindex(index=rows, columns=columns).to_numpy(dtype=float)
+        for name in COLUMNS
     }
+    return grid | {"mask": rows, "test_mask": columns}
+
+
+def _in_order(keys: pd.Series) -> np.ndarray:
+    """Ratios from small to large; names as they come."""
+    found = keys.unique()
+    return found if isinstance(found[0], str) else np.sort(found)
 
 
 def _draw(axes: Axes, panel: HeatMap, grid: dict[str, np.ndarray], title_width: int) -> None:
@@ -105,10 +121,13 @@ def _draw(axes: Axes, panel: HeatMap, grid: dict[str, np.ndarray], title_width: 
             between = "–" if low >= 0 else "\nto "
             interval = f"{_number(low, digits)}{between}{_number(high, digits)}"
             axes.text(column, row + 0.24, interval, color=ink, ha="center", va="center", fontsize=5)
-    axes.set_xticks(range(len(grid["test_mask"])), [_name(ratio) for ratio in grid["test_mask"]])
-    axes.set_yticks(range(len(grid["mask"])), [_name(ratio) for ratio in grid["mask"]])
+    axes.set_xticks(range(len(grid["test_mask"])), [_name(key) for key in grid["test_mask"]])
+    axes.set_yticks(range(len(grid["mask"])), [_name(key) for key in grid["mask"]])
+    if _longest(grid["test_mask"]):
+        axes.tick_params(axis="x", rotation=90)
     axes.tick_params(length=0)
-    axes.set(xlabel=panel.columns, ylabel=panel.rows)
+    room = max(22, int(16 * CELL_INCH * len(grid["test_mask"])))
+    axes.set(xlabel=wrapped(panel.columns, room), ylabel=panel.rows)
     better = {"low": "lower", "high": "higher"}[panel.better]
     title = f"{wrapped(panel.label, title_width)}\n({better} is better)"
     axes.set_title(title, fontsize="medium")
@@ -116,7 +135,19 @@ def _draw(axes: Axes, panel: HeatMap, grid: dict[str, np.ndarray], title_width: 
 
 def _name(key: float | str) -> str:
     """A row's or column's name: a ratio, or words in lines."""
-    return wrapped(key, 12) if isinstance(key, str) else f"{key:g}"
+    return wrapped(key, 12) if isinstance(key, str) else _key(key)
+
+
+def _longest(keys: np.ndarray) -> int:
+    """Letters of the longest line of names; ratios need no room of their own."""
+    return max(
+        len(line) if isinstance(key, str) else 0 for key in keys for line in _name(key).split("\n")
+    )
+
+
+def _key(key: float | str) -> str:
+    """A ratio, or a name as it is."""
+    return key if isinstance(key, str) else f"{key:g}"
 
 
 def _number(value: float, digits: int) -> str:

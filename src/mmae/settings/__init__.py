@@ -4,9 +4,11 @@ One frozen dataclass a section, in one file a part of the paper. A command recei
 sections that it uses.
 """
 
+from typing import Annotated
+
 from pydantic import model_validator
 
-from mmae.settings.base import Count, Name, key, settings
+from mmae.settings.base import Count, Name, OnDisk, key, settings
 from mmae.settings.data import (
     Arrays,
     CatalogFiles,
@@ -33,6 +35,7 @@ from mmae.settings.modalities import (
     VectorModality,
 )
 from mmae.settings.models import (
+    COMPARING,
     KINDS,
     READOUTS,
     ROLES,
@@ -140,19 +143,34 @@ class Settings:
     evaluation: Evaluation
     scoring: Scoring
     published: Published
-    from_archive: str | Count | None = key(
+    from_archive: Annotated[str | Count | None, OnDisk] = key(
         "a run's archive (folder, .zip, .tar.gz, or number of a Zenodo record): figures and tables"
         " from it, no data and no training; its own config holds",
         default=None,
     )
 
     @model_validator(mode="after")
-    def _trainings_are_possible(self) -> "Settings":
+    def _models_are_known(self) -> "Settings":
         for name, model in self.models.items():
             try:
-                training_of(self.training, model.training)
+                can_do(model)
+            except ValueError as error:
+                raise ValueError(f"models.{name}.{error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _trainings_are_possible(self) -> "Settings":
+        in_grid = {name for part in ROLES for name in getattr(self.grid, part)}
+        for name, model in self.models.items():
+            try:
+                own = training_of(self.training, model.training)
             except ValueError as error:
                 raise ValueError(f"models.{name}.training.{error}") from None
+            if own.batch_size == 1 and model.kind in COMPARING and name in in_grid:
+                raise ValueError(
+                    f"models.{name}.training.batch_size: found 1, expected at least 2 galaxies, "
+                    f"which a model of kind {model.kind} compares"
+                )
         return self
 
     @model_validator(mode="after")

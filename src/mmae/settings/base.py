@@ -12,7 +12,16 @@ def _two_decimals(value: float) -> float:
     """Folders are named by these numbers, as in mask0.75."""
     if round(value, 2) != value:
         raise ValueError(f"{value} has more than two decimals")
-    return value
+    # of -0.0, the folder would be another than that of 0
+    return abs(value)
+
+
+def _no_wildcards(found: Any) -> Any:
+    """Paths that Snakemake reads as they are, among what a key may hold."""
+    for path in found if isinstance(found, tuple) else [found]:
+        if path == "" or {*"{}"} & {*str(path)}:
+            raise ValueError(f"found {path!r}, expected a path; {{}} are Snakemake's wildcards")
+    return found
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -21,7 +30,11 @@ Ratio = Annotated[Fraction, AfterValidator(_two_decimals)]
 Positive = Annotated[float, Field(gt=0)]
 Device = Literal["cpu", "cuda", "auto"]
 """Where a network runs; auto: a GPU where there is one."""
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Size = Annotated[int, Field(ge=1, le=2**16)]
+"""Width, depth or side of a model: beyond it, no memory suffices."""
+OnDisk = AfterValidator(_no_wildcards)
+"""Of paths that rules have as input."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 Url = Annotated[

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mmae.settings.base import Count, Fraction, Positive, Seed, Sha256, Url, key, settings
+from mmae.settings.base import Count, Fraction, OnDisk, Positive, Seed, Sha256, Url, key, settings
 
 
 @settings
@@ -46,11 +46,15 @@ class Simulation:
 class CatalogFiles:
     """Data already on disk, in the formats of their releases; what is not named is downloaded."""
 
-    galaxiesml: str | tuple[str, ...] | None = key(
+    galaxiesml: Annotated[str | tuple[str, ...] | None, OnDisk] = key(
         "GalaxiesML HDF5 file, or several that follow each other; 64x64 or 127x127 images"
     )
-    desi: str | None = key("root of a DESI tree: zcatalog/v1/ and healpix/ below it")
-    galaxiesml_spectra: str | None = key("the released GalaxiesML-Spectra HDF5 file")
+    desi: Annotated[str | None, OnDisk] = key(
+        "root of a DESI tree: zcatalog/v1/ and healpix/ below it"
+    )
+    galaxiesml_spectra: Annotated[str | None, OnDisk] = key(
+        "the released GalaxiesML-Spectra HDF5 file"
+    )
 
 
 @settings

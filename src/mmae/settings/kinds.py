@@ -1,6 +1,6 @@
 """Entries of several kinds, each a file of a folder: those of this project, and a user's own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -14,15 +14,17 @@ from mmae.settings.base import key
 OTHER = "other"
 
 
-def other_kind(what: str, folder: Path, known: Mapping[str, type], **keys: tuple[Any, Any]) -> type:
+def other_kind(
+    what: str, folder: Callable[[], Path], known: Mapping[str, type], **keys: tuple[Any, Any]
+) -> type:
     """Settings of a kind that its user added; its file has the keys, read when it is used.
 
     Parameters
     ----------
     what : str
         model or modality, for the class's name.
-    folder : Path
-        Of the kinds' files.
+    folder : callable
+        Gives that of the kinds' files.
     known : mapping
         Kinds that are none of these.
     **keys : (type, default)
@@ -30,9 +32,9 @@ def other_kind(what: str, folder: Path, known: Mapping[str, type], **keys: tuple
     """
 
     def is_a_file(kind: str) -> str:
-        if not (folder / f"{kind}.py").is_file():
+        if not (folder() / f"{kind}.py").is_file():
             raise ValueError(
-                f"found {kind!r}, expected one of {list(known)}, or a file of mmae/{folder.name}"
+                f"found {kind!r}, expected one of {list(known)}, or a file of mmae/{folder().name}"
             )
         return kind
 
@@ -41,7 +43,7 @@ def other_kind(what: str, folder: Path, known: Mapping[str, type], **keys: tuple
         AfterValidator(is_a_file),
         Field(pattern=r"^[a-z][a-z0-9_]*$", json_schema_extra={"not": {"enum": list(known)}}),
     ]
-    fields = {"kind": (named, key(f"which file of mmae/{folder.name}"))} | keys
+    fields = {"kind": (named, key(f"which file of mmae/{folder().name}"))} | keys
     body = {name: value for name, (_, value) in fields.items()}
     body["__annotations__"] = {name: kind for name, (kind, _) in fields.items()}
     body["__doc__"] = f"A {what} that its user added."

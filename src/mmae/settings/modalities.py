@@ -48,7 +48,7 @@ class VectorModality:
         "texts by a language model",
         default=None,
     )
-    tokens: Count = key("tokens that the numbers are divided among", default=1)
+    tokens: Count = key("tokens that the numbers are divided among, at most", default=1)
 
 
 MODALITY_KINDS: dict[str, type] = {
@@ -58,6 +58,6 @@ MODALITY_KINDS: dict[str, type] = {
 }
 """Settings of the kinds that this project brings."""
 
-OtherModality = other_kind("modality", MODALITIES_FOLDER, MODALITY_KINDS)
+OtherModality = other_kind("modality", lambda: MODALITIES_FOLDER, MODALITY_KINDS)
 Modality = tagged(MODALITY_KINDS, OtherModality)
 """An entry of `modalities`."""

@@ -5,15 +5,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from mmae.settings.base import Count, Fraction, Name, Positive, key, settings
+from mmae.settings.base import Count, Fraction, Name, Positive, Size, key, settings
 from mmae.settings.kinds import other_kind, tagged
 from mmae.settings.masks import Masks
 from mmae.settings.training import Overrides, own_training
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
-Layers = Annotated[tuple[Count, ...], Field(min_length=1)]
+Layers = Annotated[tuple[Size, ...], Field(min_length=1)]
 Weight = Annotated[float, Field(ge=0)]
 
 
@@ -49,10 +49,10 @@ class PaperModel(CanDo):
     modalities: Annotated[tuple[Name, ...], Field(min_length=2)] = key(
         "entries of modalities; tokens of each query those of all others"
     )
-    dim: Count = key("width of a token")
-    depth: Count = key("transformer layers of each encoder")
-    heads: Count = key("attention heads")
-    cross_layers: Count = key("cross-attention blocks")
+    dim: Size = key("width of a token")
+    depth: Size = key("transformer layers of each encoder")
+    heads: Size = key("attention heads")
+    cross_layers: Size = key("cross-attention blocks")
     dropout: Fraction = key("dropout rate")
     weights: dict[Name, Weight] = key(
         "of the losses: `redshift`, and of each modality (paper: image 0.1, spectrum 0.01, redshift"
@@ -83,7 +83,7 @@ class PaperModel(CanDo):
     )
     missing: Literal["zero", "hidden"] = key(
         "values that the data lack: zero is what they are taken for (the paper), or they are "
-        "hidden and do not count",
+        "hidden and do not count, as unknown numbers of a catalogue always are",
         default="zero",
     )
     mask_channel: bool = key(
@@ -108,6 +108,8 @@ class PaperModel(CanDo):
             for name in getattr(self, part):
                 if name not in others:
                     raise ValueError(f"{part}: '{name}' is not among {others}")
+        if any("bad" in kinds for kinds in self.more_masks.values()):
+            raise ValueError("more_masks: bad values are hidden in training by `missing: hidden`")
         return self
 
 
@@ -165,12 +167,12 @@ class AstroClipModel(CanDo):
     modalities: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)] = key(
         "the two entries of modalities that are aligned"
     )
-    dim: Count = key("width of a token")
-    depth: Count = key("transformer layers of each encoder")
-    heads: Count = key("attention heads of the encoders")
+    dim: Size = key("width of a token")
+    depth: Size = key("transformer layers of each encoder")
+    heads: Size = key("attention heads of the encoders")
     dropout: Fraction = key("dropout rate")
-    embedding: Count = key("numbers that a galaxy becomes")
-    pool_heads: Count = key("heads of the pooling query (AstroCLIP: 4)", default=4)
+    embedding: Size = key("numbers that a galaxy becomes")
+    pool_heads: Size = key("heads of the pooling query (AstroCLIP: 4)", default=4)
     logit_scale: Positive = key("factor of the cosines, fixed (AstroCLIP: 15.5)", default=15.5)
     training: Overrides = own_training()
 
@@ -209,11 +211,11 @@ class BcnnModel(CanDo):
         "the entry of modalities whose first five numbers are the magnitudes; null: images alone",
         default=None,
     )
-    channels: Annotated[tuple[Count, ...], Field(min_length=5)] = key(
+    channels: Annotated[tuple[Size, ...], Field(min_length=5)] = key(
         "of the 3x3 convolutions (Jones et al.: 32, 64, 128, 256, 256, 512, 512)"
     )
     dense: Layers = key("units of the layers after them (Jones et al.: 512, 128, 32)")
-    magnitude_dense: tuple[Count, ...] = key(
+    magnitude_dense: tuple[Size, ...] = key(
         "units of the branch on five magnitudes (Jones et al.: six of 200)", default=()
     )
     prior_std: Positive = key("standard deviation of the prior of the last layer's weights")
@@ -245,7 +247,7 @@ class CnnModel(CanDo):
     kind: Literal["cnn"] = key("which file of mmae/models")
     image: Name = key("the entry of modalities that is convolved")
     channels: Layers = key("of its stages; each but the first halves the image")
-    blocks: Count = key("residual blocks of a stage")
+    blocks: Size = key("residual blocks of a stage")
     dropout: Fraction = key("dropout rate before the head")
     training: Overrides = own_training()
 
@@ -288,6 +290,9 @@ class MedianModel(CanDo):
 READOUTS = ("knn", "mlp")
 """What redshifts are read out of frozen embeddings with; part of a model's name in evaluation/."""
 
+COMPARING = ("astroclip", "bcnn", "cnn")
+"""Kinds that compare the galaxies of a batch: contrasts, batch norm."""
+
 KINDS: dict[str, type] = {
     "paper": PaperModel,
     "restframe": RestframeModel,
@@ -299,7 +304,7 @@ KINDS: dict[str, type] = {
 }
 """Settings of the models that this project brings."""
 
-OtherModel = other_kind("model", MODELS_FOLDER, KINDS, training=(Overrides, own_training()))
+OtherModel = other_kind("model", lambda: MODELS_FOLDER, KINDS, training=(Overrides, own_training()))
 Model = tagged(KINDS, OtherModel)
 """An entry of `models`."""
 
@@ -316,10 +321,20 @@ def can_do(model: Any) -> Any:
     """
     if not isinstance(model, OtherModel):
         return model
-    found = import_module(f"mmae.models.{model.kind}").SETTINGS
-    if not issubclass(found, CanDo):
-        raise ValueError(f"SETTINGS of mmae/models/{model.kind}.py: expected a subclass of CanDo")
-    return TypeAdapter(found).validate_json(json.dumps(vars(model)), strict=True)
+    wrong = f"kind: found '{model.kind}', expected "
+    try:
+        found = import_module(f"mmae.models.{model.kind}").SETTINGS
+    # whatever a user's file does
+    except Exception as error:
+        raise ValueError(f"{wrong}a file with SETTINGS ({error})") from error
+    if not (isinstance(found, type) and issubclass(found, CanDo)):
+        raise ValueError(f"{wrong}SETTINGS that are a subclass of CanDo")
+    try:
+        return TypeAdapter(found).validate_json(json.dumps(vars(model)), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {problem}") from None
 
 
 ROLES = {

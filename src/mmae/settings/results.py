@@ -46,10 +46,9 @@ class Grid:
 
     @model_validator(mode="after")
     def _names_are_apart(self) -> "Grid":
-        for part in ("models", "baselines", "probes", "spectrum_probes"):
-            names = getattr(self, part)
-            if len({*names}) < len(names):
-                raise ValueError(f"{part} {list(names)} names a model twice")
+        for part, values in vars(self).items():
+            if len({*values}) < len(values):
+                raise ValueError(f"{part} {list(values)} names one twice")
         both = sorted({*self.models} & {*self.baselines})
         if both:
             raise ValueError(f"{both} are among models and among baselines")
@@ -93,7 +92,7 @@ class Evaluation:
     seed: Seed = key("seed of the test masks")
     batch_size: Count = key("galaxies a step")
     device: Device = key("where networks predict; auto: a GPU where there is one")
-    threads: Count = key("CPU threads")
+    threads: Count = key("CPU threads", le=512)
     examples: Examples = key("whose reconstructions are kept")
     reconstructed: Count = key("test galaxies whose reconstructions are measured, at most")
     neighbours: Count = key("nearest galaxies behind a redshift from embeddings (AstroCLIP: 16)")
@@ -111,7 +110,7 @@ class Scoring:
     bin_edges: Annotated[tuple[float, ...], Field(min_length=2)] = key(
         "edges of the redshift bins", default=tuple(k / 5 for k in range(21))
     )
-    bootstrap_samples: Count = key("resamplings behind each 95% interval", default=500)
+    bootstrap_samples: Count = key("resamplings behind each 95% interval", default=500, le=10**6)
     bootstrap_seed: Seed = key("seed of the resampling", default=0)
 
     @model_validator(mode="after")

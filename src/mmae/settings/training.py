@@ -16,8 +16,8 @@ class Training:
 
     device: Device = key("where to train")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key("arithmetic of the network")
-    threads: Count = key("CPU threads of one training; part of the result, as sums round")
-    processes: Count = key("processes that divide each batch, one a GPU: DDP through torchrun")
+    threads: Count = key("CPU threads of one training; part of the result: sums round", le=512)
+    processes: Count = key("processes that divide each batch, one a GPU: torchrun", le=4096)
     epochs: Count = key("passes over the training galaxies")
     unpaired: Annotated[int, Field(ge=0)] | None = key(
         "galaxies without a spectrum that join the training, at most; null: all that "

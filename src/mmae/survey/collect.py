@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mmae.downloads.http import NotThere
 from mmae.errors import InputError
 from mmae.instruments import ARMS, N_WAVE
 from mmae.progress import progress
 from mmae.survey.desi import read_coadd
-from mmae.survey.http import NotThere
 
 FILE_COLUMNS = ["survey", "program", "healpix"]
 """What names a coadd file."""

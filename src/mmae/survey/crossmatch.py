@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mmae.damage import sound
 from mmae.errors import InputError
+from mmae.files.damage import sound
 from mmae.survey.galaxiesml import LIMITS
 from mmae.survey.nearby import TARGETS, nearby_targets
 from mmae.survey.nearest import nearest_neighbour, pairs_within

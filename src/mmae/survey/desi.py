@@ -16,9 +16,9 @@ from astropy import units
 from astropy.io import fits
 from astropy_healpix import HEALPix
 
-from mmae.damage import check_share, sound
 from mmae.errors import InputError
-from mmae.files import atomic
+from mmae.files.damage import check_share, sound
+from mmae.files.write import atomic
 from mmae.instruments import ARMS, Arm
 from mmae.limits import REDSHIFT
 from mmae.survey.fits_files import fits_columns, fits_hdu, open_fits, readable
@@ -148,7 +148,7 @@ def write_zcatalog(root: Path | str, catalog: pd.DataFrame) -> None:
 @cache
 def release_columns() -> pd.DataFrame:
     """Columns of the release's tables: hdu, name, format (data/README.md tells their origin)."""
-    with (files("mmae.survey") / "data" / "desi_columns.csv").open() as stream:
+    with (files("mmae.survey") / "data" / "desi_columns.csv").open(encoding="utf-8") as stream:
         return pd.read_csv(stream)
 
 

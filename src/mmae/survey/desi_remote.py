@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmae.downloads.download import Remote, alone, download, ensure, place
 from mmae.settings import Desi, Download
 from mmae.survey.desi import ZCATALOG_PATH, coadd_path
-from mmae.survey.download import Remote, alone, download, ensure, place
 from mmae.survey.fits_files import open_fits
 
 INSTEAD = "survey.files.desi"

@@ -11,7 +11,7 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from mmae.errors import InputError
-from mmae.files import existing, native
+from mmae.files.read import existing, native
 
 
 @contextmanager

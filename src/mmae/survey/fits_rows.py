@@ -10,7 +10,7 @@ from astropy.io import fits
 from pandas.api.types import union_categoricals
 
 from mmae.errors import InputError
-from mmae.files import native
+from mmae.files.read import native
 from mmae.survey.fits_files import fits_table, open_fits, readable
 
 Kind = Literal["integer", "number", "text", "boolean"]

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from mmae import limits
-from mmae.checks import Shape, check_datasets
-from mmae.damage import check_share, sound
 from mmae.errors import InputError
-from mmae.files import native, open_hdf5
+from mmae.files.checks import Shape, check_datasets, check_identifiers
+from mmae.files.damage import check_share, sound
+from mmae.files.new_hdf5 import new_hdf5
+from mmae.files.read import native, open_hdf5
 from mmae.instruments import BANDS, IMAGE_SIZE
-from mmae.new_hdf5 import new_hdf5
 
 IMAGE = "image"
 """(N, 5, 64, 64) float32, flux with zero point 27.0, bands g r i z y."""
@@ -45,14 +45,16 @@ IMAGE_CHUNK = 16
 
 @contextmanager
 def open_galaxiesml(path: Path | str) -> Iterator[h5py.File]:
-    """Open a GalaxiesML file after checking its datasets.
+    """Open a GalaxiesML file of this project after checking its datasets.
+
+    That which `join_galaxiesml` wrote shows files that lie elsewhere.
 
     Raises
     ------
     InputError
         If the file is damaged or a required dataset is missing or has another shape.
     """
-    with open_hdf5(path, REQUIRED) as file:
+    with open_hdf5(path, REQUIRED, is_ours=True) as file:
         yield file
 
 
@@ -137,9 +139,11 @@ def join_galaxiesml(path: Path | str, parts: Sequence[Path | str]) -> int:
     Raises
     ------
     InputError
-        If a part is damaged, or a required dataset is missing or has another shape.
+        If a part is damaged, all are empty, or a required dataset is missing or has another shape.
     """
     sizes = [_check_part(part) for part in parts]
+    if not any(sizes):
+        raise InputError(parts[0], key=f"dataset '{IMAGE}'", found="no galaxy", expected="galaxies")
     with new_hdf5(path, 0, libver="latest") as (file, _):
         for name in _common_columns(parts, sizes):
             _join(file, name, parts, sizes)
@@ -171,13 +175,13 @@ def _common_columns(parts: Sequence[Path | str], sizes: Sequence[int]) -> list[s
     """Numeric datasets with a row a galaxy that all files have, in the order of the first."""
     names = []
     for part, size in zip(parts, sizes, strict=True):
-        with h5py.File(part) as file:
+        with open_hdf5(part) as file:
             names.append(
                 {
                     name: item.shape[1:]
                     for name, item in file.items()
                     if isinstance(item, h5py.Dataset)
-                    and item.dtype.kind in "iufb"
+                    and item.dtype.kind in ("iufbS" if name == OBJECT_ID else "iufb")
                     and item.shape[:1] == (size,)
                 }
             )
@@ -192,14 +196,18 @@ def _join(file: h5py.File, name: str, parts: Sequence[Path | str], sizes: Sequen
     """One virtual dataset over all parts, in a type that holds the numbers of each."""
     views, dtypes = [], []
     for part in parts:
-        with h5py.File(part) as source:
+        # HDF5 takes a percent sign for the begin of a pattern
+        place = str(Path(part).resolve()).replace("%", "%%")
+        with open_hdf5(part) as source:
             dtypes.append(source[name].dtype)
-            view = h5py.VirtualSource(str(Path(part).resolve()), name, source[name].shape)
+            view = h5py.VirtualSource(place, name, source[name].shape)
         if name == IMAGE and view.shape[-1] == LARGE:
             view = view[:, :, MIDDLE, MIDDLE]
         views.append(view)
-    shape = (sum(sizes), *views[0].shape[1:])
-    layout = h5py.VirtualLayout(shape, np.result_type(*dtypes))
+    shape, dtype = (sum(sizes), *views[0].shape[1:]), np.result_type(*dtypes)
+    if name == OBJECT_ID:  # signed and unsigned integers in one
+        check_identifiers(parts[0], f"dataset '{name}'", np.zeros(1, dtype))
+    layout = h5py.VirtualLayout(shape, dtype)
     start = 0
     for view, size in zip(views, sizes, strict=True):
         layout[start : start + size] = view

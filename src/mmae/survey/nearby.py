@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mmae.damage import sound
+from mmae.files.damage import sound
 from mmae.survey.desi import LIMITS, SKY, TARGET
 from mmae.survey.fits_rows import join_blocks
 

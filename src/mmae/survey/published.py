@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-from mmae.checksums import file_digest
+from mmae.downloads.download import Remote, download
 from mmae.errors import InputError
-from mmae.files import atomic
+from mmae.files.checksums import file_digest
+from mmae.files.write import atomic
 from mmae.settings import Download, PublishedFile
-from mmae.survey.download import Remote, download
 
 
 def fetch(file: PublishedFile, folder: str | None, path: Path, settings: Download) -> None:

@@ -13,12 +13,12 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
+from mmae.downloads.http import Unreachable, ask
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE, desi_wave
 from mmae.progress import progress
 from mmae.settings import Download, Sparcl
 from mmae.survey.collect import Spectra, Unavailable, damaged
-from mmae.survey.http import Unreachable, ask
 
 log = logging.getLogger(__name__)
 

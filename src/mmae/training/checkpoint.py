@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from mmae.checksums import file_digest
 from mmae.errors import InputError
-from mmae.files import atomic
+from mmae.files.checksums import file_digest
+from mmae.files.write import atomic
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ OURS = re.compile(r"\.?\d{9,}\.(pt|sha256)(\.[0-9a-f]{12}\.part)?")
 """Names of checkpoints, their checksums, and what a killed writer of either left."""
 KEPT = 2
 """A damaged last checkpoint falls back to the one before."""
-LAYOUT = 2
+LAYOUT = 3
 """Of a state: one of another layout is refused."""
 MAY_CHANGE = ("training.processes", "training.checkpoint_minutes")
 """How a training is run, which is no part of what it is."""

@@ -22,13 +22,13 @@ from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, generator_of, load_batch
 from mmae.models.losses import Mean
 from mmae.models.masking import Masks
-from mmae.orphans import end_with
 from mmae.settings import Training
 from mmae.training.ahead import ahead
 from mmae.training.augment import augment
 from mmae.training.batches import batches_of, n_batches
 from mmae.training.checkpoint import Checkpoints
 from mmae.training.interruption import TRY_AGAIN, sigterm_noted
+from mmae.training.preflight import check_batch, check_compiler
 from mmae.training.processes import (
     Share,
     added,
@@ -45,6 +45,7 @@ from mmae.training.processes import (
 )
 from mmae.training.state import State, total
 from mmae.training.watch import TrainingLog, Watch
+from mmae.workflow.orphans import end_with
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +103,18 @@ def fit(
     Raises
     ------
     InputError
-        If a GPU is asked for and there is none, the processes cannot divide a batch, or the
-        checkpoint is one of another training.
+        If a GPU is asked for and there is none, the processes cannot divide a batch, a batch is
+        too small for the model, nothing can be compiled, or the checkpoint is one of another
+        training.
     Diverged
         If a loss is not finite.
     SystemExit
         With code 75 after SIGTERM, once all is saved.
     """
     fabric = make_fabric(settings)
+    check_batch(model, min(settings.batch_size, len(split["train"])))
+    if settings.compile:
+        check_compiler(fabric.device)
     torch.manual_seed(seed)
     sample = np.sort(split["train"][:PREPARED])
     model.prepare(load_batch(arrays, sample, model.modalities, "cpu"), len(split["train"]))
@@ -120,7 +125,7 @@ def fit(
     network.mark_forward_method("losses")
     state = State(model, optimizer, make_schedule(optimizer, settings, n_steps))
     if checkpoints and (saved := of_first(checkpoints.load)):
-        state.restore(saved)
+        state.restore(saved, checkpoints.folder)
     if fabric.world_size > 1 and is_first():
         log.info("%d processes divide each batch", fabric.world_size)
     saved_at = time.monotonic()
@@ -130,17 +135,10 @@ def fit(
             coming = batches(arrays, split["train"], state, seed, settings, fabric)
             # a CPU would only be disturbed
             for batch, share in ahead(coming) if fabric.device.type == "cuda" else coming:
-                n, number = share.n_counted, state.steps
-                noise = generator_of(seed, DROPOUT, number, fabric.global_rank)
-                torch.manual_seed(noise.initial_seed())
-                drawn = generator_of(seed, MASKS, number)
-                masks = model.draw_masks(share.n_whole, mask_ratio, drawn, training=True)
-                # Fabric does so itself only for several processes
-                with fabric.autocast():
-                    found = network.losses(batch, _own(masks, share, fabric.device), drawn)
-                    losses = _shares(found.parts, share)
-                    losses.setdefault("total", model.total(losses))
-                state.sums.update({name: n * value.item() for name, value in losses.items()})
+                losses = _losses(network, state, batch, share, mask_ratio, seed, fabric)
+                # the shares of all processes, as large as they may be, add up to the whole batch
+                part = share.n_whole / share.n_processes
+                state.sums.update({name: part * value.item() for name, value in losses.items()})
                 _check_finite(state.sums, f"a loss in epoch {state.epoch}")
                 optimizer.zero_grad()
                 fabric.backward(losses["total"])
@@ -149,7 +147,7 @@ def fit(
                 state.schedule.step()
                 if settings.average is not None:
                     state.average(settings.average)
-                state.steps, state.n_seen = number + 1, state.n_seen + n
+                state.steps, state.n_seen = state.steps + 1, state.n_seen + share.n_counted
                 watch.step(losses, share.n_whole)
                 long_ago = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
                 stop, due = any_of(warned.flag, long_ago)
@@ -190,6 +188,28 @@ def batches(
             which = torch.randint(0, 8, (len(part),), generator=generator_of(seed, TURNS, number))
             batch = augment(batch, which[share.own])
         yield batch, share
+
+
+def _losses(
+    network: torch.nn.Module,
+    state: State,
+    batch: Batch,
+    share: Share,
+    mask_ratio: float,
+    seed: int,
+    fabric: Fabric,
+) -> dict[str, Tensor]:
+    """The share of this process in a step's losses; random numbers are the step's own."""
+    noise = generator_of(seed, DROPOUT, state.steps, fabric.global_rank)
+    torch.manual_seed(noise.initial_seed())
+    drawn = generator_of(seed, MASKS, state.steps)
+    masks = state.model.draw_masks(share.n_whole, mask_ratio, drawn, training=True)
+    # Fabric does so itself only for several processes
+    with fabric.autocast():
+        found = network.losses(batch, _own(masks, share, fabric.device), drawn)
+        losses = _shares(found.parts, share)
+        losses.setdefault("total", state.model.total(losses))
+    return losses
 
 
 def _own(masks: Masks, share: Share, device: torch.device) -> Masks:

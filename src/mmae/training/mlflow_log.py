@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmae.runs import Run
+from mmae.workflow.runs import Run
 
 RUN = "mlflow_run.txt"
 """Holds the identifier of the run, so that an interrupted training goes on in it."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmae.modalities import check_modalities, from_plain, to_plain
 from mmae.models.base import GalaxyModel
 from mmae.training.processes import gathered, rank, world_size
 
@@ -91,18 +92,25 @@ class State:
             if f.name not in self.MODULES + self.SHARES
         }
         modules = {name: getattr(self, name).state_dict() for name in self.MODULES}
-        return numbers | modules | {"shares": self.shares()}
+        modalities = to_plain(self.model.modalities.values())
+        return numbers | modules | {"shares": self.shares(), "modalities": modalities}
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: dict[str, Any], where: object) -> None:
         """Go to a state that `to_dict` gave, also where other processes divided the batches.
 
         As many as before take up each its own sums, so that the last digit is the same; else the
-        first one takes all of them.
+        first one takes all of them. `where` it was is told if it does not fit.
+
+        Raises
+        ------
+        InputError
+            If it is of galaxies of another geometry.
         """
+        check_modalities(self.model.modalities, from_plain(saved["modalities"], where), where)
         for name, value in saved.items():
             if name in self.MODULES:
                 getattr(self, name).load_state_dict(value)
-            elif name != "shares":
+            elif name not in ("shares", "modalities"):
                 setattr(self, name, value)
         shares = saved["shares"]
         if len(shares) != world_size():

@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 from astropy.io import fits
 
-from mmae.files import atomic
+from mmae.files.outputs import TREE
+from mmae.files.write import atomic
 from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, SEEING_ARCSEC, flux_from_mag, mag_from_flux
-from mmae.orphans import end_with
-from mmae.outputs import TREE
 from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
@@ -25,6 +24,7 @@ from mmae.survey.simulated.catalogs import Catalogs, plant
 from mmae.survey.simulated.images import Scene, make_scene, render, sky_sigma
 from mmae.survey.simulated.sources import SKY, Sources, take
 from mmae.survey.simulated.spectra import BAD_PIXEL, add_spike, lose_pixels, observe
+from mmae.workflow.orphans import end_with
 
 CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
 """Streams of random numbers, so that no step's draws depend on another's."""

@@ -1,0 +1,1 @@
+"""What serves Snakemake: runs and their names, provenance, locks, jobs of a cluster, timing."""
