@@ -1,5 +1,7 @@
 """Photometry in circular annuli, taken from the visible pixels of an image."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,10 @@ CLAMP = 6.0
 """Standard deviations beyond which a feature says no more."""
 MIN_SHOWN = 0.02
 """Of an annulus: less says nothing."""
+MIN_NOISE, MIN_STD = 1e-6, 1e-4
+"""Flux of a pixel, and of a feature."""
+SHOWN_STD = 0.25
+"""By which the hidden part of an annulus is divided."""
 
 
 class Annuli(nn.Module):
@@ -33,39 +39,44 @@ class Annuli(nn.Module):
         place = (torch.arange(size) - (size - 1) / 2)[:, None] + offset
         radius = pixel_scale_arcsec * torch.hypot(place.reshape(-1, 1), place.reshape(1, -1))
         share = [
-            ((radius >= low) & (radius < high)).float()
-            for low, high in zip(EDGES_ARCSEC, EDGES_ARCSEC[1:], strict=False)
+            ((radius >= low) & (radius < high)).float() for low, high in pairwise(EDGES_ARCSEC)
         ]
         cells = torch.stack(share).view(-1, size, SUBPIXELS, size, SUBPIXELS).mean(dim=(2, 4))
         cells = cells[cells.flatten(1).any(dim=1)]
         # (K, H W): the part of each pixel in each annulus
         self.register_buffer("cells", cells.flatten(1), persistent=False)
         self.register_buffer("noise", torch.ones(n_bands))
-        n = self.measure(torch.zeros(1, n_bands, size, size)).shape[1]
+        n = self.measure(torch.zeros(1, n_bands, size, size))[0].shape[1]
         self.register_buffer("mean", torch.zeros(n))
         self.register_buffer("std", torch.ones(n))
-
-    @property
-    def n_features(self) -> int:
-        """Numbers that an image becomes."""
-        return len(self.mean)
+        self.n_features = n + n_bands * len(cells)
 
     def fit(self, image: Tensor) -> None:
-        """Learn the noise of the sky, and mean and scatter of the features, from images."""
+        """Learn the noise of the sky, and mean and scatter of the features, from images.
+
+        Missing pixels are NaN. A feature that is the same in all images is 0 ever after.
+        """
+        missing = image.isnan()
+        image = image[~missing.flatten(1).all(dim=1)]
+        if not len(image):
+            return
         pixels = image.transpose(0, 1).flatten(1)
-        middle = pixels.median(dim=1, keepdim=True).values
-        scatter = 1.4826 * (pixels - middle).abs().median(dim=1).values
-        self.noise.copy_(scatter.clamp(min=1e-6))
-        features = self.measure(image)
+        middle = pixels.nanmedian(dim=1, keepdim=True).values
+        scatter = 1.4826 * (pixels - middle).abs().nanmedian(dim=1).values
+        self.noise.copy_(scatter.nan_to_num(nan=0.0).clamp(min=MIN_NOISE))
+        features, _ = self.measure(image.nan_to_num(), image.isnan())
+        std = features.std(dim=0, correction=0)
         self.mean.copy_(features.mean(dim=0))
-        self.std.copy_(features.std(dim=0).clamp(min=1e-3))
+        self.std.copy_(std.masked_fill(std < MIN_STD, torch.inf))
 
     def forward(self, image: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Images (B, C, H, W), hidden pixels True (broadcasts), to features (B, F)."""
-        return ((self.measure(image, hidden) - self.mean) / self.std).clamp(-CLAMP, CLAMP)
+        features, shown = self.measure(image, hidden)
+        standardised = ((features - self.mean) / self.std).clamp(-CLAMP, CLAMP)
+        return torch.cat([standardised, (1 - shown.flatten(1)) / SHOWN_STD], dim=1)
 
-    def measure(self, image: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """Features before they are standardised."""
+    def measure(self, image: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Features before they are standardised, and how much of each annulus was seen."""
         flux, shown = self.fluxes(image, hidden)
         area = self.cells.sum(dim=1)  # (K,) pixels
         noise = self.noise[:, None] * area.sqrt()
@@ -77,22 +88,22 @@ class Annuli(nn.Module):
             soft = torch.log(0.5 * (torch.hypot(signal, 1.5 * error) + signal.clamp(min=0)))
             parts.append(soft[:, :-1] - soft[:, 1:])
         logarithm = torch.log(grown.clamp(min=1e-3) + 1.5 * grown_noise)
-        parts += [logarithm.diff(dim=2), shown]
-        return torch.cat([part.flatten(1) for part in parts], dim=1)
+        parts.append(logarithm.diff(dim=2))
+        return torch.cat([part.flatten(1) for part in parts], dim=1), shown
 
-    def fluxes(self, image: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Flux of each annulus, (B, C, K), and how much of it was seen."""
-        if hidden is None:
-            hidden = torch.zeros_like(image[:, :, :1, :1], dtype=torch.bool)
+    def fluxes(self, image: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Flux of each annulus and band as if all of it had been seen, and how much was.
+
+        (B, C, K) both. An annulus of which next to nothing was seen has no flux.
+        """
         full = self.cells.sum(dim=1)
-        if not hidden.any():
-            return image.flatten(2) @ self.cells.T, torch.ones_like(image[:, :, 0, :1]).expand(
-                -1, -1, len(full)
-            )
-        seen = (~hidden).to(image.dtype).expand(-1, -1, *image.shape[2:])
+        if hidden is None or not hidden.any():
+            flux = image.flatten(2) @ self.cells.T
+            return flux, torch.ones_like(flux)
+        seen = (~hidden).to(image.dtype).expand(len(image), -1, *image.shape[2:])
         image = image * seen
         filled = image + image.flip(2, 3) * (1 - seen)
         area = torch.maximum(seen, seen.flip(2, 3)).flatten(2) @ self.cells.T
-        there = area > MIN_SHOWN * full
         flux = filled.flatten(2) @ self.cells.T / area.clamp(min=1e-3) * full
-        return torch.where(there, flux, 0.0), (area / full).expand(flux.shape)
+        flux = flux.masked_fill(area <= MIN_SHOWN * full, 0.0)
+        return flux, (area / full).expand(flux.shape)

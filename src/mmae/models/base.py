@@ -103,12 +103,10 @@ class GalaxyModel(nn.Module):
         """Say what the model knows of galaxies of which something is hidden."""
         raise NotImplementedError
 
-    def reconstruct(
-        self, batch: Batch, masks: Masks, kind: str = "best"
-    ) -> tuple[dict[str, Tensor], Prediction]:
+    def reconstruct(self, batch: Batch, masks: Masks) -> tuple[dict[str, Tensor], Prediction]:
         """Values of each modality, (B, *shape), and what `predict` says.
 
-        `kind` is one of the settings' `reconstructions`.
+        Models whose settings name several `reconstructions` have an argument `kind` more.
         """
         raise reconstructs_nothing()
 

@@ -17,10 +17,11 @@ class Profile(nn.Module):
 
     Parameters
     ----------
-    n_bands, size : int
+    size : int
+        Of images (B, C, size, size).
     """
 
-    def __init__(self, n_bands: int, size: int):
+    def __init__(self, size: int):
         super().__init__()
         place = torch.arange(size) - (size - 1) / 2
         radius = torch.hypot(place[:, None], place).flatten()
