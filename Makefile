@@ -12,17 +12,18 @@ endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-lsdb test-mlflow toy lint schema lock bench clean help
+.PHONY: reproduce test test-all test-lsdb test-mlflow toy lint schema lock bench calibrate clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
-	@echo "make test       set up and run the tests"
+	@echo "make test       set up and run the tests; make test-all: with those that take many minutes"
 	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
 	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings"
 	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
 	@echo "make bench      speed and memory of data steps, training and predictions; the cross-match at full size (2 GB of disk)"
+	@echo "make calibrate  hold the embedded survey against real data, half an hour: the table in docs/survey.md"
 
 reproduce: $(READY)
 	snakemake --cores all
@@ -34,6 +35,9 @@ reproduce: $(READY)
 
 test: $(READY)
 	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+test-all: $(READY)
+	pytest -m "" --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-lsdb: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-lsdb.lock
@@ -70,6 +74,9 @@ bench: $(READY)
 	    python benchmarks/predict.py results/demo/catalog/galaxiesml.hdf5 \
 	        results/demo/models/mmae/mask0.75/seed0 image0.25-spectrum1.00; \
 	else echo "storage, training, predict: run make reproduce first"; fi
+
+calibrate: $(READY)
+	PYTHONPATH=benchmarks python -m calibration --write docs/survey.md
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"error: Python 3.11 or newer is needed, found {v[0]}.{v[1]}; name another with PYTHON=")'

@@ -38,17 +38,5 @@ rule all:
     """All figures and tables of the paper, on the survey of the config."""
     default_target: True
     input:
-        paper("figures/figure_1.pdf"),  # a low-redshift galaxy, 75% of both modalities hidden
-        paper("figures/figure_2.pdf"),  # high redshift, the spectrum hidden entirely
-        paper("figures/figure_3.pdf"),  # redshift from images alone
-        paper("figures/history.pdf"),  # how the trainings went
-        paper("figures/masking.pdf"),  # scatter and reconstruction by mask ratio, training and test
-        if_missing(paper("figures/missing.pdf")),  # bands, arms and pixels missing in the test
-        paper("figures/reconstruction.pdf"),  # how well hidden parts are reconstructed
-        paper("figures/comparison.pdf"),  # every model on the same galaxies, with intervals
-        paper("figures/uncertainty.pdf"),  # are the models as sure as they should be?
-        paper("figures/embeddings.pdf"),  # what the embeddings hold
-        paper("tables/table_1.csv"),  # what both surveys and the dataset hold
-        if_matched_here(paper("tables/cleaning.csv")),  # what each cut removed
+        [paper(name) for name in paper_files(SETTINGS)],
         if_released(f"results/{SURVEY}/dataset/authors_split.csv"),  # is it the paper's?
-        paper("tables/comparison.csv"),  # every model, and published values beside

@@ -54,7 +54,7 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
     """Run all data steps of the command line on a survey with many faults."""
     home = tmp_path_factory.mktemp("survey")
     names = {name: home / f"{name}" for name in ("desi", "arrays")}
-    names |= {n: home / f"{n}.hdf5" for n in ("galaxiesml", "spectra", "dataset")}
+    names |= {n: home / f"{n}.hdf5" for n in ("galaxiesml", "noiseless", "spectra", "dataset")}
     names |= {
         n: home / f"{n}.csv"
         for n in ("matches", "contested", "counts", "report", "removed", "unpaired")
@@ -69,7 +69,7 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
     (home / "config.yaml").write_text(yaml.safe_dump(config))
     config_option = ["--config", home / "config.yaml"]
     for step, paths in {
-        "simulate-survey": ("galaxiesml", "desi", "truth"),
+        "simulate-survey": ("galaxiesml", "desi", "truth", "noiseless"),
         "crossmatch": ("galaxiesml", "desi", "matches", "contested", "counts"),
         "fetch-spectra": ("matches",),
         "collect-spectra": ("matches", "spectra"),

@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -82,12 +84,21 @@ class SmallSurvey(NamedTuple):
     split: Path
     arrays: Path
     truth: Path
+    noiseless: Path
 
     def truth_table(self, hdu: str) -> pd.DataFrame:
         """One table of the truth."""
         with fits.open(self.truth) as hdus:
             data = hdus[hdu].data
             return pd.DataFrame({n: np.array(data[n]).astype(_plain(data[n])) for n in data.names})
+
+
+def benchmark(name: str) -> ModuleType:
+    """A program of benchmarks/, whose functions tests use, too."""
+    spec = spec_from_file_location(name, PROJECT / f"benchmarks/{name}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _plain(column: np.ndarray) -> object:

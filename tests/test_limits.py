@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmae import limits
-from mmae.limits import Known
+from mmae.limits import Known, Limits
 from mmae.survey import desi, galaxiesml
 
 
@@ -53,3 +53,16 @@ def test_something_else_may_stand_in_for_it(caplog):
     assert found.tolist() == [1.0, 0.0, 0.0]
     assert "2 of 3 values" in caplog.text
     assert "taken as 0, such as nan" in caplog.text
+
+
+def test_rows_that_nobody_wants_are_not_counted(caplog):
+    with Known("survey.hdf5") as known:
+        known.wanted = np.array([0, 2])
+        values = known("flux", np.array([1.0, np.nan, 2.0]), Limits(-3, 3), damage=True)
+    assert np.isnan(values[1])
+    assert known.damaged == 0
+    assert not caplog.text
+    known.wanted = np.array([1, 2])
+    known("flux", np.array([1.0, np.nan, 2.0]), Limits(-3, 3), damage=True)
+    assert known.damaged == 1
+    assert known.counts["flux"][:2] == (1, 4)

@@ -68,6 +68,8 @@ class Known:
 
     def __init__(self, where: object):
         self.where = where
+        self.wanted: slice | np.ndarray = slice(None)
+        """Rows that count of what is read; the others are read along and left out."""
         self.damaged = 0
         """Galaxies with values that cannot be where every value should be there."""
         self.counts: dict[str, tuple[int, int, float]] = {}
@@ -100,15 +102,17 @@ class Known:
             Of the same shape; the same array where all values can be.
         """
         bad = ~limits.contain(values)
-        if damage:
-            self.damaged += int(bad.reshape(len(bad), -1).any(axis=1).sum())
-        elif np.isnan(instead):
+        if not damage and np.isnan(instead):
             bad &= ~np.isnan(values)
+        counted = bad[self.wanted]
+        if damage:
+            self.damaged += int(counted.reshape(len(counted), -1).any(axis=1).sum())
         n_bad, n, example = self.counts.get(name, (0, 0, np.nan))
+        if counted.any() and n_bad == 0:
+            example = values[self.wanted][counted][0]
+        self.counts[name] = (n_bad + int(counted.sum()), n + counted.size, example)
         if bad.any():
-            example = values[bad][0] if n_bad == 0 else example
             values = np.where(bad, instead, values)
-        self.counts[name] = (n_bad + int(bad.sum()), n + bad.size, example)
         taken = "unknown" if np.isnan(instead) else f"{instead:g}"
         self.words[name] = f"not from {limits.low:g} to {limits.high:g} and taken as {taken}"
         return values

@@ -49,6 +49,20 @@ def test_the_dataset_is_what_the_authors_loader_reads(small_survey):
         assert 0 < float(redshifts["DESI_redshift"][0]) < 4.2
 
 
+def test_every_column_of_hscs_catalogue_comes_along(small_survey):
+    """Any may become a modality."""
+    with h5py.File(small_survey.galaxiesml) as hsc, h5py.File(small_survey.dataset) as file:
+        names = set(hsc) - {"image"}
+        assert {"g_cmodel_magsigma", "i_ellipticity", "ra"} < names
+        assert set(file["hsc"]) == names
+        good = np.flatnonzero(small_survey.truth_table("HSC")["role"] == "good")
+        row = dict(zip(hsc["object_id"][:][good].tolist(), good, strict=True))
+        rows = [row[name] for name in file["hsc/object_id"][:].tolist()]
+        for name in names:
+            np.testing.assert_array_equal(file[f"hsc/{name}"][:], hsc[name][:][rows])
+            assert file[f"hsc/{name}"].dtype == hsc[name].dtype, name
+
+
 def test_images_spectra_and_redshifts_belong_together(small_survey):
     """Row by row against the two surveys, by their identifiers."""
     catalog = read_zcatalog(small_survey.desi)
@@ -502,7 +516,7 @@ def test_the_command_keeps_them_if_it_is_given_them(small_survey, tmp_path, with
     for name in ENTRIES:
         np.testing.assert_array_equal(arrays.values[name], expected.values[name])
     # the first time that the photometry is told is the last
-    assert result.stderr.count("photometry: g_cmodel_mag") == 1
+    assert result.stderr.count("photometry: hsc/g_cmodel_mag") == 1
 
 
 def test_a_training_with_them_sees_them_and_one_without_does_not(with_unpaired, tmp_path):

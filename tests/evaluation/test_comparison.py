@@ -19,12 +19,15 @@ from mmae.evaluation.comparison import (
 )
 from mmae.evaluation.published import PUBLISHED, published_as
 from mmae.evaluation.scoring import full_report
-from mmae.metrics.paired import paired_difference
-from mmae.metrics.redshift import sigma_nmad
+from mmae.evaluation.trainings import model_table
+from mmae.metrics.bootstrap import draws_of
+from mmae.metrics.redshift import redshift_errors, sigma_nmad
+from mmae.metrics.verdicts import Recipe, compare, pooled_spread
 from mmae.settings import Scoring, Settings
 from mmae.workflow import runs as planned
 
 SCORING = Scoring(bootstrap_samples=40)
+SEEDS = READABLE["seeds"]
 HEADLINE, WHOLE, SPECTRUM = planned.HEADLINE_VIEW, planned.WHOLE_IMAGE, planned.SPECTRUM_ALONE
 REFERENCE = ("mmae", "0.75", HEADLINE)
 SHOWN = {HEADLINE: "image 25% hidden", WHOLE: "", SPECTRUM: "spectrum alone"}
@@ -87,7 +90,7 @@ def test_each_model_and_view_has_one_row_the_best_first(table):
         "gbdt",
     ]
     assert list(measured.index) == [*range(6)], "published values come last"
-    assert measured["sigma_nmad"].is_monotonic_increasing
+    assert measured["seed_mean"].is_monotonic_increasing
     assert measured["sigma_nmad"].to_numpy() == pytest.approx(
         [0.01, 0.03, 0.04, 0.06, 0.08, 0.1], rel=0.1
     )
@@ -107,21 +110,97 @@ def test_numbers_are_those_of_the_scored_run_with_their_intervals(runs, table):
     assert row["low_n"] < row["n"] == 900
 
 
-def test_differences_are_paired_and_to_the_reference(runs, table):
+def test_differences_are_of_the_means_of_trainings_and_to_the_reference(runs, table):
     base = row_of(table, *REFERENCE)
-    assert base[["difference", "difference_low", "p_better", "low_difference"]].isna().all()
+    names = ["difference", "difference_low", "p_better", "low_difference", "verdict"]
+    assert base[names].isna().all()
     for _, row in table[table["difference"].notna()].iterrows():
-        assert row["difference"] == pytest.approx(row["sigma_nmad"] - base["sigma_nmad"])
-        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
-        assert row["p_better"] == (row["difference"] < 0), "noise is shared, so that all is sure"
+        for prefix in ("", "low_"):
+            low, value, high = (row[f"{prefix}difference{end}"] for end in ("_low", "", "_high"))
+            assert value == pytest.approx(row[f"{prefix}seed_mean"] - base[f"{prefix}seed_mean"])
+            assert low < value < high
+            verdict = "better" if high < 0 else "worse" if low > 0 else "undecided"
+            assert row[f"{prefix}verdict"] == verdict
+            assert (row[f"{prefix}p_better"] > 0.975) == (verdict == "better")
     trees = row_of(table, "gbdt", "0.00", WHOLE)
-    pair = [run.forecast["z_pred"].to_numpy() for run in (runs[7], runs[0])]
-    found = paired_difference(sigma_nmad, *pair, Z_SPEC, 60, 0)
-    names = ["difference", "difference_low", "difference_high", "p_better"]
-    assert trees[names].tolist() == pytest.approx(list(found))
-    low = Z_SPEC <= 0.4
-    found = paired_difference(sigma_nmad, *(z[low] for z in pair), Z_SPEC[low], 60, 0)
-    assert trees[[f"low_{name}" for name in names]].tolist() == pytest.approx(list(found))
+    recipes = {}
+    for name in ("mmae", "gbdt"):
+        group = [run for run in runs if run.model == name and run.key != (name, "0.75", WHOLE)]
+        errors = [redshift_errors(run.forecast["z_pred"], Z_SPEC) for run in group]
+        draws = [draws_of({"": sigma_nmad}, one, 60, 0)[""] for one in errors]
+        recipes[name] = Recipe([sigma_nmad.of(one) for one in errors], draws)
+    spread = pooled_spread(recipes.values())
+    found = compare(recipes["gbdt"], recipes["mmae"], spread)
+    assert trees["difference_low"] == pytest.approx(found.low)
+    assert trees["p_better"] == pytest.approx(found.p_better)
+    assert base["seed_spread"] == pytest.approx(0.05 * spread.variance**0.5, rel=0.1)
+    assert base["spread_dof"] == 3, "two of one recipe, and one of the other"
+
+
+def test_outliers_are_compared_too(runs, table):
+    worse = row_of(table, "gbdt", "0.00", WHOLE)
+    assert worse["outlier_verdict"] == "worse"
+    base = row_of(table, *REFERENCE)
+    means = [
+        np.mean([r.metrics["all"]["outlier_fraction"] for r in runs if r.key == tuple(key)])
+        for key in (worse[["model", "mask", "view"]], base[["model", "mask", "view"]])
+    ]
+    assert worse["outlier_difference"] == pytest.approx(means[0] - means[1])
+
+
+def test_a_second_training_can_undecide_what_galaxies_had_decided():
+    """Trainings that differ by as much as two models do tell nothing of the models."""
+    keys = [("a", "0.00", WHOLE, "0"), ("b", "0.00", WHOLE, "0")]
+    alone = [run_of(key, scatter) for key, scatter in zip(keys, (0.04, 0.05), strict=True)]
+    table = compared(alone, keys[0][:3])
+    assert row_of(table, *keys[1][:3])["verdict"] == "worse"
+    assert table["seed_spread"][:2].isna().all()
+    more = [
+        run_of((*key[:3], "1"), scatter) for key, scatter in zip(keys, (0.06, 0.04), strict=True)
+    ]
+    table = compared([*alone, *more], keys[0][:3])
+    assert row_of(table, *keys[1][:3])["verdict"] == "undecided"
+
+
+def test_what_is_deterministic_has_no_spread_and_lends_none(runs):
+    trees = [run._replace(model="trees", mask="0.00", view=WHOLE, shown="") for run in runs[:1]]
+    table = compared([*runs, *trees, trees[0]._replace(seed="1")])
+    row = row_of(table, "trees", "0.00", WHOLE)
+    assert (row["n_seeds"], row["seed_spread"]) == (2, 0)
+    assert readable(table).set_index("model").loc["trees", SEEDS].endswith(", always the same")
+    base, before = row_of(table, *REFERENCE), row_of(compared(runs), *REFERENCE)
+    assert base["seed_spread"] == before["seed_spread"]
+
+
+def test_how_far_predictions_reach_is_told(runs):
+    near = runs[0].forecast.assign(z_pred=runs[0].forecast["z_pred"].clip(upper=0.6))
+    row = row_of(compared([runs[0]._replace(forecast=near), *runs[3:]]), *REFERENCE)
+    beyond = (Z_SPEC > 0.6) | (row["z_pred_min"] > Z_SPEC)
+    assert (row["z_pred_max"], row["n_beyond"]) == (0.6, beyond.sum())
+    dz = np.abs(near["z_pred"] - Z_SPEC)[beyond] / (1 + Z_SPEC[beyond])
+    assert row["beyond_outliers"] == pytest.approx((dz > 0.15).mean())
+
+
+def test_what_no_training_showed_is_said(tmp_path):
+    folders = []
+    for model in ("mmae-knn", "astroclip-knn"):
+        run = run_of((model, "0.00", SPECTRUM, "0"), 0.1)
+        folders.append(write_run(tmp_path, run, run.forecast))
+    trainings = pd.DataFrame(
+        {"model": ["mmae", "astroclip"], "mask": 0.0, "always_shown": ["image", None]}
+    )
+    found = load_runs(folders, {}, {SPECTRUM: ["image"]}, trainings)
+    assert [run.unseen for run in found] == [True, False]
+    assert found[0].label == f"mmae-knn, {SPECTRUM} (unseen in training)"
+    assert not any(run.unseen for run in load_runs(folders))
+    table = model_table(
+        found, trainings.assign(seed=0, epochs=[5, 7], augment=["none", "dihedral"])
+    )
+    assert table[["model", "epochs", "augment"]].to_numpy().tolist() == [
+        ["mmae", "5", "none"],
+        ["astroclip", "7", "dihedral"],
+    ]
+    assert list(model_table(found, None)["model"]) == ["mmae", "astroclip"]
 
 
 def test_differences_are_of_galaxies_that_both_have(runs):
@@ -139,17 +218,18 @@ def test_differences_are_of_galaxies_that_both_have(runs):
     assert found[0][names].equals(found[1][names])
 
 
-def test_seeds_are_told_as_mean_and_spread(runs, table):
+def test_seeds_are_told_as_mean_and_pooled_spread(runs, table):
     row = row_of(table, *REFERENCE)
     values = [run.metrics["all"]["sigma_nmad"] for run in runs[:3]]
     assert row["sigma_nmad"] == values[0], "the first seed's, whose interval is given"
     assert row["n_seeds"] == 3
     assert row["seed_mean"] == pytest.approx(sum(values) / 3)
-    assert row["seed_std"] == pytest.approx(np.std(values, ddof=1))
     assert row["seed_values"] == values[1:]
     alone = row_of(table, "bcnn-mag", "0.00", WHOLE)
     assert alone["n_seeds"] == 1
-    assert pd.isna(alone["seed_std"])
+    # one training spreads as those of others do, relative to its scatter
+    ratio = alone["seed_spread"] / row["seed_spread"]
+    assert ratio == pytest.approx(alone["seed_mean"] / row["seed_mean"])
     assert alone["seed_values"] == []
 
 
@@ -185,7 +265,7 @@ def test_what_was_published_of_which_model_follows_the_kinds():
 )
 def test_runs_of_other_galaxies_are_refused(runs, z_spec):
     other = run_of(("cnn", "0.00", WHOLE, "0"), 0.05, z_spec)
-    with pytest.raises(InputError, match=r"comparison: cnn and mmae, .* predictions of other gal"):
+    with pytest.raises(InputError, match=r"comparison: cnn 0.00 .* predictions of other gal"):
         compared([*runs, other])
 
 
@@ -212,11 +292,11 @@ def test_the_readable_table(table):
     row = table.iloc[2]
     ends = f"({row['sigma_nmad_low']:.4f} to {row['sigma_nmad_high']:.4f})"
     assert first["sigma_NMAD, all z"] == f"{row['sigma_nmad']:.4f} {ends}"
-    assert first["seeds: mean ± spread"] == f"3: {row['seed_mean']:.4f} ± {row['seed_std']:.4f}"
+    assert first[SEEDS] == f"3: {row['seed_mean']:.4f} ± {row['seed_spread']:.4f}"
     assert first["minus reference, all z"] == "", "it is the reference"
     assert (first["parameters"], first["training, s"]) == ("1,234,567", "9")
     assert first["galaxies/s"] == "", "not measured"
-    assert shown["seeds: mean ± spread"].tolist()[1] == "", "one seed has no spread"
+    assert shown[SEEDS].tolist()[1].startswith("1: 0.0")
     assert first["published, low z"] == 0.016
     assert all(word not in shown["sigma_NMAD, low z"][2] for word in ("0.016", "0.026"))
 

@@ -9,7 +9,7 @@ from mmae.evaluation.embeddings import flatten, load_embeddings, retrieval_table
 IMAGE, SPECTRUM = "image0.00-spectrum1.00", "image1.00-spectrum0.00"
 
 
-def write(folder, model, view, embedding, targetid=None):
+def write(folder, model, view, embedding, targetid=None, **more):
     path = folder / f"{model}/mask0.00/seed0/{view}/embeddings.npz"
     path.parent.mkdir(parents=True)
     n = len(embedding)
@@ -18,6 +18,7 @@ def write(folder, model, view, embedding, targetid=None):
         targetid=np.arange(n) if targetid is None else targetid,
         z_spec=np.linspace(0.1, 1, n),
         embedding=embedding,
+        **more,
     )
     return path
 
@@ -40,6 +41,27 @@ def test_images_find_their_spectra_in_models_that_embed_both(tmp_path):
     assert list(table["model"]) == ["aligned"]
     assert table["recall_at_1"][0] == 1
     assert table["n"][0] == 40
+
+
+def test_halves_that_share_no_space_are_brought_together_by_training_galaxies(tmp_path):
+    rng = np.random.default_rng(2)
+    known = rng.normal(size=(500, 6))
+    turn = rng.normal(size=(6, 6))
+    spectra = known @ turn + 0.05 * rng.normal(size=known.shape)
+    train, test = slice(None, 400), slice(400, None)
+    paths = [
+        write(tmp_path, "halves", IMAGE, known[test], train_embedding=known[train]),
+        write(tmp_path, "halves", SPECTRUM, spectra[test], train_embedding=spectra[train]),
+    ]
+    (row,) = retrieval_table(load_embeddings(paths)).to_dict("records")
+    assert row["compared_by"] == "cosine after a ridge map fitted to training galaxies"
+    assert row["recall_at_1"] > 0.9
+    assert row["n"] == 100
+    (plain,) = retrieval_table(
+        [one._replace(train_embedding=None) for one in load_embeddings(paths)]
+    ).to_dict("records")
+    assert plain["compared_by"] == "cosine"
+    assert plain["median_rank"] > 20, "chance, by construction"
 
 
 def test_embeddings_of_other_galaxies_are_refused(tmp_path):

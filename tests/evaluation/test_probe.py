@@ -17,7 +17,8 @@ from mmae.models.weights import load_model
 from mmae.settings import Evaluation, View
 from mmae.settings import models as model_settings
 
-SETTINGS = read_section(Evaluation, TOY["evaluation"], "config")
+IN_CONFIG = read_section(Evaluation, TOY["evaluation"], "config")
+SETTINGS = dataclasses.replace(IN_CONFIG, neighbours=16)
 RNG = np.random.default_rng(0)
 TRAIN, OTHERS = RNG.normal(3, [1, 2, 5, 0.1], (60, 4)), RNG.normal(3, [1, 2, 5, 0.1], (9, 4))
 Z_TRAIN = RNG.uniform(0.1, 2, 60).astype("f4")
@@ -27,21 +28,19 @@ def neighbours(n: int) -> Evaluation:
     return dataclasses.replace(SETTINGS, neighbours=n)
 
 
-def directions(embeddings: np.ndarray) -> np.ndarray:
-    """Each number with mean 0 and deviation 1 over the training galaxies; then of length 1."""
-    scaled = (embeddings - TRAIN.mean(axis=0)) / TRAIN.std(axis=0)
-    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+def scaled(embeddings: np.ndarray) -> np.ndarray:
+    """Each number with mean 0 and deviation 1 over the training galaxies."""
+    return (embeddings - TRAIN.mean(axis=0)) / TRAIN.std(axis=0)
 
 
-def test_neighbours_are_the_nearest_by_cosine_weighted_by_distance():
-    """By hand, in loops; between points of length 1 the squared distance is 2 - 2 cosines."""
+def test_neighbours_are_the_nearest_of_standardised_embeddings_weighted_by_distance():
+    """By hand, in loops."""
     found, train_again = read_out("knn", TRAIN, Z_TRAIN, [OTHERS, TRAIN], neighbours(5), 0)
-    ours, theirs = directions(OTHERS), directions(TRAIN)
     zeta = np.log1p(Z_TRAIN.astype(float))
-    for k, one in enumerate(ours):
-        cosines = np.array([sum(one * other) for other in theirs])
-        nearest = np.argsort(-cosines)[:5]
-        weights = 1 / np.sqrt(2 - 2 * cosines[nearest])
+    for k, one in enumerate(scaled(OTHERS)):
+        distances = np.array([np.linalg.norm(one - other) for other in scaled(TRAIN)])
+        nearest = np.argsort(distances)[:5]
+        weights = 1 / distances[nearest]
         by_hand = np.expm1((weights * zeta[nearest]).sum() / weights.sum())
         assert found[k] == pytest.approx(by_hand, rel=1e-6)
     # a galaxy at distance 0 from itself
@@ -126,7 +125,7 @@ def test_the_command_reads_out_test_and_validation_galaxies(
         table = pd.read_csv(tmp_path / f"{readout}-predictions.csv")
         assert table["targetid"].tolist() == arrays.targetid[split["test"]].tolist()
         z_train = arrays.redshift[split["train"]]
-        (expected,) = read_out(readout, train, z_train, [test], SETTINGS, 0)
+        (expected,) = read_out(readout, train, z_train, [test], IN_CONFIG, 0)
         assert table["z_pred"].to_numpy() == pytest.approx(expected, rel=1e-4)
         table = pd.read_csv(tmp_path / f"{readout}-validation.csv")
         assert table["targetid"].tolist() == arrays.targetid[split["validation"]].tolist()

@@ -10,13 +10,13 @@ from galaxies import catalogue_of, modalities_of
 from mmae.errors import InputError
 from mmae.evaluation.reconstruction import (
     COARSE_EDGES,
-    MIN_FOR_INTERVAL,
     RECONSTRUCTION_COLUMNS,
     by_training_ratio,
     over_all_redshifts,
     reconstruction_table,
 )
 from mmae.instruments import LINES, PIXEL_SCALE_ARCSEC, SPEED_OF_LIGHT_KMS
+from mmae.metrics.intervals import MIN_GALAXIES, wilson
 from mmae.modalities.base import Measured
 from mmae.modalities.spectrum import NORMALISATION, Spectrum, SpectrumGeometry
 from mmae.settings import Scoring, SpectrumModality
@@ -93,16 +93,19 @@ def test_a_perfect_reconstruction_has_no_errors(recwarn):
     table = table_of()
     assert list(table) == list(RECONSTRUCTION_COLUMNS)
     assert not recwarn.list
-    value = table.set_index("quantity")["value"]
+    value = table[table["n"] >= MIN_GALAXIES].set_index("quantity")["value"]
+    assert table.loc[table["n"] < MIN_GALAXIES, "value"].isna().all()
     assert (value["image psnr"] == np.inf).all()
-    for quantity in ("image ssim", "spectrum cosine", "line height", "line width"):
+    ones = ["image ssim", "spectrum cosine", "line found", "line height", "line width"]
+    for quantity in ones:
         assert value[quantity].to_numpy() == pytest.approx(1.0, abs=1e-12)
-    rest = value.drop(["image psnr", "image ssim", "spectrum cosine", "line height", "line width"])
+    rest = value.drop(["image psnr", *ones])
     assert (rest.abs() < 1e-9).all()
     assert set(rest.index) == {
         *(f"colour {colour}" for colour in ("g-r", "r-i", "i-z", "z-y")),
         *("half-light radius", "ellipticity", "spectrum mse", "continuum slope"),
-        *("line centre", "line missed", "line false", "bpt [O III]/H-beta", "bpt [S II]/H-alpha"),
+        *("line centre", "line too wide", "line missed", "line unresolved", "line noise"),
+        *("bpt [O III]/H-beta", "bpt [S II]/H-alpha"),
     }
     scatter = table["scatter"].dropna()
     assert len(scatter)
@@ -118,9 +121,9 @@ def test_errors_of_images_are_those_that_were_planted():
         assert row["value"] == pytest.approx(error, abs=1e-9)
         assert row["unit"] == "mag"
     assert row_of(table, "image ssim")["value"] < 1
-    squashed = images()[::-1]
-    table = table_of(image=image[:1], image_reconstruction=squashed[:1], redshift=REDSHIFT[:1])
-    # the smallest and roundest galaxy is taken for the largest and flattest
+    # the smallest and roundest galaxy is taken for the largest and flattest, five times
+    small, large = (np.repeat(one, 5, axis=0) for one in (image[:1], image[-1:]))
+    table = table_of(image=small, image_reconstruction=large, redshift=REDSHIFT[:5])
     assert row_of(table, "ellipticity")["value"] == pytest.approx(0.5, abs=0.02)
     assert row_of(table, "half-light radius")["value"] > 0.3
 
@@ -168,17 +171,20 @@ def test_line_ratios_are_in_dex():
 def test_missed_and_false_lines_are_counted_where_they_can_be():
     true, rebuilt = spectra(REDSHIFT), spectra(REDSHIFT)
     without = spectra(REDSHIFT, lines=("[O II]",))
-    # galaxies 0 to 3 have no lines but [O II], of which 0 gets them; 4 and 5 lose theirs
-    true[:4] = without[:4]
-    rebuilt[1:6] = without[1:6]
+    # galaxies 0 to 4 have no lines but [O II], of which 0 gets them; 5 and 6 lose theirs
+    true[:5] = without[:5]
+    rebuilt[1:7] = without[1:7]
     table = table_of(spectrum=true, spectrum_reconstruction=rebuilt)
     for line in ("H-beta", "[O III]", "H-alpha", "[S II]"):
         missed, false = (row_of(table, f"line {name}", line) for name in ("missed", "false"))
-        assert (missed["n"], missed["statistic"]) == (8, "fraction")
-        assert missed["value"] == pytest.approx(2 / 8)
-        assert false["n"] == 4
-        assert false["value"] == pytest.approx(1 / 4)
-        assert row_of(table, "line height", line)["n"] == 6
+        assert (missed["n"], missed["statistic"]) == (7, "fraction")
+        assert missed["value"] == pytest.approx(2 / 7)
+        assert (missed["low"], missed["high"]) == wilson(2 / 7, 7)
+        found, wide = (row_of(table, f"line {name}", line) for name in ("found", "too wide"))
+        assert (found["value"], wide["value"]) == (pytest.approx(5 / 7), 0), "one of the three"
+        assert false["n"] == 5
+        assert false["value"] == pytest.approx(1 / 5)
+        assert row_of(table, "line height", line)["n"] == 5
     assert row_of(table, "line missed", "[O II]")["value"] == 0
     assert "[O II]" not in set(table.loc[table["quantity"] == "line false", "line"])
 
@@ -280,13 +286,12 @@ def test_values_are_those_of_the_range_alone():
     assert row_of(table, "colour r-i")["value"] == pytest.approx(0.1, abs=1e-9)
 
 
-def test_few_galaxies_have_no_interval():
-    columns = ["low", "high", "scatter_low", "scatter_high"]
-    n = MIN_FOR_INTERVAL
+def test_few_galaxies_have_no_number():
+    columns = ["value", "low", "high", "scatter", "scatter_low", "scatter_high"]
+    n = MIN_GALAXIES
     for few, has in ((n - 1, False), (n, True)):
         row = row_of(table_of(redshift=REDSHIFT[:few]), "ellipticity")
         assert row["n"] == few
-        assert np.isfinite([row["value"], row["scatter"]]).all()
         assert row[columns].notna().all() == has
         assert row[columns].isna().all() != has
 
@@ -393,7 +398,13 @@ def test_models_are_told_apart_by_their_training_ratio():
 def test_a_page_has_the_full_range_and_a_column_a_model():
     page = over_all_redshifts(measured())
     assert page.to_numpy().tolist() == [
-        ["image ssim", "", "dimensionless", "0.8 (0.7 to 0.85)", "0.9123 (0.9 to 0.92)"],
-        ["line centre", "H-alpha", "km/s", "", "-120"],
+        [
+            "image ssim",
+            "",
+            "dimensionless",
+            "0.8 (0.7 to 0.85), n = 9",
+            "0.9123 (0.9 to 0.92), n = 9",
+        ],
+        ["line centre", "H-alpha", "km/s", "", "-120, n = 3"],
     ]
     assert list(page)[3:] == ["trained 10% hidden", "trained 75% hidden"]

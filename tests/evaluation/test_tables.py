@@ -57,6 +57,12 @@ def test_line_tables_tell_true_from_reconstructed():
     assert table["line"].tolist() == ["H-alpha"] * 2
     assert table["height"][0] == pytest.approx(3, rel=0.05)
     assert np.isnan(table["height"][1])
+    assert table["kind"].tolist() == ["found", "missed"]
+    # as in the paper's Figure 1
+    wide = 0.6 * np.exp(-0.5 * ((wave - centre - 24) / 224) ** 2)
+    drawn = line_table(wave, 3 * line + noise, wide, 0.07, ["H-alpha"])
+    assert drawn["kind"].tolist() == ["found", "too wide"]
+    assert drawn["width_angstrom"][1] == pytest.approx(528, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +92,21 @@ def test_authors_columns_do_not_hide_ours(tmp_path):
 
 
 def test_scatter_in_a_sentence():
-    report = report_of(0.04)
-    text = scatter_sentence("ours", report)
+    report, z_spec = report_of(0.04), np.linspace(0.01, 3, 400)
+    text = scatter_sentence("ours", report, z_spec, z_spec)
     assert f"ours: sigma_NMAD {report['all']['sigma_nmad']:.4f} (95%: " in text
     assert "for the 400 galaxies with 0 < z <= 4.2; sigma_NMAD" in text
-    empty = report | {"low_redshift": {"z_range": [0.0, 0.4], "n": 0}}
-    assert scatter_sentence("ours", empty).endswith("for the 0 galaxies with 0 < z <= 0.4.")
+    assert text.endswith("between 0.01 and 3.00, where 400 of 400 galaxies are.")
+    few = report | {"low_redshift": {"z_range": [0.0, 0.4], "n": 4}}
+    assert "outliers for the 4" not in scatter_sentence("ours", few, z_spec, z_spec)
+    assert "; for the 4 galaxies with 0 < z <= 0.4; " in scatter_sentence("o", few, z_spec, z_spec)
+
+
+def test_a_model_that_never_predicts_far_is_told():
+    z_spec = np.linspace(0.01, 3, 400)
+    text = scatter_sentence("ours", report_of(0.04), np.minimum(z_spec, 0.66), z_spec)
+    assert "predictions are between 0.01 and 0.66, where 87 of 400 galaxies are" in text
+    assert "of the 313 beyond, 88% are outliers" in text
 
 
 def test_text_names_every_range():
@@ -100,3 +115,4 @@ def test_text_names_every_range():
     assert "all: 0 < z_spec <= 4.2, 400 galaxies" in text
     assert "low: 0 < z_spec <= 0.4" in text
     assert text.count("bin: ") == 20
+    assert text.count("no interval") >= 2 * 17, "of mse and rmse, wherever there are galaxies"

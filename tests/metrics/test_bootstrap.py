@@ -67,7 +67,8 @@ def test_intervals_of_many_galaxies_are_those_of_the_whole_bootstrap(monkeypatch
     monkeypatch.setattr(bootstrap, "ALL_DRAWN", 1000)
     monkeypatch.setattr(bootstrap, "PART_DRAWN", 4_000)
     part = everything(1)
-    assert len(whole) == 17
+    assert len(whole) == 15
+    assert {"mse", "rmse"}.isdisjoint(whole)
     for name, (value, low, high) in whole.items():
         sigma = (high - low) / 3.92
         assert part[name][0] == value, name
@@ -79,8 +80,9 @@ def test_intervals_are_those_of_a_loop(block):
     rng = np.random.default_rng(5)
     draws = [rng.integers(0, N, N) for _ in range(70)]
     found = bootstrap_interval(METRICS, z_pred, z_spec, 70, 5)
-    assert [*found] == [*METRICS]
-    for name, metric in METRICS.items():
+    drawn = {name: metric for name, metric in METRICS.items() if metric.interval == "resampled"}
+    assert [*drawn] == ["bias", "sigma_nmad", "bias_biweight"]
+    for name, metric in drawn.items():
         values = [metric(z_pred[rows], z_spec[rows]) for rows in draws]
         assert found[name] == pytest.approx(np.percentile(values, [2.5, 97.5]), rel=1e-12), name
     medians = [np.median(z_pred[rows]) for rows in draws]
@@ -88,6 +90,36 @@ def test_intervals_are_those_of_a_loop(block):
     assert median_interval(with_nan, 70, 5) == pytest.approx(
         (np.median(z_pred), *np.percentile(medians, [2.5, 97.5])), rel=1e-12
     )
+
+
+def test_a_scale_of_few_galaxies_is_drawn_on_a_logarithmic_scale(block):
+    z_pred, _, z_spec = galaxies()
+    rng = np.random.default_rng(5)
+    rows = [rng.integers(0, N, N) for _ in range(70)]
+    logs = np.log([METRICS["scatter_biweight"](z_pred[r], z_spec[r]) for r in rows])
+    value = METRICS["scatter_biweight"](z_pred, z_spec)
+    found = bootstrap_interval(METRICS, z_pred, z_spec, 70, 5)["scatter_biweight"]
+    assert np.log(found) == pytest.approx(
+        np.log(value) + np.array([-1.96, 1.96]) * logs.std(), rel=1e-3
+    )
+
+
+def test_means_that_rare_errors_decide_have_no_interval():
+    z_pred, _, z_spec = galaxies(99)
+    assert {"loss", "mse", "rmse"}.isdisjoint(bootstrap_interval(METRICS, z_pred, z_spec, 20, 0))
+    z_pred, _, z_spec = galaxies(100)
+    found = bootstrap_interval(METRICS, z_pred, z_spec, 200, 0)
+    assert {"mse", "rmse"}.isdisjoint(found)
+    assert found["loss"][0] < METRICS["loss"](z_pred, z_spec) < found["loss"][1]
+
+
+def test_the_mean_of_equal_values_is_known():
+    assert bootstrap.mean_interval(np.full(200, 0.25), 50, 0) == (0.25, 0.25)
+
+
+def test_medians_of_fewer_than_five_are_not_told():
+    assert np.isnan(median_interval(np.array([1.0, 2, 3, 4, np.nan]), 20, 0)).all()
+    assert np.isfinite(median_interval(np.array([1.0, 2, 3, 4, 5]), 20, 0)).all()
 
 
 def test_no_number_depends_on_the_size_of_blocks(block, monkeypatch):

@@ -49,7 +49,23 @@ def test_the_report_by_hand(claimed):
         assert report[f"factor_{name}"] == factor
         assert report[f"coverage_{name}"] == pytest.approx(inside.mean())
         assert report[f"width_{name}"] == pytest.approx(np.median(2 * half / (1 + test[1])))
-    assert len(report) == 6
+    assert report["n_calibration"] == 74
+    assert report["width_95_interval"] is None, "two scores above it tell no interval"
+    low, high = report["width_68_interval"]
+    assert low < report["width_68"] < high
+    assert len(report) == 9
+
+
+def test_the_interval_of_the_width_holds_the_width_of_many_galaxies():
+    rng = np.random.default_rng(3)
+    truth = conformal_report(galaxies(100_000, rng), galaxies(100_000, rng), n_samples=1)[
+        "width_68"
+    ]
+    held = []
+    for seed in range(150):
+        report = conformal_report(galaxies(200, rng), galaxies(200, rng), n_samples=200, seed=seed)
+        held.append(report["width_68_interval"][0] <= truth <= report["width_68_interval"][1])
+    assert 0.9 <= np.mean(held) <= 0.99
 
 
 def test_a_wrong_scale_of_z_std_is_repaired():

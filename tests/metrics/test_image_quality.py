@@ -182,7 +182,7 @@ def test_shape_errors_are_relative_radii_and_differences_of_ellipticity():
     ("change", "words"),
     [
         (lambda t, r, h: (t, r[:, :4], h), r"found true \(2, 5, 64, 64\), reconstructed \(2, 4,"),
-        (lambda t, r, h: (t, r, h[:1]), r"hidden \(1, 64, 64\), expected \(B, L\) or"),
+        (lambda t, r, h: (t, r, h[:1]), r"hidden \(1, 1, 64, 64\), expected \(B, L\) or"),
         (lambda t, r, h: (t, r, h.astype(float)), "images: hidden: found float64, expected bool"),
         (lambda t, r, h: (t, r * np.nan, h), "40960 values not finite, expected numbers"),
     ],

@@ -5,7 +5,14 @@ import pytest
 
 from mmae.errors import InputError
 from mmae.instruments import LINES, SPEED_OF_LIGHT_KMS
-from mmae.metrics.line_quality import COMPARED_LINES, ERROR_COLUMNS, bpt_errors, line_errors
+from mmae.metrics.line_quality import (
+    COMPARED_LINES,
+    ERROR_COLUMNS,
+    SHIFT_ANGSTROM,
+    bpt_errors,
+    line_errors,
+    noise_lines,
+)
 
 WAVE = 3611.6 + 24.0 * np.arange(256)
 NOISE = 0.005
@@ -73,6 +80,69 @@ def test_missed_and_false_lines():
     assert (false["missed"], false["false"]) == (False, True)
     neither = errors_of(2.6, without, without).loc["Ly-alpha"]
     assert (neither["missed"], neither["false"]) == (False, False)
+
+
+KINDS = ["found_reconstructed", "too_wide", "missed"]
+
+
+@pytest.mark.parametrize(
+    ("fwhm", "kind"), [(60.0, "found_reconstructed"), (528.0, "too_wide"), (None, "missed")]
+)
+def test_a_line_is_found_too_wide_or_missed(fwhm, kind):
+    """The paper's reconstructed H-alpha is 528 Å wide: it is no line that is missed."""
+    true = spectrum_of(0.08, ("H-alpha", 3.0, 60.0, 0.0))
+    drawn = [("H-alpha", 0.6, fwhm, 24.0)] if fwhm else []
+    row = errors_of(0.08, true, spectrum_of(0.08, *drawn, noise=0.001)).loc["H-alpha"]
+    assert [name for name in KINDS if row[name]] == [kind]
+    if fwhm:
+        assert row["width_ratio"] == pytest.approx(fwhm / 60, rel=0.05)
+        assert row["height_ratio"] == pytest.approx(0.2, rel=0.05)
+
+
+def test_a_reconstruction_may_be_off_by_what_the_redshift_is_and_a_measured_line_may_not():
+    true, far = (spectrum_of(0.08, ("H-alpha", 3.0, 60.0, offset)) for offset in (0.0, 72.0))
+    row = errors_of(0.08, true, far).loc["H-alpha"]
+    assert row["found_reconstructed"]
+    assert row["centre_error_kms"] == pytest.approx(SPEED_OF_LIGHT_KMS * 72 / 7090, rel=0.05)
+    assert not errors_of(0.08, far, far).loc["H-alpha", "found_true"]
+    # where the spectrum was shown, its noise is no reconstruction
+    hidden = np.abs(WAVE - LINES["H-alpha"].wave * 1.08)[None] < SHIFT_ANGSTROM
+    table = line_errors(WAVE, true, far, np.array([0.08]), ["H-alpha"], hidden)
+    assert table["missed"].tolist() == [True]
+
+
+def test_lines_at_the_models_own_redshift_are_compared_in_the_rest_frame():
+    true = spectrum_of(0.08, ("H-alpha", 3.0, 60.0, 0.0))
+    own = spectrum_of(0.13, ("H-alpha", 1.5, 60.0, 0.0), seed=1)
+    z, own_z = np.array([0.08]), np.array([0.13])
+    row = line_errors(WAVE, true, own, z, ["H-alpha"], own_redshift=own_z).loc[0]
+    assert row["found_reconstructed"]
+    assert abs(row["centre_error_kms"]) < 30
+    assert row["height_ratio"] == pytest.approx(0.5, rel=0.03)
+    assert line_errors(WAVE, true, own, z, ["H-alpha"]).loc[0, "missed"]
+
+
+def test_widths_at_the_bound_of_the_fit_are_unresolved():
+    narrow = spectrum_of(0.3, ("[O III]", 3.0, 12.0, 0.0))
+    row = errors_of(0.3, narrow, narrow).loc["[O III]"]
+    assert row["found_true"]
+    assert row["unresolved"]
+    assert np.isnan(row["width_ratio"]), "no 1.00 of a width that nobody knows"
+    assert row["height_ratio"] == pytest.approx(1)
+    wide = spectrum_of(0.3, ("[O III]", 3.0, 80.0, 0.0))
+    assert not errors_of(0.3, wide, wide).loc["[O III]", "unresolved"]
+
+
+def test_noise_is_measured_where_no_line_is():
+    z = np.full(300, 0.3)
+    quiet = np.concatenate(
+        [spectrum_of(0.3, ("[O III]", 3.0, 60.0, 0.0), seed=k) for k in range(300)]
+    )
+    assert noise_lines(WAVE, quiet, z).mean() < 0.02, "the line is in no window"
+    spiky = quiet.copy()
+    spiky[:, 20::40] += 1.0
+    assert noise_lines(WAVE, spiky, z).mean() > 0.1
+    assert np.isnan(noise_lines(WAVE[:40], quiet[:, :40], z)).all(), "no window"
 
 
 def test_a_line_that_the_noise_would_hide_is_not_false():

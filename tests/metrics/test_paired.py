@@ -6,7 +6,7 @@ import pytest
 from mmae.errors import InputError
 from mmae.metrics.bootstrap import bootstrap_interval
 from mmae.metrics.paired import paired_difference
-from mmae.metrics.redshift import rmse, sigma_nmad
+from mmae.metrics.redshift import sigma_nmad
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def test_a_model_is_as_good_as_itself(models):
 
 
 def test_pairs_tell_far_more_than_two_intervals(models):
-    result = paired_difference(rmse, *models, 300, 0)
+    result = paired_difference(sigma_nmad, *models, 300, 0)
     widths = []
     for z_pred in models[:2]:
-        draw = bootstrap_interval({"rmse": rmse}, z_pred, models[2], 300, 0)
-        widths.append(np.ptp(draw["rmse"]))
-    assert result.high - result.low < 0.1 * np.hypot(*widths)
+        draw = bootstrap_interval({"": sigma_nmad}, z_pred, models[2], 300, 0)
+        widths.append(np.ptp(draw[""]))
+    assert result.high - result.low < 0.3 * np.hypot(*widths)
     assert result.low < result.difference < result.high < 0
-    assert result.p_better == 1.0
+    assert result.p_better > 0.95
 
 
 def test_the_sign_says_which_is_smaller(models):

@@ -61,6 +61,7 @@ def test_reconstructions_show_three_images_and_two_spectra():
     spectrum[np.argmin(np.abs(wave - 7043))] += 30
     hidden = np.broadcast_to(np.arange(64 * 64).reshape(64, 64) % 4 > 0, (5, 64, 64))
     lines = line_table(wave, spectrum, spectrum * 0, 0.073, ["H-alpha"])
+    assert lines["kind"].tolist() == ["unresolved", "missed"]
     figure = reconstruction_figure(
         image,
         hidden,
@@ -76,7 +77,7 @@ def test_reconstructions_show_three_images_and_two_spectra():
     assert {"x (arcsec)", "y (arcsec)", "normalised flux"} <= labels_of(figure)
     assert any("wavelength" in label and "AA" in label for label in labels_of(figure))
     words = texts_of(figure)
-    for word in ("shown (75% hidden)", r"H$\alpha$: true 70", "reconstructed no line found"):
+    for word in ("shown (75% hidden)", r"H$\alpha$: true 70", "reconstructed missed"):
         assert word in words
     assert "alpha$" not in words.replace(r"H$\alpha$", ""), "Lyman-alpha is outside"
     true, shown, reconstructed = (ax.images[0].get_array() for ax in figure.subfigs[0].axes)

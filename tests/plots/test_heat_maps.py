@@ -91,20 +91,21 @@ def study_of(tests: dict[str, tuple]) -> pd.DataFrame:
     for k, (model, mask) in enumerate([("mmae", 0.25), ("mmae", 0.75), ("mmae-masked", 0.75)]):
         for j, keys in enumerate(zip(*tests.values(), strict=True)):
             row = {"model": model, "mask": mask} | dict(zip(tests, keys, strict=True))
-            for name in ("sigma_nmad", "image_psnr", "spectrum_mse"):
+            for name in ("sigma_nmad", "low_sigma_nmad", "image_psnr", "spectrum_mse"):
                 value = 0.1 + 0.01 * k + 0.001 * j
                 row |= {name: value, f"{name}_low": value - 0.001, f"{name}_high": value + 0.001}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def test_the_masking_study_is_drawn_in_three_panels(fits):
+def test_the_masking_study_is_drawn_in_four_panels(fits):
     study = study_of({"test_mask": (0.0, 0.5)})
     figure = masking_figure(study[study["model"] == "mmae"])
     assert fits(figure)
     drawn = [axes for axes in figure.axes if axes.axison]
-    assert len(drawn) == 3
-    assert drawn[1].get_title().startswith("image PSNR (dB)")
+    assert len(drawn) == 4
+    assert drawn[1].get_title().split()[:5] == ["the", "same", "at", "low", "redshift"]
+    assert drawn[2].get_title().startswith("image PSNR (dB)")
     for axes in drawn:
         assert np.asarray(axes.images[0].get_array()) == pytest.approx(
             np.array([[0.1, 0.101], [0.11, 0.111]])
@@ -122,7 +123,7 @@ def test_what_is_missing_is_drawn_by_model_and_view(fits):
     words = [label.get_text() for label in drawn[0].get_xticklabels()]
     assert words == ["no y band", "sky lines\nhidden"]
     assert [label.get_text() for label in drawn[0].get_yticklabels()] == ["mmae", "mmae-masked"]
-    assert np.ma.getmaskarray(drawn[2].images[0].get_array())[:, 0].all()
+    assert np.ma.getmaskarray(drawn[3].images[0].get_array())[:, 0].all()
     assert drawn[0].get_xlabel().split()[:3] == ["what", "is", "missing"]
 
 

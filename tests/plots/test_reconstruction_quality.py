@@ -83,7 +83,7 @@ def test_each_ratio_has_a_curve_over_the_bins(fits):
 def test_units_are_on_the_axes():
     words = " ".join(axes.get_ylabel() for axes in reconstruction_figure({"": table_of()}).axes)
     assert all(unit in words for unit in ("(dB)", "(mag)", "normalised flux²"))
-    assert "(km/s)" in line_figure(table_of()).axes[0].get_xlabel()
+    assert any("(km/s)" in axes.get_xlabel() for axes in line_figure(table_of()).axes)
 
 
 @pytest.mark.parametrize("n", [1, 8])
@@ -156,7 +156,8 @@ def test_a_line_is_drawn_as_far_as_it_is_measured(fits):
     shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert "Mg II (30)" in shown
     assert np.isnan(curves(figure.axes[0])[0][:, 0]).tolist() == [False, True, False, False]
-    assert np.isfinite(curves(figure.axes[-1])[0]).all()
+    false = [axes for axes in figure.axes if "false" in axes.get_xlabel()]
+    assert np.isfinite(curves(false[0])[0]).all()
     assert np.isfinite(curves(figure.axes[0])[0][3, 0])
     one = line_figure(table[table["line"] == "H-alpha"])
     assert fits(one)

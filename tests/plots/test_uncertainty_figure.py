@@ -4,12 +4,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import same_color, to_hex
-from scipy.stats import binom
+from scipy.stats import betabinom, binom
 
 from mmae.errors import InputError
 from mmae.plots.uncertainty import uncertainty_figure
 
-CALIBRATED = {"coverage_68": 0.69, "coverage_95": 0.94}
+CALIBRATED = {"coverage_68": 0.69, "coverage_95": 0.94, "n_calibration": 199}
 
 
 def with_std(n: int = 1000, **given) -> dict:
@@ -74,9 +74,13 @@ def test_bands_are_those_of_the_fewest_galaxies():
         return [[box.y0, box.y1] for box in extents if box.height > 0]
 
     assert bands(1000, 100) == bands(100)
-    assert bands(100) == pytest.approx(
-        np.array([binom.ppf([0.025, 0.975], 100, level) / 100 for level in (0.68, 0.95)])
-    )
+    expected = []
+    for level in (0.68, 0.95):
+        rank = int(np.ceil(round(200 * level, 6)))
+        expected.append(betabinom.ppf([0.025, 0.975], 100, rank, 200 - rank) / 100)
+        expected.append(binom.ppf([0.025, 0.975], 100, level) / 100)
+    assert bands(100) == pytest.approx(np.array(expected))
+    assert np.ptp(expected[0]) > np.ptp(expected[1]), "calibration galaxies are a sample, too"
 
 
 def test_without_any_z_std_the_left_says_so(fits):

@@ -26,7 +26,14 @@ def server(small_survey):
 
 @pytest.fixture
 def matches(small_survey) -> pd.DataFrame:
-    return pd.read_csv(small_survey.matches)[NEEDED].head(5)
+    """Targets observed once, with all their pixels."""
+    matches, truth = pd.read_csv(small_survey.matches), small_survey.truth_table("DESI")
+    roles = truth.groupby("TARGETID")["role"].agg(list)
+    whole = roles.index[roles.map(lambda role: role == ["good"])]
+    alone = matches["targetid"].isin(whole) & ~matches["targetid"].isin(
+        truth.loc[truth["lost_arm"] != "", "TARGETID"]
+    )
+    return matches.loc[alone, NEEDED].head(5).reset_index(drop=True)
 
 
 def spectra(matches, server, batch_size: int = 2) -> list[Spectra | Unavailable]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 import yaml
 
+from galaxies import modalities_of
 from helpers import PROJECT, SmallSurvey, assert_one_sentence, run_mmae
 from mmae.errors import InputError
 from mmae.models import build_model
@@ -23,7 +24,7 @@ def train(survey: SmallSurvey, folder, *options: object, **more):
     ("model", "least"), [("cnn", 2), ("bcnn-mag", 2), ("astroclip", 2), ("mmae", 1)]
 )
 def test_models_that_compare_galaxies_want_two(model, least):
-    network = build_model(MODELS[model])
+    network = build_model(MODELS[model], modalities_of(64, 259))
     assert network.smallest_batch == least
     check_batch(network, least)
     if least > 1:

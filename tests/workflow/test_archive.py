@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mmae.archive.contents import PAPER_FILES
+from helpers import PROJECT
+from mmae.archive.contents import paper_files
+from mmae.config import read_config, read_section
+from mmae.settings import Settings
 from workflow_project import TOY, Project
 
 pytestmark = pytest.mark.workflow
@@ -15,6 +18,8 @@ NOTEBOOKS = (
     *("figure_1", "figure_2", "figure_3", "masking", "table_1", "cleaning", "comparison"),
     *("uncertainty", "reconstruction", "embeddings", "history"),
 )
+CONFIGS = (str(PROJECT / "config/config.yaml"), str(PROJECT / "config/toy.yaml"))
+TOY_SETTINGS = read_section(Settings, read_config(*CONFIGS), "config")
 PLAN = dict.fromkeys(("restore", *NOTEBOOKS), 1)
 
 
@@ -44,11 +49,12 @@ def test_an_archive_gives_every_figure_and_table_and_the_same_bytes(finished, ar
     old, new = finished.folder / "results/toy", clone.folder / "results/toy"
     assert not (new / "models").exists()
     assert not (new / "catalog").exists()
-    for name in PAPER_FILES:
+    names = paper_files(TOY_SETTINGS)
+    for name in names:
         assert (new / "paper" / name).is_file()
     made = [p for folder in ("paper", "evaluation") for p in (new / folder).rglob("*.*")]
     same = [p for p in made if p.is_file() and p.suffix != ".ipynb"]
-    assert len(same) > 2 * len(PAPER_FILES)
+    assert len(same) > 2 * len(names)
     for path in same:
         assert path.read_bytes() == (old / path.relative_to(new)).read_bytes(), path
 

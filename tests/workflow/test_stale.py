@@ -69,7 +69,7 @@ def nothing_to_do_before_and_after(finished):
         ("src/mmae/training/fit.py", "network.train()", "network.eval()", TRAINED),
         ("src/mmae/dataset/clean.py", "!= 0", "> 0", CLEANED),
         ("src/mmae/survey/collect.py", "weight > 0", "weight > 1", COLLECTED),
-        ("src/mmae/survey/simulated/quasars.py", "** -1.5", "** -1.4", EVERYTHING),
+        ("src/mmae/survey/simulated/quasars.py", "** -1.2", "** -1.3", EVERYTHING),
         ("workflow/rules/paper.smk", '"MMAE, simulated galaxies"', '"MMAE"', {"figure_3"}),
         # notebooks
         ("notebooks/table_1.ipynb", "# Table 1", "# Table one", {"table_1"}),

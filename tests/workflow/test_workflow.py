@@ -105,10 +105,10 @@ def test_trainings_ask_for_a_gpu_when_the_config_does(project, device, n_gpus):
     trainings = re.findall(
         r"rule train:.*?model=([\w-]+).*?resources: (.*?)\n", result.stdout, re.DOTALL
     )
-    assert len(trainings) == 7
+    assert len(trainings) == 8
     for model, resources in trainings:
         # scikit-learn has no use for one
-        assert f"gpu={0 if model in ('gbdt', 'median') else n_gpus}" in resources
+        assert f"gpu={0 if model in ('gbdt', 'limit', 'median') else n_gpus}" in resources
 
 
 @pytest.mark.parametrize(("device", "n_gpus"), [("cpu", 0), ("cuda", 1)])
@@ -122,7 +122,7 @@ def test_predictions_ask_for_a_gpu_when_the_config_does(project, device, n_gpus)
     )
     assert len(found) > 10
     for model, resources in found:
-        assert f"gpu={0 if model in ('gbdt', 'median') else n_gpus}" in resources
+        assert f"gpu={0 if model in ('gbdt', 'limit', 'median') else n_gpus}" in resources
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_the_comparison_has_every_model(finished):
     assert rows == dict.fromkeys(
         [
             *(("mmae", 0.75, view) for view in (whole, "image0.25-spectrum1.00")),
-            *((model, 0.0, whole) for model in ("cnn", "bcnn-mag", "gbdt", "median")),
+            *((model, 0.0, whole) for model in ("cnn", "bcnn-mag", "gbdt", "limit", "median")),
             *(
                 (f"mmae-{name}", 0.75, view)
                 for name in ("knn", "mlp")

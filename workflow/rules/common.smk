@@ -11,13 +11,14 @@ from snakemake.logging import logger
 from snakemake.utils import update_config
 
 from mmae.workflow import runs
-from mmae.archive.contents import workflow_outputs
+from mmae.archive.contents import paper_files, workflow_outputs
 from mmae.archive.reading import read_archive
 from mmae.workflow.caches import fall_back
 from mmae.files.checks import check_writable
 from mmae.workflow.cluster import Request, check_requests, profile_of
 from mmae.workflow.copies import restore_times
 from mmae.errors import InputError, in_one_sentence
+from mmae.workflow.limit import with_limit
 from mmae.workflow.locks import clear_stale_locks
 from mmae.workflow.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
@@ -98,6 +99,10 @@ try:
     )
     # figures from an archive are those of its run
     update_config(config, ARCHIVE.config)
+    if not ARCHIVE.path:
+        # read once more below, with what is added
+        read_section(Settings, config, "config")
+        config |= with_limit(config, read_config(str(shipped("config/limit.yaml"))))
     SETTINGS = read_section(Settings, config, "config")
     RESTORED = ARCHIVE.restored(SETTINGS)
 except (InputError, OSError) as error:
@@ -198,11 +203,6 @@ def options_of(files, *names):
     """Options for those of some files of a rule that there are."""
     given = {name: files[name] for name in names if name in files.keys()}
     return [f"--{name}={path}" for name, path in given.items() if path]
-
-
-def if_missing(path):
-    """A path that exists only where views with something missing are studied."""
-    return path if GRID.study_views else []
 
 
 def if_released(path):
@@ -361,6 +361,7 @@ def compared_runs(wildcards):
         "predictions": evaluated(runs.scored, "predictions.csv"),
         "costs": evaluated(runs.compared, "cost.json"),
         "speeds": evaluated(runs.predicted, "speed.json"),
+        "trainings": f"results/{SURVEY}/evaluation/trainings.csv",
     }
 
 
@@ -379,6 +380,16 @@ def reference(wildcards):
 def view_labels():
     """Views in words, for notebooks."""
     return json.dumps({name: view.label for name, view in SETTINGS.views.items()})
+
+
+def hidden_whole():
+    """Modalities that views hide whole, for notebooks."""
+    return json.dumps(
+        {
+            name: [m for m, kinds in view.hidden.items() if kinds.get("random") == 1]
+            for name, view in SETTINGS.views.items()
+        }
+    )
 
 
 def modality_kinds():

@@ -18,6 +18,14 @@ rule comparison:
         ),
         table_md="results/{survey}/paper/tables/comparison.md",
         table_tex="results/{survey}/paper/tables/comparison.tex",
+        had=report(
+            "results/{survey}/paper/tables/trainings.csv",
+            caption="../report/trainings.rst",
+            category="Tables",
+            labels={"table": "What each model was trained with"},
+        ),
+        had_md="results/{survey}/paper/tables/trainings.md",
+        had_tex="results/{survey}/paper/tables/trainings.tex",
         figure="results/{survey}/paper/figures/comparison.pdf",
         figure_png=report(
             "results/{survey}/paper/figures/comparison.png",
@@ -49,6 +57,8 @@ rule comparison:
         reference=reference,
         published_as=json.dumps(published_as(SETTINGS)),
         view_labels=view_labels(),
+        hidden_whole=hidden_whole(),
+        trainings=lambda wildcards, input: input.get("trainings", ""),
         scoring=SETTINGS.scoring,
         code=code("mmae.cli.paper:notebook", shipped("notebooks/comparison.ipynb")),
     shell:
@@ -58,10 +68,12 @@ rule comparison:
             --set reference {params.reference:q} \
             --set published_as {params.published_as:q} \
             --set view_labels {params.view_labels:q} \
-            --set bootstrap_samples {params.scoring.bootstrap_samples} \
-            --set bootstrap_seed {params.scoring.bootstrap_seed} \
+            --set hidden_whole {params.hidden_whole:q} \
+            --set trainings {params.trainings:q} \
+            --set bootstrap "{params.scoring.bootstrap_samples} {params.scoring.bootstrap_seed}" \
             --set low_redshift {params.scoring.low_redshift} \
             --set table {output.table:q} \
+            --set had {output.had:q} \
             --set figure {output.figure:q} \
             --set differences {output.differences:q}
         """
@@ -136,12 +148,14 @@ rule masking:
         mem_mb=on_retry(2000),
         runtime=on_retry(15),
     params:
+        low_redshift=SETTINGS.scoring.low_redshift,
         code=code("mmae.cli.paper:notebook", shipped("notebooks/masking.ipynb")),
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set studies "{input.studies}" \
             --set table {output.table:q} \
+            --set low_redshift {params.low_redshift} \
             --set figure {output.figure:q}
         """
 
@@ -187,6 +201,57 @@ rule missing:
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set studies "{input.studies}" \
             --set view_labels {params.view_labels:q} \
+            --set table {output.table:q} \
+            --set figure {output.figure:q}
+        """
+
+
+rule unpaired:
+    """Section 3, and past it: images that have no spectrum join the training."""
+    input:
+        metrics=evaluated(runs.scored, "metrics.json"),
+        notebook=shipped("notebooks/unpaired.ipynb"),
+    output:
+        figure="results/{survey}/paper/figures/unpaired.pdf",
+        figure_png=report(
+            "results/{survey}/paper/figures/unpaired.png",
+            caption="../report/unpaired.rst",
+            category="Figures",
+            labels={"figure": "Images without a spectrum"},
+        ),
+        table=report(
+            "results/{survey}/paper/tables/unpaired.csv",
+            caption="../report/unpaired_table.rst",
+            category="Tables",
+            labels={"table": "Images without a spectrum"},
+        ),
+        table_md="results/{survey}/paper/tables/unpaired.md",
+        table_tex="results/{survey}/paper/tables/unpaired.tex",
+    log:
+        notebook="results/{survey}/paper/notebooks/unpaired.ipynb",
+    benchmark:
+        "results/{survey}/benchmarks/unpaired.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
+    params:
+        folders=lambda wildcards, input: folders(input.metrics),
+        n_unpaired=json.dumps(runs.unpaired(SETTINGS)),
+        view_labels=view_labels(),
+        low_redshift=SETTINGS.scoring.low_redshift,
+        code=code("mmae.cli.paper:notebook", shipped("notebooks/unpaired.ipynb")),
+    shell:
+        """
+        mmae notebook {input.notebook:q} {log.notebook:q} \
+            --set folders {params.folders:q} \
+            --set n_unpaired {params.n_unpaired:q} \
+            --set view_labels {params.view_labels:q} \
+            --set low_redshift {params.low_redshift} \
             --set table {output.table:q} \
             --set figure {output.figure:q}
         """

@@ -50,13 +50,14 @@ rule train:
 
 
 rule collect_histories:
-    """Section 4: join the losses of all trainings, epoch by epoch."""
+    """Section 4: join the losses of all trainings, epoch by epoch, and what each was given."""
     input:
         models=[
             f"results/{SURVEY}/models/{run.folder}" for run in runs.trained(SETTINGS)
         ],
     output:
         table="results/{survey}/evaluation/histories.csv",
+        trainings="results/{survey}/evaluation/trainings.csv",
     log:
         "results/{survey}/logs/collect_histories.log",
     benchmark:
@@ -71,7 +72,9 @@ rule collect_histories:
         code=code("mmae.cli.training:collect_histories"),
     shell:
         """
-        mmae collect-histories {input.models:q} --table {output.table:q} \
+        mmae collect-histories {input.models:q} \
+            --table {output.table:q} \
+            --trainings {output.trainings:q} \
             2>&1 | tee {log:q}
         """
 

@@ -21,15 +21,32 @@ RELEASED_FILES = ("authors_split.csv",)
 SMALL = (".csv", ".json", ".npz")
 """Files of dataset/ that are counts and lists, and neither images nor arrays."""
 PAPER_FILES = (
-    *("figures/figure_1.pdf", "figures/figure_2.pdf", "figures/figure_3.pdf"),
-    *("figures/masking.pdf", "figures/missing.pdf"),
-    *("figures/comparison.pdf", "figures/uncertainty.pdf"),
-    *("figures/reconstruction.pdf", "figures/embeddings.pdf"),
-    "figures/history.pdf",
-    *("tables/table_1.csv", "tables/cleaning.csv", "tables/comparison.csv"),
+    "figures/figure_1.pdf",  # a low-redshift galaxy, 75% of both modalities hidden
+    "figures/figure_2.pdf",  # high redshift, the spectrum hidden entirely
+    "figures/figure_3.pdf",  # redshift from images alone
+    "figures/history.pdf",  # how the trainings went
+    "figures/masking.pdf",  # scatter and reconstruction by mask ratio, training and test
+    "figures/missing.pdf",  # bands, arms and pixels missing in the test
+    "figures/reconstruction.pdf",  # how well hidden parts are reconstructed
+    "figures/comparison.pdf",  # every model on the same galaxies, with intervals
+    "figures/uncertainty.pdf",  # are the models as sure as they should be?
+    "figures/unpaired.pdf",  # do images without a spectrum help?
+    "figures/embeddings.pdf",  # what the embeddings hold
+    "tables/table_1.csv",  # what both surveys and the dataset hold
+    "tables/cleaning.csv",  # what each cut removed
+    "tables/comparison.csv",  # every model, and published values beside
 )
-"""What `rule all` asks for; without the cleaning table where the released dataset was used, and
-without the figure of what is missing where no view hides it."""
+"""All figures and tables, of which `paper_files` are those of a config."""
+
+
+def paper_files(settings: Settings) -> list[str]:
+    """Figures and tables that `rule all` makes, relative to results/<survey>/paper/."""
+    is_there = {
+        "tables/cleaning.csv": settings.survey.source != "released",
+        "figures/missing.pdf": bool(runs.missing(settings)),
+        "figures/unpaired.pdf": bool(runs.unpaired(settings)),
+    }
+    return [name for name in PAPER_FILES if is_there.get(name, True)]
 
 
 def required_files(settings: Settings) -> list[str]:
@@ -59,14 +76,11 @@ def required_files(settings: Settings) -> list[str]:
     ]
     files += [f"evaluation/{run.folder}/cost.json" for run in runs.trained(settings)]
     files += [f"evaluation/{run.folder}/study.csv" for run in runs.studied(settings)]
-    files.append("evaluation/histories.csv")
+    files += ["evaluation/histories.csv", "evaluation/trainings.csv"]
     released = settings.survey.source == "released"
     more = RELEASED_FILES if released else MATCHED_FILES
     files += [f"dataset/{name}" for name in (*DATASET_FILES, *more)]
-    left_out = {"tables/cleaning.csv"} if released else set()
-    if not runs.missing(settings):
-        left_out.add("figures/missing.pdf")
-    files += [f"paper/{name}" for name in PAPER_FILES if name not in left_out]
+    files += [f"paper/{name}" for name in paper_files(settings)]
     return sorted(set(files))
 
 

@@ -60,7 +60,7 @@ def clean(
         pixels = describe_pairs(hsc_row, images[IMAGE], collected, settings.chunk_size)
         cleaned = apply_cuts(pd.concat([pairs, pixels], axis=1), settings)
         kept = cleaned.kept
-        n_pixels = write_dataset(dataset, kept, hsc, images[IMAGE], collected, settings)
+        n_pixels = write_dataset(dataset, kept, images, collected, settings)
     alone = without_spectrum(hsc, pairs, read_table(contested, ["object_id"]))
     are_kept = section({"dataset": {}} | config, "dataset", Dataset).unpaired
     counts = with_notes(
@@ -84,7 +84,7 @@ def clean(
 def split(config: dict[str, Any], dataset: Path, split: Path) -> None:
     """Divide the dataset as torch's random_split does, in file order.
 
-    Galaxies without a redshift are left out.
+    Galaxies without a redshift are left out of validation and test.
     """
     import torch
 

@@ -283,6 +283,7 @@ def probe(
     **tables: Path,
 ) -> None:
     """Read redshifts out of a model's frozen embeddings."""
+    from mmae.evaluation.embeddings import N_MAPPED
     from mmae.evaluation.predict import embed, truth
     from mmae.evaluation.probe import READOUTS, read_out
     from mmae.evaluation.views import read_view
@@ -306,11 +307,15 @@ def probe(
             table = truth(galaxies, rows[subset]).assign(z_pred=values)
             write_table(tables[f"{readout}_{name}"], table)
     columns = truth(galaxies, rows["test"])
+    several = {}
+    if len(tested.model.modalities) > 1 and not tested.model.settings.aligns:
+        several["train_embedding"] = found["train"][:N_MAPPED]
     write_npz(
         embeddings,
         targetid=columns["targetid"].to_numpy(),
         z_spec=columns["z_spec"].to_numpy(),
         embedding=found["test"],
+        **several,
     )
 
 

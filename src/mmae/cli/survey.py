@@ -32,21 +32,31 @@ log = logging.getLogger("mmae")
 @output_option("--galaxiesml", "GalaxiesML-like HDF5 file to write.")
 @output_option("--desi", "DESI tree to write: zcatalog/v1/ and healpix/.", kind=TREE)
 @output_option("--truth", "FITS file to write, with what each row is; for tests only.")
+@output_option(
+    "--noiseless",
+    "HDF5 file to write: true magnitudes, sizes and types, for the model `limit` alone.",
+    required=False,
+)
 @click.option(
     "--workers", type=click.IntRange(1), default=1, help="Processes; the data are the same."
 )
 def simulate_survey(
-    config: dict[str, Any], galaxiesml: Path, desi: Path, truth: Path, workers: int
+    config: dict[str, Any],
+    galaxiesml: Path,
+    desi: Path,
+    truth: Path,
+    noiseless: Path | None,
+    workers: int,
 ) -> None:
     """Write the embedded survey in the formats of the real ones.
 
-    Galaxies are drawn from real HSC galaxies, rendered with GalSim and kcorrect's templates, and
-    given the faults that real catalogues have. The same seed gives the same bytes.
+    Galaxies are drawn from smooth densities fitted to real ones, given spectra of kcorrect's
+    templates, and the faults that real catalogues have. The same seed gives the same bytes.
     """
     from mmae.survey.simulated.simulate import simulate_survey as simulate
 
     settings = section(config, "survey.simulate", Simulation)
-    catalogs = simulate(settings, galaxiesml, desi, truth, workers)
+    catalogs = simulate(settings, galaxiesml, desi, truth, workers, noiseless)
     log.info("simulated %d HSC and %d DESI rows", len(catalogs.hsc), len(catalogs.desi))
 
 

@@ -159,14 +159,18 @@ def tune(config: dict[str, Any], arrays: Path, split: Path, model: str, table: P
 @click.command()
 @path_argument("folders", nargs=-1)
 @output_option("--table", "CSV to write: all epochs of all trainings.")
-def collect_histories(folders: tuple[Path, ...], table: Path) -> None:
+@output_option("--trainings", "CSV to write: what each training was given.", required=False)
+def collect_histories(folders: tuple[Path, ...], table: Path, trainings: Path | None) -> None:
     """Join the histories of all trainings.
 
     FOLDERS are trained models.
     """
     from mmae.evaluation.histories import read_histories
+    from mmae.evaluation.trainings import trainings_table
     from mmae.files.write import write_table
 
+    if trainings is not None:
+        write_table(trainings, trainings_table(folders))
     write_table(table, read_histories(folders))
 
 

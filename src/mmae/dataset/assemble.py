@@ -12,6 +12,7 @@ from mmae.dataset import layout
 from mmae.dataset.collected import AVAILABLE, DAMAGED
 from mmae.dataset.spectra import lost_arm, missing_fraction, replace_artefacts
 from mmae.files.new_hdf5 import new_hdf5
+from mmae.files.read import native
 from mmae.instruments import BANDS, IMAGE_SIZE
 from mmae.progress import progress
 from mmae.settings import Cleaning
@@ -60,22 +61,21 @@ def describe_pairs(
 def write_dataset(
     path: Path | str,
     kept: pd.DataFrame,
-    hsc: pd.DataFrame,
-    images: h5py.Dataset,
+    galaxiesml: h5py.File,
     spectra: h5py.File,
     settings: Cleaning,
 ) -> int:
     """Write the cleaned dataset, a chunk of galaxies at a time.
+
+    Every column of HSC's catalogue comes along: any may become a modality.
 
     Parameters
     ----------
     path : path
     kept : DataFrame
         Pairs that passed the cuts; the index is the row of `spectra`.
-    hsc : DataFrame
-        HSC's catalogue, all rows.
-    images : h5py Dataset, shape (M, 5, 64, 64)
-        HSC's images, rows as in `hsc`.
+    galaxiesml : h5py File
+        HSC's images and catalogue, all rows.
     spectra : h5py File
         Collected spectra.
     settings : Cleaning
@@ -86,7 +86,7 @@ def write_dataset(
         Number of spectrum pixels replaced as artefacts.
     """
     n, n_wave = len(kept), spectra[layout.FLUX].shape[1]
-    ours = hsc.iloc[kept["hsc_row"]]
+    hsc_row, images = kept["hsc_row"].to_numpy(), galaxiesml[layout.IMAGE]
     n_replaced = 0
     shape = (n, len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
     with new_hdf5(path, 4 * math.prod(shape) + 8 * n * n_wave) as (file, check):
@@ -96,8 +96,9 @@ def write_dataset(
         file[layout.SEPARATION] = kept["separation_arcsec"].to_numpy()
         file[layout.OBJECT_ID] = kept["object_id"].to_numpy()
         file[layout.HSC_REDSHIFT] = kept["hsc_redshift"].to_numpy()
-        for name in (layout.RA, layout.DEC, *layout.MAGNITUDES):
-            file[name] = ours[name.rpartition("/")[2]].to_numpy()
+        for column in _numbers(galaxiesml):
+            if (name := f"hsc/{column}") not in file:
+                file[name] = native(_rows(galaxiesml[column], hsc_row))
         # in one piece, so that trainings can map it into memory as it is
         image = file.create_dataset(layout.IMAGE, shape, np.float32)
         flux, ivar = (
@@ -105,15 +106,26 @@ def write_dataset(
             for name in (layout.FLUX, layout.IVAR)
         )
         for rows in progress(list(_slices(n, settings.chunk_size)), "cleaning"):
-            pairs = kept.iloc[rows]
-            image[rows] = _rows(images, pairs["hsc_row"].to_numpy())
-            noisy = _rows(spectra[layout.FLUX], pairs.index.to_numpy())
-            weight = _rows(spectra[layout.IVAR], pairs.index.to_numpy())
+            image[rows] = _rows(images, hsc_row[rows])
+            of_spectra = kept.index[rows].to_numpy()
+            noisy = _rows(spectra[layout.FLUX], of_spectra)
+            weight = _rows(spectra[layout.IVAR], of_spectra)
             flux[rows], count = replace_artefacts(noisy, weight, settings.artefact_sigma)
             ivar[rows] = weight
             n_replaced += int(count.sum())
             check()
     return n_replaced
+
+
+def _numbers(galaxiesml: h5py.File) -> list[str]:
+    """Columns of HSC's catalogue that hold a number a galaxy."""
+    return [
+        name
+        for name, item in galaxiesml.items()
+        if isinstance(item, h5py.Dataset)
+        and item.shape == galaxiesml[layout.IMAGE].shape[:1]
+        and item.dtype.kind in "iufb"
+    ]
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:

@@ -28,12 +28,13 @@ SOFTENING = 10.0
 """Flux in units of the noise below which brightness is linear."""
 LARGEST_SAMPLE, BLOCK = 20_000, 1000
 """Training galaxies that are measured at most, and at a time."""
-USUAL, SLACK, SMALL_SAMPLE_SLACK = 0.998, 1.1, 50
-"""Part of the training galaxies that are not unusual; and how much more so others must be, which is
-more where this was learned from few."""
+TYPICAL, USUAL, SLACK, SMALL_SAMPLE_SLACK = 0.99, 0.985, 1.3, 50
+"""Part of the training galaxies that the covariance is of; part of them that are not unusual; and
+how much more so others must be, which is more where this was learned from few. A percent of the
+training's images may have trails, bleeding stars or no data."""
 RIDGE = 1e-6
 """Least variance of a feature."""
-SWAPPED = 5.0
+SWAPPED = 8.0
 """How much less unusual (square of the distance) an image with two bands exchanged must be."""
 
 MEASURED = tuple(f"{kind} {band}" for kind in ("noise", "flux", "sky") for band in BANDS)
@@ -86,15 +87,21 @@ def describe_images(images: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
     """
     rows = np.sort(rows)[:: -(-len(rows) // LARGEST_SAMPLE)]
     blocks = (images[rows[start : start + BLOCK]] for start in range(0, len(rows), BLOCK))
-    measured = np.concatenate([_measure(block)[0] for block in blocks])
-    measured = measured[np.isfinite(measured).all(axis=(1, 2))]
+    measured, blank = map(np.concatenate, zip(*map(_measure, blocks), strict=True))
+    finite, whole = np.isfinite(measured).all(axis=(1, 2)), ~blank.any(axis=1)
+    # a band without noise would make any noise usual; such images are told by being blank
+    measured = measured[finite & whole if (finite & whole).any() else finite]
     noise = np.median(measured[:, 0], axis=0)
     features = _features(measured, noise)
     quantiles = np.quantile(features, EXTREMES, axis=0)
-    covariance = np.atleast_2d(np.cov(features[:, : len(MEASURED)], rowvar=False, ddof=0))
+    distance = np.zeros(len(features))
+    for _ in range(2):
+        typical = features[distance <= np.quantile(distance, TYPICAL), : len(MEASURED)]
+        covariance = np.atleast_2d(np.cov(typical, rowvar=False, ddof=0))
+        distance = _unusual(features, quantiles, covariance)
     slack = SLACK + SMALL_SAMPLE_SLACK / len(measured)
     extreme = np.quantile(_extreme(features, quantiles).max(axis=1), USUAL)
-    unusual = np.quantile(_unusual(features, quantiles, covariance), USUAL)
+    unusual = np.quantile(distance, USUAL)
     return {
         "n": len(measured),
         "noise": noise.tolist(),

@@ -165,6 +165,7 @@ def _chunks(
                 chosen = wanted[(wanted >= rows.start) & (wanted < rows.stop)] - rows.start
                 if not len(chosen):
                     continue
+            known.wanted = chosen
             if has:
                 yield modality.read(file, rows, known)[chosen]
             else:

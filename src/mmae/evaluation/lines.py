@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from mmae.metrics.lines import fit_line
+from mmae.metrics.line_quality import Z_ERROR, find_line, is_too_wide
+from mmae.metrics.lines import LineFit
 
-LINE_COLUMNS = ("line", "spectrum", "centre_angstrom", "height", "width_angstrom")
+LINE_COLUMNS = ("line", "spectrum", "kind", "centre_angstrom", "height", "width_angstrom")
 
 
 def line_table(
@@ -31,14 +32,24 @@ def line_table(
     Returns
     -------
     DataFrame
-        LINE_COLUMNS; NaN where a line is in range but no emission is found.
+        LINE_COLUMNS; kind is found, unresolved (it has no width), too wide or missed, by the rule
+        of `mmae.metrics.line_quality`. Lines that the true spectrum lacks are left out.
     """
     rows = []
     for line in lines:
         fits = {
-            "true": fit_line(wave, spectrum, line, redshift),
-            "reconstructed": fit_line(wave, reconstruction, line, redshift),
+            "true": find_line(wave, spectrum, line, redshift),
+            "reconstructed": find_line(wave, reconstruction, line, redshift, Z_ERROR),
         }
-        if fits["true"] is not None:
-            rows += [(line, name, *(fit or (np.nan,) * 3)) for name, fit in fits.items()]
+        if fits["true"] is not None and not is_too_wide(fits["true"]):
+            for name, fit in fits.items():
+                measured = (np.nan,) * 3 if fit is None else fit[:3]
+                rows.append((line, name, _kind(fit), *measured))
     return pd.DataFrame(rows, columns=LINE_COLUMNS)
+
+
+def _kind(fit: LineFit | None) -> str:
+    """What was found, in words."""
+    if fit is None:
+        return "missed"
+    return "too wide" if is_too_wide(fit) else "unresolved" if np.isnan(fit.width) else "found"

@@ -9,14 +9,22 @@ import pandas as pd
 from mmae.dataset.arrays import TrainingArrays
 from mmae.evaluation.predict import predict, reconstructed_batches, true_and_rebuilt
 from mmae.metrics.bootstrap import bootstrap_interval, median_interval
+from mmae.metrics.intervals import MIN_GALAXIES
 from mmae.metrics.paired import paired_difference
-from mmae.metrics.redshift import bias, outlier_fraction, sigma_nmad
+from mmae.metrics.redshift import RedshiftRange, bias, outlier_fraction, sigma_nmad
 from mmae.models.base import GalaxyModel
 from mmae.settings import Scoring, View
 
-STUDY_COLUMNS = (
-    *("test_mask", "view", "sigma_nmad", "sigma_nmad_low", "sigma_nmad_high"),
+REDSHIFT_COLUMNS = (
+    *("n", "sigma_nmad", "sigma_nmad_low", "sigma_nmad_high"),
     *("bias", "outlier_fraction", "difference", "difference_low", "difference_high", "p_better"),
+    *("outlier_difference", "outlier_difference_low", "outlier_difference_high"),
+)
+PREFIXES = ("", "low_")
+"""Of columns for all redshifts, and for low ones: where the paper makes its claims."""
+STUDY_COLUMNS = (
+    *("test_mask", "view"),
+    *(f"{prefix}{name}" for prefix in PREFIXES for name in REDSHIFT_COLUMNS),
 )
 """Followed by the summary of each modality's quality, with `_low` and `_high`."""
 
@@ -83,7 +91,9 @@ def masking_study(
     DataFrame
         STUDY_COLUMNS, one row a test. Of a ratio, redshifts are from the first modality with that
         fraction hidden and all others hidden whole; `difference` is their sigma_NMAD minus that of
-        the first modality whole, of the same galaxies. Reconstructions are of the hidden parts with
+        the first modality whole, of the same galaxies, and `outlier_difference` the same of the
+        outlier fraction. After `low_` these are at low redshift; NaN where a range has fewer than
+        MIN_GALAXIES. Reconstructions are of the hidden parts with
         that fraction of all modalities hidden, or under the view; NaN where nothing is.
     """
     n_samples, draw = scoring.bootstrap_samples, scoring.bootstrap_seed
@@ -91,6 +101,7 @@ def masking_study(
     tests = fractions(names, test_masks)
     tests += [Test(np.nan, name, view, view) for name, view in views.items()]
     z_spec = arrays.redshift[rows].astype(float)
+    low = RedshiftRange(scoring.full_range[0], scoring.low_redshift)
     (nothing_hidden,) = fractions(names, [0.0])
 
     def predicted(test: Test) -> np.ndarray:
@@ -105,16 +116,29 @@ def masking_study(
     for test in tests:
         # the whole image is mostly among them, and is not predicted twice
         z_pred = whole if test.redshift == nothing_hidden.redshift else predicted(test)
-        interval = bootstrap_interval({"sigma_nmad": sigma_nmad}, z_pred, z_spec, n_samples, draw)[
-            "sigma_nmad"
-        ]
-        pair = paired_difference(sigma_nmad, z_pred, whole, z_spec, n_samples, draw)
-        row = [test.test_mask, test.view, sigma_nmad(z_pred, z_spec), *interval]
-        row += [bias(z_pred, z_spec), outlier_fraction(z_pred, z_spec), *pair]
+        row = [test.test_mask, test.view]
+        for inside in (np.isfinite(z_spec), low.contains(z_spec)):
+            row += _redshifts(*(z[inside] for z in (z_pred, whole, z_spec)), scoring)
         for values in _quality(model, arrays, rows, test.reconstruction, seed, batch_size):
             row += median_interval(values, n_samples, draw)
         found.append(row)
     return pd.DataFrame(found, columns=columns)
+
+
+def _redshifts(
+    z_pred: np.ndarray, whole: np.ndarray, z_spec: np.ndarray, scoring: Scoring
+) -> list[float]:
+    """REDSHIFT_COLUMNS of the galaxies of a range, (N,) each; `whole`: predicted from all."""
+    if len(z_spec) < MIN_GALAXIES:
+        return [len(z_spec), *[np.nan] * (len(REDSHIFT_COLUMNS) - 1)]
+    options = scoring.bootstrap_samples, scoring.bootstrap_seed
+    interval = bootstrap_interval({"": sigma_nmad}, z_pred, z_spec, *options)[""]
+    scatter, outliers = (
+        paired_difference(metric, z_pred, whole, z_spec, *options)
+        for metric in (sigma_nmad, outlier_fraction)
+    )
+    numbers = [len(z_spec), sigma_nmad(z_pred, z_spec), *interval, bias(z_pred, z_spec)]
+    return [*numbers, outlier_fraction(z_pred, z_spec), *scatter, *outliers[:3]]
 
 
 def _quality(

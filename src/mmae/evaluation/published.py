@@ -24,7 +24,7 @@ class PublishedValue(NamedTuple):
 
 
 Z_RANGE = (0.0, 0.4)
-"""Redshift range of all published values below."""
+"""Redshift range of all published values below, in which a claim of the paper is tested."""
 
 PAPER = "Himes et al. 2025, arXiv:2510.22527, sec. 5"
 PUBLISHED = (
@@ -41,6 +41,11 @@ def published_as(settings: Settings) -> dict[str, str]:
     for name, model in settings.models.items():
         names |= can_do(model).published_as(name)
     return names
+
+
+def is_papers_range(low_redshift: float) -> bool:
+    """Whether columns at low redshift, up to `low_redshift`, are those of Z_RANGE."""
+    return low_redshift == Z_RANGE[1]
 
 
 def published_values(z_range: Sequence[float]) -> tuple[PublishedValue, ...]:

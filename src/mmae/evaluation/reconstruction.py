@@ -1,12 +1,13 @@
 """How well a model reconstructs what was hidden, in numbers; the paper leaves it to later work."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 from astropy.stats import mad_std
 
 from mmae.errors import InputError
+from mmae.metrics.intervals import MIN_GALAXIES, wilson
 from mmae.metrics.redshift import RedshiftRange, bin_ranges
 from mmae.modalities.base import Measured
 from mmae.settings import Scoring
@@ -16,16 +17,10 @@ COARSE_EDGES = (0.0, 0.4, 0.8, 1.2, 2.0, 4.2)
 H-alpha is in range, to 0.8 H-beta and [O III], to 1.2 [O II], to 2 quasars by Mg II and C III], and
 beyond by C IV and Ly-alpha."""
 
-MIN_FOR_INTERVAL = 5
-"""Galaxies; resampling fewer says nothing of others."""
-
 RECONSTRUCTION_COLUMNS = (
     *("quantity", "line", "unit", "part", "z_low", "z_high", "n", "statistic"),
     *("value", "low", "high", "scatter", "scatter_low", "scatter_high"),
 )
-
-Statistic = Callable[..., np.ndarray]
-STATISTICS: dict[str, Statistic] = {"median": np.median, "fraction": np.mean}
 
 
 def reconstruction_table(
@@ -51,7 +46,7 @@ def reconstruction_table(
         fractions of missed lines the true line is found, of false ones it is not. `value` is what
         `statistic` says, in `unit`, with its 95% interval (`low`, `high`). `scatter` is 1.4826
         times the median absolute deviation, for errors and ratios, with its own interval.
-        Intervals are NaN for fewer than MIN_FOR_INTERVAL galaxies, and around an infinite PSNR.
+        All are NaN for fewer than MIN_GALAXIES galaxies, intervals also around an infinite PSNR.
 
     Raises
     ------
@@ -88,16 +83,18 @@ def _rows(one: Measured, redshift: np.ndarray, scoring: Scoring) -> Iterator[tup
 
 def _summary(one: Measured, values: np.ndarray, scoring: Scoring) -> list[float]:
     """Value, low, high, scatter, scatter_low and scatter_high of the galaxies of a range."""
-    statistics = [STATISTICS[one.statistic]] + [mad_std] * one.scatters
+    if len(values) < MIN_GALAXIES:
+        return [np.nan] * 6
+    if one.statistic == "fraction":
+        fraction = float(values.mean())
+        return [fraction, *wilson(fraction, len(values)), *[np.nan] * 3]
     numbers = []
     rng = np.random.default_rng(scoring.bootstrap_seed)
     drawn = values[rng.integers(0, len(values), (scoring.bootstrap_samples, len(values)))]
-    for statistic in statistics:
+    for statistic in [np.median] + [mad_std] * one.scatters:
         # an infinite PSNR minus another one
         with np.errstate(invalid="ignore"):
             ends = np.percentile(statistic(drawn, axis=1), [2.5, 97.5])
-        if len(values) < MIN_FOR_INTERVAL:
-            ends = [np.nan, np.nan]
         numbers += [float(statistic(values)), *map(float, ends)]
     return numbers + [np.nan] * (6 - len(numbers))
 
@@ -113,14 +110,17 @@ def over_all_redshifts(measured: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        quantity, line, unit, and for each ratio the value with its 95% interval.
+        quantity, line, unit, and for each ratio the value with its 95% interval, and of how many
+        galaxies it is.
     """
-    whole = measured[measured["part"] == "all"].fillna({"line": ""})
+    whole = measured[(measured["part"] == "all") & measured["value"].notna()]
+    whole = whole.fillna({"line": ""})
     interval = (
         " (" + whole["low"].map("{:.4g}".format) + " to " + whole["high"].map("{:.4g}".format)
     )
     known = whole["low"].notna()
     text = whole["value"].map("{:.4g}".format) + (interval + ")").where(known, "")
+    text += ", n = " + whole["n"].map(str)
     titles = whole["mask"].map("trained {:.0%} hidden".format)
     shown = whole.assign(text=text, title=titles)
     wide = shown.pivot(index=["quantity", "line", "unit"], columns="title", values="text")

@@ -1,7 +1,7 @@
 """Prediction files in, metrics as text out."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from mmae.errors import InputError
 from mmae.files.read import read_npz, read_table
 from mmae.limits import REDSHIFT, Z_PRED, Z_STD, Known, Limits
 from mmae.metrics.conformal import conformal_report
-from mmae.metrics.redshift import METRICS, RedshiftRange
+from mmae.metrics.intervals import MIN_GALAXIES
+from mmae.metrics.redshift import METRICS, RedshiftRange, outlier_fraction
 from mmae.metrics.report import redshift_report
 from mmae.metrics.uncertainty import uncertainty_report
 from mmae.settings import Scoring
@@ -164,7 +165,12 @@ def full_report(
     if validation is not None:
         validation, left_out["validation"] = scored_rows(validation)
         validation = validation[full_range.contains(validation["z_spec"])]
-        report["conformal"] = conformal_report(_forecast(validation), _forecast(test))
+        report["conformal"] = conformal_report(
+            _forecast(validation),
+            _forecast(test),
+            n_samples=settings.bootstrap_samples,
+            seed=settings.bootstrap_seed,
+        )
     if any(left_out.values()):
         report["left_out"] = left_out
         log.warning("%s", _left_out_text(left_out))
@@ -202,34 +208,55 @@ def metrics_text(report: Mapping[str, Any]) -> str:
 
 def _uncertainty_text(part: Mapping[str, Any]) -> str:
     """How well z_std is calibrated: each number with its interval."""
-    lines = ["uncertainty: z_std against what happened"]
-    for name in (name for name in part if f"{name}_interval" in part):
-        ends = "[{:.4f}, {:.4f}]".format(*part[f"{name}_interval"])
-        lines.append(f"  {name:<26} {part[name]:8.4f}  {ends}")
-    return "\n".join(lines)
+    names = [name for name in part if isinstance(part[name], float)]
+    return "\n".join(["uncertainty: z_std against what happened", *_numbers(part, names)])
 
 
 def _range_text(title: str, part: Mapping[str, Any]) -> str:
-    """One range: each metric with its interval."""
+    """One range: each metric with its interval; nothing of fewer than MIN_GALAXIES."""
     low, high = part["z_range"]
-    lines = [f"{title}: {low:g} < z_spec <= {high:g}, {part['n']} galaxies"]
-    for name in METRICS:
-        if name in part:
-            ends = "[{:.4f}, {:.4f}]".format(*part[f"{name}_interval"])
-            lines.append(f"  {name:<26} {part[name]:8.4f}  {ends}")
-    return "\n".join(lines)
+    head = f"{title}: {low:g} < z_spec <= {high:g}, {part['n']} galaxies"
+    return "\n".join([head, *_numbers(part, [name for name in METRICS if name in part])])
 
 
-def scatter_sentence(label: str, report: Mapping[str, Any]) -> str:
-    """Scatter and outliers of a report, over all redshifts and at low redshift, in a sentence."""
+def _numbers(part: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Numbers with the intervals that they have."""
+    lines = []
+    for name in names:
+        ends = part.get(f"{name}_interval")
+        interval = "no interval" if ends is None else "[{:.4f}, {:.4f}]".format(*ends)
+        lines.append(f"  {name:<26} {part[name]:8.4f}  {interval}")
+    return lines
+
+
+def scatter_sentence(
+    label: str, report: Mapping[str, Any], z_pred: np.ndarray, z_spec: np.ndarray
+) -> str:
+    """Scatter, outliers and reach of predictions in a sentence.
+
+    Parameters
+    ----------
+    label : str
+    report : mapping
+        As `full_report`: told are all redshifts, and low redshift.
+    z_pred, z_spec : ndarray, shape (N,)
+    """
     parts = []
     for name in ("all", "low_redshift"):
         part = report[name]
         low, high = part["z_range"]
         words = f"for the {part['n']} galaxies with {low:g} < z <= {high:g}"
-        if part["n"]:
+        if "sigma_nmad" in part:
             ends = "{:.4f} to {:.4f}".format(*part["sigma_nmad_interval"])
             numbers = f"sigma_NMAD {part['sigma_nmad']:.4f} (95%: {ends})"
             words = f"{numbers}, outliers {part['outlier_fraction']:.1%} {words}"
         parts.append(words)
-    return f"{label}: {'; '.join(parts)}."
+    beyond = (z_spec < z_pred.min()) | (z_spec > z_pred.max())
+    reach = (
+        f"predictions are between {z_pred.min():.2f} and {z_pred.max():.2f}, where "
+        f"{int((~beyond).sum())} of {len(z_spec)} galaxies are"
+    )
+    if beyond.sum() >= MIN_GALAXIES:
+        missed = outlier_fraction(z_pred[beyond], z_spec[beyond])
+        reach += f"; of the {int(beyond.sum())} beyond, {missed:.0%} are outliers"
+    return f"{label}: {'; '.join([*parts, reach])}."

@@ -7,17 +7,23 @@ then do not grow with n. Intervals are those of the whole bootstrap within their
 that of the number of resamplings.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
+from scipy.stats import norm
 
-from mmae.metrics.redshift import Metric, redshift_errors
+from mmae.metrics.intervals import CONFIDENCE, FEW, MIN_GALAXIES, wilson
+from mmae.metrics.redshift import Errors, Mean, Metric, redshift_errors
 
 ALL_DRAWN = 2**16
 """Of no more galaxies than these, as many as there are are drawn."""
 
 PART_DRAWN = 2**14
 """Of more galaxies, so many are drawn: enough for fractions of one in a thousand."""
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+MEDIAN: Statistic = partial(np.median, axis=-1)
 
 BLOCK = 2**16
 """Galaxies drawn at a time, of all resamplings in a block: what a processor's cache holds."""
@@ -66,15 +72,42 @@ def resamplings(n: int, n_samples: int, seed: int) -> Iterator[np.ndarray]:
         yield rng.integers(0, n, (min(in_block, n_samples - start), m))
 
 
+def statistic_draws(
+    statistic: Statistic, values: np.ndarray, n_samples: int, seed: int
+) -> np.ndarray:
+    """A statistic, along the last axis, of values (N,) drawn again and again: (n_samples,)."""
+    draws = [statistic(values[rows]) for rows in resamplings(len(values), n_samples, seed)]
+    return of_all(np.concatenate(draws), float(statistic(values)), len(values))
+
+
+def draws_of(
+    metrics: Mapping[str, Metric], errors: Errors, n_samples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Metrics of galaxies drawn again and again, as of all N of them: shape (n_samples,) each.
+
+    The same galaxies for all metrics.
+    """
+    draws: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
+    for rows in resamplings(len(errors.dz), n_samples, seed):
+        drawn = errors.drawn(rows)
+        for name, metric in metrics.items():
+            draws[name].append(metric.of(drawn))
+    n = len(errors.dz)
+    return {
+        name: of_all(np.concatenate(blocks), float(metrics[name].of(errors)), n)
+        for name, blocks in draws.items()
+    }
+
+
 def bootstrap_interval(
     metrics: Mapping[str, Metric],
     z_pred: np.ndarray,
     z_spec: np.ndarray,
     n_samples: int,
     seed: int,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of metrics over galaxies drawn with replacement.
+    """Intervals of metrics: over galaxies drawn with replacement, or of a fraction.
 
     Parameters
     ----------
@@ -89,6 +122,7 @@ def bootstrap_interval(
     Returns
     -------
     dict of str to (low, high)
+        Without metrics that have none: see `Metric`, and means of fewer than FEW galaxies.
 
     Raises
     ------
@@ -96,40 +130,67 @@ def bootstrap_interval(
         If the arrays are empty, of unequal shape, or not finite.
     """
     errors = redshift_errors(z_pred, z_spec)
-    draws: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
-    for rows in resamplings(len(errors.dz), n_samples, seed):
-        drawn = errors.drawn(rows)
-        for name, metric in metrics.items():
-            draws[name].append(metric.of(drawn))
-    n = len(errors.dz)
-    return {
-        name: _percentile_interval(
-            of_all(np.concatenate(blocks), metrics[name].of(errors), n), confidence
-        )
-        for name, blocks in draws.items()
-    }
+    n, found = len(errors.dz), {}
+    drawn = {name: one for name, one in metrics.items() if one.interval in ("resampled", "scale")}
+    draws = draws_of(drawn, errors, n_samples, seed)
+    for name, metric in metrics.items():
+        value = float(metric.of(errors))
+        if metric.interval == "fraction":
+            found[name] = wilson(value, n, confidence)
+        elif isinstance(metric, Mean) and n >= FEW:
+            found[name] = mean_interval(metric.terms(errors), n_samples, seed, confidence)
+        elif metric.interval == "scale" and n < FEW and (draws[name] > 0).all():
+            found[name] = _log_interval(draws[name], value, confidence)
+        elif name in draws:
+            found[name] = _percentile_interval(draws[name], confidence)
+    return found
+
+
+def mean_interval(
+    values: np.ndarray, n_samples: int, seed: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Interval of a mean whose large values are rare: the bootstrap-t.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N,)
+    n_samples, seed, confidence
+        As for `bootstrap_interval`.
+
+    Notes
+    -----
+    Source: Efron & Tibshirani 1993, section 12.5. The mean of each resampling is measured in its
+    own standard error: where few large values were drawn, both are small.
+    """
+    mean, error = float(values.mean()), float(values.std() / np.sqrt(len(values)))
+    if error == 0:
+        return mean, mean
+    t = []
+    for rows in resamplings(len(values), n_samples, seed):
+        drawn = values[rows]
+        spread = drawn.std(axis=1) / np.sqrt(rows.shape[1])
+        t.append((drawn.mean(axis=1) - mean) / np.maximum(spread, 1e-12 * error))
+    low, high = _percentile_interval(np.concatenate(t), confidence)
+    return mean - high * error, mean - low * error
 
 
 def median_interval(
-    values: np.ndarray, n_samples: int, seed: int, confidence: float = 0.95
+    values: np.ndarray, n_samples: int, seed: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float, float]:
     """Median of finite values with its percentile interval: (median, low, high).
 
     Parameters
     ----------
     values : ndarray, shape (N,)
-        NaN where there is none; all NaN gives NaN.
+        NaN where there is none; fewer than MIN_GALAXIES others give NaN.
     n_samples, seed, confidence
         As for `bootstrap_interval`.
     """
     values = values[np.isfinite(values)]
-    if not len(values):
+    if len(values) < MIN_GALAXIES:
         return (np.nan, np.nan, np.nan)
-    draws = np.concatenate(
-        [np.median(values[rows], axis=-1) for rows in resamplings(len(values), n_samples, seed)]
-    )
-    median = float(np.median(values))
-    return median, *_percentile_interval(of_all(draws, median, len(values)), confidence)
+    draws = statistic_draws(MEDIAN, values, n_samples, seed)
+    return float(np.median(values)), *_percentile_interval(draws, confidence)
 
 
 def _percentile_interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:
@@ -137,3 +198,9 @@ def _percentile_interval(draws: np.ndarray, confidence: float) -> tuple[float, f
     tail = 50 * (1 - confidence)
     low, high = np.percentile(draws, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def _log_interval(draws: np.ndarray, value: float, confidence: float) -> tuple[float, float]:
+    """Around the value, as wide as resamplings are on a logarithmic scale: (low, high)."""
+    reach = norm.ppf((1 + confidence) / 2) * np.log(draws).std()
+    return float(value * np.exp(-reach)), float(value * np.exp(reach))

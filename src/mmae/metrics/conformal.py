@@ -5,10 +5,14 @@ Source: Lei et al. 2018 (JASA 113, 1094), section 2.2; Angelopoulos & Bates 2021
 """
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from mmae.errors import InputError
+from mmae.metrics.bootstrap import MEDIAN, statistic_draws
+from mmae.metrics.intervals import MIN_GALAXIES, calibration_rank
 from mmae.metrics.redshift import redshift_errors
 from mmae.metrics.uncertainty import LEVELS, check_uncertainty, redshift_scale
 
@@ -17,8 +21,12 @@ Predictions = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
 def conformal_report(
-    calibration: Predictions, test: Predictions, levels: Sequence[float] = LEVELS
-) -> dict[str, float]:
+    calibration: Predictions,
+    test: Predictions,
+    levels: Sequence[float] = LEVELS,
+    n_samples: int = 500,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Coverage and width on test galaxies of intervals made from calibration galaxies.
 
     The interval of a galaxy is z_pred ± factor * scale. The scale is z_std, or 1 + z_pred for a
@@ -32,13 +40,16 @@ def conformal_report(
         the test.
     levels : sequence of float
         Nominal coverages.
+    n_samples, seed : int
+        Resamplings of calibration and test galaxies behind the interval of the width.
 
     Returns
     -------
-    dict of str to float
-        For each level, as 68: `factor_68`, the ceil((n + 1) * level)-th smallest of the n
-        calibration scores |z_spec - z_pred| / scale; `coverage_68`, the fraction of the test
-        galaxies inside; `width_68`, the median of the full width over 1 + z_spec.
+    dict
+        `n_calibration`, galaxies. For each level, as 68: `factor_68`, the ceil((n + 1) * level)-th
+        smallest of the n calibration scores |z_spec - z_pred| / scale; `coverage_68`, the fraction
+        of the test galaxies inside; `width_68`, the median of the full width over 1 + z_spec, and
+        `width_68_interval` (95%), None where the quantile is among the largest MIN_GALAXIES scores.
 
     Raises
     ------
@@ -54,13 +65,21 @@ def conformal_report(
     scores, _ = _scores(*calibration)
     test_scores, scale = _scores(*test)
     scores = np.sort(scores)
-    report = {}
+    n, relative = len(scores), scale / (1 + np.asarray(test[1]))
+    report: dict[str, Any] = {"n_calibration": n}
     for level in levels:
-        factor = float(scores[_rank(len(scores), level) - 1])
-        name = f"{100 * level:g}"
+        rank = _rank(n, level)
+        factor, name = float(scores[rank - 1]), f"{100 * level:g}"
         report[f"factor_{name}"] = factor
         report[f"coverage_{name}"] = float(np.mean(test_scores <= factor))
         report[f"width_{name}"] = float(np.median(2 * factor * scale / (1 + np.asarray(test[1]))))
+        report[f"width_{name}_interval"] = None
+        if n - rank >= MIN_GALAXIES and len(relative) >= MIN_GALAXIES:
+            quantile = partial(np.quantile, q=(rank - 1) / (n - 1), axis=-1)
+            widths = 2 * statistic_draws(quantile, scores, n_samples, seed)
+            # other galaxies, drawn on their own
+            widths *= statistic_draws(MEDIAN, relative, n_samples, seed + 1)
+            report[f"width_{name}_interval"] = np.percentile(widths, [2.5, 97.5]).tolist()
     return report
 
 
@@ -70,8 +89,7 @@ def _rank(n: int, level: float) -> int:
         raise InputError(
             "conformal intervals", found=f"level {level}", expected="a number between 0 and 1"
         )
-    # rounded first: 75 * 0.68 is 51.00000000000001
-    rank = int(np.ceil(round((n + 1) * level, 9)))
+    rank = calibration_rank(n, level)
     if rank > n:
         raise InputError(
             "conformal intervals",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmae.metrics.bootstrap import of_all, resamplings
+from mmae.metrics.bootstrap import draws_of
 from mmae.metrics.redshift import Metric, redshift_errors
 
 
@@ -58,14 +58,8 @@ def paired_difference(
     Percentile interval of the paired bootstrap; source: Efron & Tibshirani 1993, chapter 13.
     """
     a, b = (redshift_errors(z_pred, z_spec) for z_pred in (z_pred_a, z_pred_b))
-    draws = np.concatenate(
-        [
-            metric.of(a.drawn(rows)) - metric.of(b.drawn(rows))
-            for rows in resamplings(len(a.dz), n_samples, seed)
-        ]
-    )
     difference = float(metric.of(a) - metric.of(b))
-    draws = of_all(draws, difference, len(a.dz))
+    draws = np.subtract(*(draws_of({"": metric}, one, n_samples, seed)[""] for one in (a, b)))
     low, high = np.percentile(draws, [2.5, 97.5])
     return PairedDifference(
         difference=difference,

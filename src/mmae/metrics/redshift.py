@@ -7,9 +7,9 @@ Source: paper section 5 and the authors' photoz_utils.py; definitions of Tanaka 
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, update_wrapper
+from functools import cached_property, partial, update_wrapper
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from astropy.stats import biweight_location, biweight_midvariance, mad_std
@@ -27,6 +27,9 @@ MANY = 2**18
 
 Values = float | np.ndarray
 """A number of some galaxies; where galaxies are drawn again and again, one for each draw."""
+
+
+Interval = Literal["resampled", "scale", "fraction", "mean", "none"]
 
 
 class Errors:
@@ -87,10 +90,14 @@ class Metric:
     ----------
     of : callable
         The same as a function of `Errors`.
+    interval : str
+        Which interval `mmae.metrics.bootstrap.bootstrap_interval` gives it: what resampled
+        galaxies give (`scale`: on a logarithmic scale where they are few), that of a fraction, of
+        a mean, or none. docs/statistics.md says why.
     """
 
-    def __init__(self, of: Callable[[Errors], Values]):
-        self.of = of
+    def __init__(self, of: Callable[[Errors], Values], interval: Interval = "resampled"):
+        self.of, self.interval = of, interval
         update_wrapper(self, of)
 
     def __call__(self, z_pred: np.ndarray, z_spec: np.ndarray) -> Values:
@@ -98,6 +105,21 @@ class Metric:
         values = self.of(redshift_errors(z_pred, z_spec))
         # no number of numpy: checkpoints hold none
         return values if np.ndim(values) else float(values)
+
+
+class Mean(Metric):
+    """A metric that is the mean of a number of each galaxy.
+
+    Parameters
+    ----------
+    terms : callable
+        Those numbers, shape (..., N), as a function of `Errors`.
+    """
+
+    def __init__(self, terms: Callable[[Errors], np.ndarray]):
+        super().__init__(lambda errors: np.mean(terms(errors), axis=-1), "mean")
+        self.terms = terms
+        update_wrapper(self, terms)
 
 
 def redshift_errors(z_pred: np.ndarray, z_spec: np.ndarray) -> Errors:
@@ -136,7 +158,7 @@ def sigma_nmad(errors: Errors) -> Values:
     return mad_std(errors.dz, axis=-1)
 
 
-@Metric
+@partial(Metric, interval="fraction")
 def outlier_fraction(errors: Errors) -> Values:
     """Fraction of |dz| > 0.15."""
     return np.mean(np.abs(errors.dz) > OUTLIER_LIMIT, axis=-1)
@@ -148,38 +170,38 @@ def bias_biweight(errors: Errors) -> Values:
     return errors.location
 
 
-@Metric
+@partial(Metric, interval="scale")
 def scatter_biweight(errors: Errors) -> Values:
     """Square root of the biweight midvariance of dz."""
     return errors.scale
 
 
-@Metric
+@partial(Metric, interval="fraction")
 def outlier_fraction_biweight(errors: Errors) -> Values:
     """Fraction of |dz - bias| > 2 scatter, both biweight."""
     location, scale = np.expand_dims(errors.location, -1), np.expand_dims(errors.scale, -1)
     return np.mean(np.abs(errors.dz - location) > 2 * scale, axis=-1)
 
 
-@Metric
-def loss(errors: Errors) -> Values:
+@Mean
+def loss(errors: Errors) -> np.ndarray:
     """Mean of 1 - 1 / (1 + (dz / 0.15)^2): the redshift loss of the training."""
-    return np.mean(1 - 1 / (1 + (errors.dz / OUTLIER_LIMIT) ** 2), axis=-1)
+    return 1 - 1 / (1 + (errors.dz / OUTLIER_LIMIT) ** 2)
 
 
-@Metric
+@partial(Metric, interval="none")
 def mse(errors: Errors) -> Values:
     """Mean of (z_pred - z_spec)^2: not scaled."""
     return np.mean(errors.unscaled**2, axis=-1)
 
 
-@Metric
+@partial(Metric, interval="none")
 def rmse(errors: Errors) -> Values:
     """Root mean square of dz."""
     return np.sqrt(np.mean(errors.dz**2, axis=-1))
 
 
-@Metric
+@partial(Metric, interval="fraction")
 def catastrophic_fraction(errors: Errors) -> Values:
     """Fraction of |z_pred - z_spec| > 1: not scaled."""
     return np.mean(np.abs(errors.unscaled) > CATASTROPHIC_LIMIT, axis=-1)

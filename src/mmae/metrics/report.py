@@ -6,13 +6,14 @@ import numpy as np
 
 from mmae.errors import InputError
 from mmae.metrics.bootstrap import bootstrap_interval
+from mmae.metrics.intervals import MIN_GALAXIES
 from mmae.metrics.redshift import METRICS, RedshiftRange, bin_ranges, point_metrics
 from mmae.progress import progress
 from mmae.settings import Scoring
 
 
 def redshift_report(z_pred: np.ndarray, z_spec: np.ndarray, settings: Scoring) -> dict[str, Any]:
-    """Every metric with its 95% interval.
+    """Every metric with its 95% interval, if it has one.
 
     Parameters
     ----------
@@ -24,7 +25,8 @@ def redshift_report(z_pred: np.ndarray, z_spec: np.ndarray, settings: Scoring) -
     dict
         `all` and `low_redshift` (one range each), `bins` (a list of ranges) and `n_outside`, the
         galaxies outside the full range. A range has `z_range`, `n`, each metric, and for each
-        metric `<metric>_interval`; an empty range has the first two only.
+        metric that has one `<metric>_interval`; a range with fewer than MIN_GALAXIES has the first
+        two only.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def _range_report(
     """Metrics and intervals of one redshift range."""
     inside = part.contains(z_spec)
     report: dict[str, Any] = {"z_range": list(part), "n": int(inside.sum())}
-    if report["n"]:
+    if report["n"] >= MIN_GALAXIES:
         pair = z_pred[inside], z_spec[inside]
         report |= point_metrics(*pair)
         intervals = bootstrap_interval(

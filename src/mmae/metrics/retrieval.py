@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmae.errors import InputError
+from mmae.metrics.intervals import wilson
 
 CHUNK = 512
 """Images at a time: 80 MB of similarities to 20,000 spectra."""
@@ -29,7 +30,8 @@ def retrieval(
     -------
     dict of str to float
         For each rank, as 10: `recall_at_10`, the fraction of the images whose own spectrum is
-        among the 10 of the highest cosine similarity, and `chance_at_10`, what guessing gives;
+        among the 10 of the highest cosine similarity, with `recall_at_10_low` and `_high`, its 95%
+        interval, and `chance_at_10`, what guessing gives;
         and `median_rank` of the own spectrum, where 1 is the best and N the worst.
 
     Raises
@@ -59,7 +61,9 @@ def retrieval(
     n = len(places)
     report = {"median_rank": float(np.median(places))}
     for rank in ranks:
-        report[f"recall_at_{rank}"] = float(np.mean(places <= rank))
+        name, recall = f"recall_at_{rank}", float(np.mean(places <= rank))
+        ends = wilson(recall, n)
+        report |= {name: recall} | dict(zip((f"{name}_low", f"{name}_high"), ends, strict=True))
         report[f"chance_at_{rank}"] = min(rank, n) / n
     return report
 

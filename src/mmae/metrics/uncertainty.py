@@ -5,15 +5,15 @@ an ndarray of shape (N,). All functions raise InputError if the arrays are empty
 length or not finite, or if a z_std is not positive.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from mmae.errors import InputError
-from mmae.metrics.bootstrap import n_drawn, of_all, resamplings
-from mmae.metrics.redshift import redshift_errors, sigma_nmad
+from mmae.metrics.bootstrap import mean_interval, of_all, resamplings
+from mmae.metrics.intervals import FEW, of_distance, wilson
+from mmae.metrics.redshift import Errors, redshift_errors, sigma_nmad
 
 LEVELS = (0.68, 0.95)
 """Central intervals whose coverage is reported."""
@@ -130,69 +130,41 @@ def uncertainty_report(
     dict
         `crps` (mean), `coverage_68`, `coverage_95`, `pit_ks` (largest distance of the PIT's
         distribution from the uniform one), `sigma_nmad_certain` (without the least certain 10%),
-        for each `<name>_interval`, and `pit_histogram` (galaxies in 10 equal bins).
-
-    Notes
-    -----
-    The interval of pit_ks lies high, and can lie above the value: a distance is never negative,
-    and a resampling adds its own.
+        for each that has one `<name>_interval`, and `pit_histogram` (galaxies in 10 equal bins).
+        The CRPS of fewer than FEW galaxies has none.
     """
     t = _standardised(z_pred, z_std, z_spec)
-    n, columns = len(t), [t, *(np.asarray(z, dtype=float) for z in (z_pred, z_std, z_spec))]
-    scores = _Scores(*columns)
-    report: dict[str, Any] = {name: float(values[0]) for name, values in scores.once().items()}
+    n, intervals = len(t), {}
+    scores, chances = crps(z_pred, z_std, z_spec), np.sort(ndtr(t))
+    report: dict[str, Any] = {"crps": float(scores.mean())}
+    if n >= FEW:
+        intervals["crps"] = mean_interval(scores, n_samples, seed)
+    for level in LEVELS:
+        name = f"coverage_{100 * level:g}"
+        report[name] = float(np.mean(_inside(t, level)))
+        intervals[name] = wilson(report[name], n)
+    steps = np.arange(n + 1) / n
+    report["pit_ks"] = float(max((steps[1:] - chances).max(), (chances - steps[:-1]).max()))
+    intervals["pit_ks"] = of_distance(report["pit_ks"], n)
+    order = np.argsort(z_std / redshift_scale(z_pred), kind="stable")
+    errors = redshift_errors(z_pred, z_spec).drawn(order)
+    report["sigma_nmad_certain"] = float(_without_least_certain(errors, np.arange(n)))
+    # of galaxies drawn again and again, too, the first in that order are the most certain
+    place = np.argsort(order)
     draws = [
-        scores.of(_times_drawn(rows, n)) if n_drawn(n) == n else _of_part(columns, rows)
-        for rows in resamplings(n, n_samples, seed)
+        _without_least_certain(errors, place[rows]) for rows in resamplings(n, n_samples, seed)
     ]
-    for name in [*report]:
-        values = of_all(np.concatenate([block[name] for block in draws]), report[name], n)
-        report[f"{name}_interval"] = np.percentile(values, [2.5, 97.5]).tolist()
-    counts, _ = np.histogram(ndtr(t), bins=N_BINS, range=(0, 1))
+    values = of_all(np.concatenate(draws), report["sigma_nmad_certain"], n)
+    intervals["sigma_nmad_certain"] = np.percentile(values, [2.5, 97.5])
+    counts, _ = np.histogram(chances, bins=N_BINS, range=(0, 1))
+    report |= {f"{name}_interval": [*map(float, ends)] for name, ends in intervals.items()}
     return report | {"pit_histogram": counts.tolist()}
 
 
-def _of_part(columns: Sequence[np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The scores, shape (K,), of K draws of m galaxies out of many more: rows (K, m)."""
-    draws = [_Scores(*(values[row] for values in columns)).once() for row in rows]
-    return {name: np.concatenate([draw[name] for draw in draws]) for name in draws[0]}
-
-
-def _times_drawn(rows: np.ndarray, n: int) -> np.ndarray:
-    """How many times each of n galaxies is in each resampling: (K, n) rows to (K, n) counts."""
-    shifted = rows + n * np.arange(len(rows))[:, None]
-    return np.bincount(shifted.ravel(), minlength=n * len(rows)).reshape(len(rows), n)
-
-
-class _Scores:
-    """Scores of galaxies that count several times or not at all, sorted once and for all."""
-
-    def __init__(self, t: np.ndarray, z_pred: np.ndarray, z_std: np.ndarray, z_spec: np.ndarray):
-        self.means = {"crps": crps(z_pred, z_std, z_spec)}
-        self.means |= {f"coverage_{100 * level:g}": _inside(t, level) for level in LEVELS}
-        self.errors = redshift_errors(z_pred, z_spec)
-        self.most_certain_first = np.argsort(z_std / redshift_scale(z_pred), kind="stable")
-        self.lowest_first = np.argsort(t)
-        self.pit = ndtr(t)[self.lowest_first]
-
-    def once(self) -> dict[str, np.ndarray]:
-        """The scores, shape (1,), where each galaxy counts once."""
-        return self.of(np.ones((1, len(self.pit)), dtype=np.int8))
-
-    def of(self, times: np.ndarray) -> dict[str, np.ndarray]:
-        """The scores, shape (K,), where galaxy k counts times[:, k] times, N in all: (K, N)."""
-        n = times.shape[1]
-        report = {name: (times * values).sum(axis=1) / n for name, values in self.means.items()}
-        order = self.most_certain_first
-        drawn = np.repeat(np.tile(order, len(times)), times[:, order].ravel()).reshape(times.shape)
-        kept = self.errors.drawn(drawn[:, : _n_kept(n, LEAST_CERTAIN)])
-        report["sigma_nmad_certain"] = sigma_nmad.of(kept)
-        steps = np.cumsum(times[:, self.lowest_first], axis=1) / n
-        before = np.hstack([np.zeros((len(times), 1)), steps[:, :-1]])
-        report["pit_ks"] = np.maximum(
-            (steps - self.pit).max(axis=1), (self.pit - before).max(axis=1)
-        )
-        return report
+def _without_least_certain(errors: Errors, places: np.ndarray) -> np.ndarray:
+    """sigma_NMAD of galaxies in their order of certainty (..., N) without the last 10%: (...)."""
+    kept = np.sort(places, axis=-1)[..., : _n_kept(places.shape[-1], LEAST_CERTAIN)]
+    return sigma_nmad.of(errors.drawn(kept))
 
 
 def _n_kept(n: int, fraction: float) -> int:

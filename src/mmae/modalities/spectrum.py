@@ -14,7 +14,13 @@ from mmae.errors import InputError
 from mmae.files.checks import check_datasets
 from mmae.limits import Known
 from mmae.metrics.hidden import composite
-from mmae.metrics.line_quality import BPT_RATIOS, COMPARED_LINES, bpt_errors, line_errors
+from mmae.metrics.line_quality import (
+    BPT_RATIOS,
+    COMPARED_LINES,
+    bpt_errors,
+    line_errors,
+    noise_lines,
+)
 from mmae.metrics.spectrum_quality import continuum_slope_error, cosine_similarity, mse
 from mmae.modalities.base import Measured, Modality
 from mmae.settings import Arrays, SpectrumModality
@@ -167,12 +173,20 @@ def _lines(
             ("line width", "width_ratio", "reconstructed / true"),
         ):
             yield Measured(name, line, unit, "median", True, by_galaxy(ours[column]))
+        found = ours["found_true"]
+        both = (ours["found_reconstructed"] & found).astype(float)
         for name, column, among in (
-            ("line missed", "missed", ours["found_true"]),
-            ("line false", "false", ~ours["found_true"]),
+            ("line found", "both", found),
+            ("line too wide", "too_wide", found),
+            ("line missed", "missed", found),
+            ("line unresolved", "unresolved", found),
+            ("line false", "false", ~found),
         ):
-            values = by_galaxy(ours[column][among])
+            values = by_galaxy(ours.assign(both=both)[column][among])
             yield Measured(name, line, "dimensionless", "fraction", False, values)
+    noise = noise_lines(wave, true, z_spec)
+    noise[~hidden.any(axis=1)] = np.nan
+    yield Measured("line noise", "", "dimensionless", "fraction", False, noise)
     ratios = bpt_errors(errors)
     for ratio in BPT_RATIOS:
         yield Measured(f"bpt {ratio}", "", "dex", "median", True, by_galaxy(ratios[ratio]))

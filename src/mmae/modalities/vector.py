@@ -85,7 +85,8 @@ class Vector(Modality):
             log.warning(words, file.filename, " ".join(instead))
         with made._source(file) as source:
             places = [layout.find_column(source, one) for one in settings.columns]
-        log.info("%s: %s: %s", file.filename, name, ", ".join(filter(None, places)))
+            if any(places):
+                log.info("%s: %s: %s", source.filename, name, ", ".join(filter(None, places)))
         return cls(name, settings, VectorGeometry(columns, bool(settings.errors)))
 
     def _found_in(self, file: h5py.File) -> tuple[tuple[str, ...], int]:

@@ -24,8 +24,8 @@ def differences_figure(table: pd.DataFrame, reference: str) -> Figure:
     ----------
     table : DataFrame
         Rows from the top. Columns label; difference, low, high (95% interval, dimensionless);
-        p_better, the probability that the model has less scatter than the reference. NaN where
-        there is none.
+        p_better, the probability that the model has less scatter than the reference, galaxies and
+        trainings in. NaN where there is none.
     reference : str
         Label of the model that is subtracted.
 

@@ -105,7 +105,8 @@ def scatter_bars(measured: dict[str, float | None], published: Iterable[Any]) ->
     measured : dict of str to float or None
         sigma_NMAD by label; None where there are no galaxies.
     published : iterable of PublishedValue
-        Of `mmae.evaluation.published`.
+        As in `mmae.evaluation.published`.
     """
     bars = [Bar(label, value, False) for label, value in measured.items() if value is not None]
-    return bars + [Bar(f"{one.label} (published)", one.sigma_nmad, True) for one in published]
+    bars += [Bar(f"{value.label} (published)", value.sigma_nmad, True) for value in published]
+    return bars

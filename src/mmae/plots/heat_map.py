@@ -70,7 +70,8 @@ def heat_maps(panels: Sequence[HeatMap]) -> Figure:
             squeeze=False,
         )
         for place, panel, grid in zip(axes.flat, panels, grids, strict=False):
-            _draw(place, panel, grid, int(10 * width))
+            # titles are centred on the cells, not on the names beside them
+            _draw(place, panel, grid, max(20, int(10 * (width - beside))))
         for unused in axes.flat[len(panels) :]:
             unused.set_axis_off()
     return figure

@@ -1,4 +1,4 @@
-"""The masking study: a heat map of redshift scatter, and two of reconstructions."""
+"""The masking study: heat maps of redshift scatter, and of reconstructions."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -7,6 +7,7 @@ from mmae.plots.heat_map import HeatMap, heat_maps
 
 PANELS = (
     ("sigma_nmad", r"redshift scatter, $\sigma_\mathrm{NMAD}$", "low"),
+    ("low_sigma_nmad", r"the same at low redshift", "low"),
     ("image_psnr", "image PSNR (dB)", "high"),
     ("spectrum_mse", "spectrum MSE (normalised flux²)", "low"),
 )

@@ -115,12 +115,12 @@ def _tell_lines(axes: Axes, lines: pd.DataFrame) -> None:
     for line, fits in lines.groupby("line", sort=False):
         told = []
         for fit in fits.itertuples():
-            numbers = (
-                "no line found"
-                if np.isnan(fit.height)
-                else f"{fit.centre_angstrom:.0f} Å, height {fit.height:.2f}, "
-                f"width {fit.width_angstrom:.0f} Å"
-            )
+            numbers = fit.kind
+            if fit.kind != "missed":
+                numbers = f"{fit.centre_angstrom:.0f} Å, height {fit.height:.2f}"
+                if fit.kind != "unresolved":
+                    numbers += f", width {fit.width_angstrom:.0f} Å"
+                numbers += f" ({fit.kind})" * (fit.kind != "found")
             told.append(f"{fit.spectrum} {numbers}")
         words.append(f"{LINES[line].label}: " + "; ".join(told))
     axes.set_title("\n".join(words), loc="left", fontsize="small", linespacing=1.4)

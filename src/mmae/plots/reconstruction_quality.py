@@ -43,11 +43,12 @@ REDSHIFT_PANELS = (
     Panel("spectrum cosine", "spectrum cosine\nsimilarity"),
 )
 LINE_PANELS = (
+    Panel("line found", "fraction\nfound", 1.0),
+    Panel("line too wide", "fraction\ntoo wide", 0.0),
+    Panel("line false", "fraction\nfalse", 0.0),
     Panel("line centre", "centre error\n(km/s)", 0.0),
     Panel("line height", "height / true", 1.0),
     Panel("line width", "width / true", 1.0),
-    Panel("line missed", "fraction\nmissed", 0.0),
-    Panel("line false", "fraction\nfalse", 0.0),
 )
 LOOKS = tuple(
     zip(
@@ -169,6 +170,6 @@ def line_figure(table: pd.DataFrame) -> Figure:
 
 
 def _n_of(table: pd.DataFrame, line: str) -> int:
-    """Galaxies with the line in range: those of which it may be missed, or false."""
-    rows = table[(table["line"] == line) & table["quantity"].isin(["line missed", "line false"])]
+    """Galaxies with the line in range: those of which it may be found, or false."""
+    rows = table[(table["line"] == line) & table["quantity"].isin(["line found", "line false"])]
     return int(rows["n"].sum())

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from scipy.stats import binom
 
 from mmae.errors import InputError
+from mmae.metrics.intervals import of_calibrated
 from mmae.plots.comparison import wrapped
 from mmae.plots.style import TRUE, WIDTH_INCH, paper_style
 
@@ -38,14 +39,15 @@ def uncertainty_figure(reports: Mapping[str, Mapping[str, Any]]) -> Figure:
     ----------
     reports : mapping of str to mapping
         By the model's label: pit_histogram (galaxies in equal bins) or None; coverage_68 and
-        coverage_95 of its own z_std or None; `conformal`, the same two after calibration; `n`,
-        the test galaxies.
+        coverage_95 of its own z_std or None; `conformal`, the same two after calibration and
+        n_calibration; `n`, the test galaxies.
 
     Returns
     -------
     Figure
-        Grey bands hold 95% of honest forecasts, if galaxies are independent; they are those of
-        the report with the fewest galaxies.
+        Dark bands hold 95% of honest forecasts, if galaxies are independent; in the right panel
+        wider, light ones hold 95% of honest calibrations, as calibration galaxies are a sample,
+        too. They are those of the report with the fewest galaxies.
 
     Raises
     ------
@@ -62,7 +64,8 @@ def uncertainty_figure(reports: Mapping[str, Mapping[str, Any]]) -> Figure:
         height = 2.9 + 0.16 * lines * -(-len(reports) // n_columns)
         figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH_INCH, height))
         _draw_pit(left, reports, looks, n)
-        _draw_coverage(right, reports, looks, n)
+        n_calibration = min(report["conformal"]["n_calibration"] for report in reports.values())
+        _draw_coverage(right, reports, looks, n, n_calibration)
         figure.legend(
             handles=[
                 Line2D([], [], label=wrapped(label, 46), ms=4.5, lw=1.2, **look._asdict())
@@ -103,7 +106,7 @@ def _draw_pit(axes: Axes, reports: Mapping, looks: Mapping[str, Look], n: int) -
     if all(report["pit_histogram"] is None for report in reports.values()):
         axes.text(0.5, 0.5, "no model predicts z_std", ha="center", fontsize="small")
     low, high = binom.ppf([0.025, 0.975], n, 1 / n_bins) * n_bins / n
-    axes.axhspan(low, high, color="0.88", lw=0, zorder=0)
+    axes.axhspan(low, high, color="0.84", lw=0, zorder=0)
     axes.axhline(1, color=TRUE, lw=0.8, zorder=0.5)
     axes.set(
         xlim=(0, 1),
@@ -113,12 +116,19 @@ def _draw_pit(axes: Axes, reports: Mapping, looks: Mapping[str, Look], n: int) -
     axes.set_ylim(bottom=0)
 
 
-def _draw_coverage(axes: Axes, reports: Mapping, looks: Mapping[str, Look], n: int) -> None:
+def _draw_coverage(
+    axes: Axes, reports: Mapping, looks: Mapping[str, Look], n: int, n_calibration: int
+) -> None:
     """Coverage of each model around each nominal one: hollow before, filled after."""
     for name, level in LEVELS.items():
         edges = np.array([level - 0.6 * SPREAD, level + 0.6 * SPREAD])
-        band = binom.ppf([0.025, 0.975], n, level) / n
-        axes.fill_between(edges, *band, color="0.88", lw=0, zorder=0)
+        for zorder, (shade, band) in enumerate(
+            (
+                ("0.93", of_calibrated(level, n, n_calibration)),
+                ("0.84", binom.ppf([0.025, 0.975], n, level) / n),
+            )
+        ):
+            axes.fill_between(edges, *band, color=shade, lw=0, zorder=zorder / 10)
         axes.hlines(level, *edges, color=TRUE, lw=0.8, zorder=0.5)
         step = SPREAD / max(len(reports), 8)
         for k, (label, report) in enumerate(reports.items()):

@@ -19,7 +19,7 @@ class Faults:
     artefact: Fraction = key("good spectra with spikes of one or two pixels")
     repeat: Fraction = key("good targets with a second row in the DESI catalogue")
     neighbour: Fraction = key("good galaxies with a second HSC source inside the match radius")
-    hsc_only: Fraction = key("HSC galaxies without a DESI spectrum")
+    hsc_only: Annotated[float, Field(ge=0, le=100)] = key("HSC galaxies without a DESI spectrum")
     desi_only: Fraction = key("DESI targets without an HSC image")
     sky_fibre: Fraction = key("DESI fibres on blank sky")
     unassigned: Fraction = key("DESI fibres without a target: OBJTYPE is empty or BAD")
@@ -33,12 +33,40 @@ class Faults:
 
 
 @settings
+class Targets:
+    """Which kinds of objects the embedded survey has, as shares; they are scaled to add up to 1."""
+
+    matched: Fraction = key("the paper's sample: what both HSC's compilation and DESI list")
+    bgs: Fraction = key("DESI's bright galaxies, r < 20.175, z < 0.6")
+    lrg: Fraction = key("DESI's luminous red galaxies, z = 0.4 to 1")
+    elg: Fraction = key("DESI's emission-line galaxies, z = 0.8 to 1.6, fainter than HSC's")
+    qso: Fraction = key("DESI's quasars, r < 23")
+
+    @model_validator(mode="after")
+    def _some_are_drawn(self) -> "Targets":
+        if not any(getattr(self, name) for name in self.__dataclass_fields__):
+            raise ValueError("all shares are 0")
+        return self
+
+
+@settings
+class ImageFaults:
+    """What stands in a few images beside the sky, as fractions of the images."""
+
+    trail: Annotated[float, Field(ge=0, le=0.3)] = key("a satellite's trail in one band")
+    bleed: Annotated[float, Field(ge=0, le=0.3)] = key("columns of a saturated star")
+    blank: Annotated[float, Field(ge=0, le=0.3)] = key("a part without data in one band, all 0")
+
+
+@settings
 class Simulation:
     """The embedded survey."""
 
     n_galaxies: Count = key("good galaxies, which cleaning must leave")
     seed: Seed = key("the same seed gives the same bytes")
     chunk_size: Count = key("galaxies rendered at a time; bounds the memory")
+    targets: Targets = key("which kinds of objects; more than `matched` for spectra alone")
+    image_faults: ImageFaults = key("what is wrong in images")
     faults: Faults = key("what is wrong on purpose")
 
 

@@ -36,10 +36,16 @@ class CanDo:
     """Whether galaxies become vectors that redshifts can be read out of."""
     reconstructions: ClassVar[tuple[str, ...]] = ("mean",)
     """Kinds of reconstruction; more than one are an argument `kind` of `reconstruct`."""
+    aligns: ClassVar[bool] = False
+    """Whether the vectors of a galaxy's modalities are trained to agree."""
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Modalities that the model is shown."""
+        return ()
+
+    def always_shown(self, mask: float) -> tuple[str, ...]:
+        """Modalities that no training at this mask ratio hides whole from a model that hides."""
         return ()
 
     def published_as(self, name: str) -> dict[str, str]:
@@ -104,6 +110,14 @@ class PaperModel(CanDo):
     def reads(self) -> tuple[str, ...]:
         """Modalities that the model is shown."""
         return self.modalities
+
+    def always_shown(self, mask: float) -> tuple[str, ...]:
+        """Those of which tokens stay, and that are never taken entirely."""
+        return tuple(
+            name
+            for name in self.modalities
+            if not self.dropped.get(name) and self.mask_ratios.get(name, mask) < 1
+        )
 
     def published_as(self, name: str) -> dict[str, str]:
         """The paper's own."""
@@ -222,6 +236,7 @@ class AstroClipModel(CanDo):
 
     gives_redshift: ClassVar[bool] = False
     embeds: ClassVar[bool] = True
+    aligns: ClassVar[bool] = True
 
     kind: Literal["astroclip"] = key("which file of mmae/models")
     modalities: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)] = key(

@@ -28,7 +28,7 @@ class Grid:
         "entries of models whose frozen image embeddings are read out: nearest neighbours and a "
         "small network"
     )
-    spectrum_probes: tuple[str, ...] = key("the same of spectra, as an upper bound")
+    spectrum_probes: tuple[str, ...] = key("the same of spectra alone")
     more_seeds: tuple[Seed, ...] = key(
         "further seeds of all that is compared, at the headline's mask ratio"
     )
@@ -43,11 +43,16 @@ class Grid:
     study_views: tuple[ViewName, ...] = key(
         "views with bands, arms or pixels missing, in the same study", default=()
     )
+    limit: bool = key(
+        "where the survey is simulated, compare with a model that is given the noiseless "
+        "magnitudes, sizes and types (config/limit.yaml)",
+        default=False,
+    )
 
     @model_validator(mode="after")
     def _names_are_apart(self) -> "Grid":
         for part, values in vars(self).items():
-            if len({*values}) < len(values):
+            if isinstance(values, tuple) and len({*values}) < len(values):
                 raise ValueError(f"{part} {list(values)} names one twice")
         both = sorted({*self.models} & {*self.baselines})
         if both:
@@ -95,7 +100,9 @@ class Evaluation:
     threads: Count = key("CPU threads", le=512)
     examples: Examples = key("whose reconstructions are kept")
     reconstructed: Count = key("test galaxies whose reconstructions are measured, at most")
-    neighbours: Count = key("nearest galaxies behind a redshift from embeddings (AstroCLIP: 16)")
+    neighbours: Count = key(
+        "nearest galaxies behind a redshift from embeddings (AstroCLIP's public code: 64)"
+    )
     probe_layers: Annotated[tuple[Count, ...], Field(min_length=1)] = key(
         "units of the small network on frozen embeddings (AstroCLIP: 64, 64)"
     )

@@ -124,6 +124,14 @@ def missing(settings: Settings) -> list[Run]:
     return list(dict.fromkeys([shown, *others]))
 
 
+def unpaired(settings: Settings) -> dict[str, int]:
+    """Compared models that say how many images without a spectrum join their training."""
+    numbers = {
+        run.model: settings.models[run.model].training.get("unpaired") for run in compared(settings)
+    }
+    return {model: n for model, n in numbers.items() if n is not None}
+
+
 def studied(settings: Settings) -> list[Run]:
     """Runs of both studies."""
     return list(dict.fromkeys(masks_studied(settings) + missing(settings)))

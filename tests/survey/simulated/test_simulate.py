@@ -15,11 +15,11 @@ import pytest
 from helpers import PROJECT, assert_one_sentence, await_end, read_zcatalog, run_mmae
 from mmae.config import read_section
 from mmae.instruments import BANDS, N_WAVE
-from mmae.settings import Simulation
+from mmae.settings import ImageFaults, Simulation
 from mmae.survey.desi import coadd_path, read_coadd
 from mmae.survey.galaxiesml import REQUIRED, read_catalog
-from mmae.survey.simulated.population import draw
-from mmae.survey.simulated.simulate import simulate_survey
+from mmae.survey.simulated.images import draw_conditions
+from mmae.survey.simulated.simulate import CONDITIONS, simulate_survey
 
 
 def simulate(folder: Path, config: dict, workers: int = 1, **changes) -> dict[str, str]:
@@ -128,15 +128,46 @@ def test_pixels_are_as_bright_and_as_noisy_as_those_of_hsc(small_survey):
         assert 1 < image[:, k].std() / deviations[k] < 5
 
 
-def test_redshifts_are_those_of_the_authors_galaxies():
-    drawn = draw(20_000, np.random.default_rng(0), desi_like=True)
-    z = drawn.redshift
-    # the authors' test galaxies: half below 0.34, a tenth above 1.65, up to 4; a tenth is fainter
-    # than i = 20.635
-    assert np.median(z) == pytest.approx(0.34, abs=0.08)
-    assert np.percentile(z, 90) == pytest.approx(1.65, abs=0.1)
-    assert 3.5 < z.max() < 4.2
-    assert np.percentile(drawn.i_mag, 90) == pytest.approx(20.635, abs=0.1)
+def test_catalogue_and_image_share_their_zero_points(small_survey):
+    """Colours of the catalogue are wrong as those of the pixels are."""
+    catalog = read_catalog(small_survey.galaxiesml)
+    truth, sources = (small_survey.truth_table(name) for name in ("HSC", "SOURCES"))
+    true = sources.iloc[truth["source"]].reset_index(drop=True)
+    use = (truth["role"] == "good").to_numpy() & (true["mag_i"] < 19).to_numpy()
+    error = {
+        band: (catalog[f"{band}_cmodel_mag"] - true[f"mag_{band}"]).to_numpy()[use]
+        for band in BANDS
+    }
+    colour = error["r"] - error["i"]
+    # two zero points of 1.2% and two colour errors of 1%
+    assert colour.std() == pytest.approx(0.024, abs=0.006)
+    assert 0.06 < error["i"].std() < 0.14
+    conditions = draw_conditions(
+        len(truth), ImageFaults(0.0, 0.0, 0.0), np.random.default_rng([1, CONDITIONS])
+    )
+    zero = -2.5 * np.log10(conditions.zero_point[use])
+    assert np.corrcoef(colour, zero[:, 1] - zero[:, 2])[0, 1] > 0.55
+
+
+def test_truth_tells_what_every_row_is(small_survey):
+    sources = small_survey.truth_table("SOURCES")
+    for name in ("HSC", "DESI"):
+        table = small_survey.truth_table(name)
+        table = table[table["source"] >= 0]
+        true = sources.iloc[table["source"]].reset_index(drop=True)
+        stars = (table["role"] == "star").to_numpy()
+        assert ((true["spectype"] == "STAR") == stars).all()
+        if name == "HSC":
+            assert np.array_equal(true["redshift"], table["redshift"])
+
+
+def test_other_kinds_of_objects_come_by_config(tmp_path, config):
+    targets = {"matched": 0.0, "bgs": 0.0, "lrg": 0.0, "elg": 1.0, "qso": 0.0}
+    simulate(tmp_path, config, targets=targets)
+    survey = read_zcatalog(tmp_path / "desi")
+    seen = survey[survey["OBJTYPE"] == "TGT"]
+    galaxies = seen[(seen["SPECTYPE"] == "GALAXY") & (seen["ZWARN"] == 0)]
+    assert galaxies["Z"].between(0.6, 1.7).all()
 
 
 def test_faults_are_as_many_as_asked_for(small_survey):

@@ -9,6 +9,7 @@ rule simulate_survey:
         galaxiesml="results/{survey}/catalog/galaxiesml.hdf5",
         desi=directory("results/{survey}/catalog/desi"),
         truth="results/{survey}/catalog/truth.fits",
+        noiseless="results/{survey}/catalog/noiseless.hdf5",
     log:
         "results/{survey}/logs/simulate_survey.log",
     benchmark:
@@ -29,6 +30,7 @@ rule simulate_survey:
             --galaxiesml {output.galaxiesml:q} \
             --desi {output.desi:q} \
             --truth {output.truth:q} \
+            --noiseless {output.noiseless:q} \
             --workers {threads} \
             2>&1 | tee {log:q}
         """

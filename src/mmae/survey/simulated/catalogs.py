@@ -17,6 +17,7 @@ from mmae.survey.simulated.sources import (
     SKY,
     SPECTYPES,
     Sources,
+    join,
     make_sources,
     make_stars,
 )
@@ -43,7 +44,9 @@ class Catalogs(NamedTuple):
     """One row a bad pixel: desi_row, pixel (of the combined grid), height (in sigma)."""
 
 
-def plant(n_good: int, faults: Faults, rng: np.random.Generator) -> Catalogs:
+def plant(
+    n_good: int, faults: Faults, shares: dict[str, float], rng: np.random.Generator
+) -> Catalogs:
     """Draw a survey of which cleaning must leave exactly `n_good` galaxies.
 
     Parameters
@@ -51,6 +54,8 @@ def plant(n_good: int, faults: Faults, rng: np.random.Generator) -> Catalogs:
     n_good : int
     faults : Faults
         Fractions of n_good.
+    shares : dict of str to float
+        Of each kind of object (`population.TARGETS`).
     rng : numpy Generator
 
     Returns
@@ -61,7 +66,7 @@ def plant(n_good: int, faults: Faults, rng: np.random.Generator) -> Catalogs:
         desi_only, sky, bad_fiber, empty, bad_image, displaced, unassigned or no_position.
     """
     count = {name: _count(n_good, getattr(faults, name)) for name in Faults.__dataclass_fields__}
-    role, sources = _draw_sources(n_good, count, rng)
+    role, sources = _draw_sources(n_good, count, shares, rng)
     ra, dec = _positions(len(role), rng)
     hsc = _base_hsc(role, sources, ra, dec, rng)
     desi = _base_desi(role, sources, ra, dec, rng)
@@ -106,7 +111,7 @@ def _count(n: int, fraction: float) -> int:
 
 
 def _draw_sources(
-    n_good: int, count: dict[str, int], rng: np.random.Generator
+    n_good: int, count: dict[str, int], shares: dict[str, float], rng: np.random.Generator
 ) -> tuple[np.ndarray, Sources]:
     """Role of each source, and the sources."""
     bright = {"good": n_good} | {
@@ -114,12 +119,12 @@ def _draw_sources(
     }
     wide = {name: count[name] for name in ("hsc_only", "neighbour")}
     populations = [
-        draw(sum(bright.values()), rng, desi_like=True),
-        draw(sum(wide.values()), rng, desi_like=False),
+        draw(sum(bright.values()), rng, shares),
+        draw(sum(wide.values()), rng, {"parent": 1.0}),
     ]
     galaxies = make_sources(Population(*map(np.concatenate, zip(*populations, strict=True))), rng)
     stars = make_stars(count["star"], rng)
-    sources = Sources(*map(np.concatenate, zip(galaxies, stars, strict=True)))
+    sources = join([galaxies, stars])
     names = [*bright, *wide, "star"]
     return np.repeat(names, [*bright.values(), *wide.values(), count["star"]]), sources
 

@@ -1,8 +1,7 @@
-"""HSC images: bulge and disk through GalSim, each band's seeing, sky and photon noise."""
+"""HSC images: galaxies through each band's seeing, the noise of sky and photons, and faults."""
 
 from typing import NamedTuple
 
-import galsim
 import numpy as np
 from scipy.ndimage import convolve1d
 
@@ -14,6 +13,9 @@ from mmae.instruments import (
     SEEING_ARCSEC,
     flux_from_mag,
 )
+from mmae.settings import ImageFaults
+from mmae.survey.simulated import profiles
+from mmae.survey.simulated.image_faults import damage, draw_image_faults
 from mmae.survey.simulated.sources import Sources
 
 PHOTONS_PER_FLUX = (3800.0, 4100.0, 5200.0, 2300.0, 1700.0)
@@ -25,17 +27,19 @@ ASSUME: HSC's throughput and the exposure times of the Wide layer (10 to 20 minu
 PIXEL_NOISE = (0.86, 0.98, 0.79, 0.76, 0.72)
 """Noise of a single pixel in each band, relative to what the depth for point sources asks for.
 
-Resampled and coadded pixels share their noise with their neighbours. With these shares the negative
-pixels scatter as in the released images (0.021 0.035 0.037 0.069 0.137 in g r i z y).
+With these the negative pixels scatter as in the released images (0.021 0.035 0.037 0.069 0.137 in
+g r i z y).
 """
 
-NEIGHBOURS = 1.0
-"""Mean number of other sources in an image: galaxies brighter than i = 24."""
+SHARED = 0.1
+"""What a pixel's noise gives to each neighbour along an axis, as resampled and coadded images do.
 
-_ACCURACY = galsim.GSParams(
-    folding_threshold=1e-2, maxk_threshold=1e-2, kvalue_accuracy=1e-4, xvalue_accuracy=1e-4
-)
-"""GalSim's numerical accuracy: errors stay below a hundredth of the sky noise."""
+Measured on HSC images of COSMOS: pixels side by side correlate by 0.2 to 0.27, diagonal ones by
+0.07, others by less than 0.05 (docs/survey.md).
+"""
+
+NEIGHBOURS = 1.2
+"""Mean number of other sources in an image: galaxies brighter than i = 24."""
 
 
 def sky_sigma() -> np.ndarray:
@@ -46,6 +50,34 @@ def sky_sigma() -> np.ndarray:
     """
     sigma_pixels = np.array(SEEING_ARCSEC) / 2.355 / PIXEL_SCALE_ARCSEC
     return flux_from_mag(DEPTH_MAG) / 5 / np.sqrt(4 * np.pi * sigma_pixels**2)
+
+
+class Conditions(NamedTuple):
+    """Under which each image was taken; each array but the last has shape (N, 5)."""
+
+    seeing: np.ndarray
+    """FWHM, arcsec."""
+    noise: np.ndarray
+    """Of the sky, relative to that of the nominal depth."""
+    zero_point: np.ndarray
+    """Flux in the image over the true one."""
+    fault: np.ndarray
+    """Number of its fault (`image_faults.NAMES`), shape (N,)."""
+
+
+def draw_conditions(n: int, faults: ImageFaults, rng: np.random.Generator) -> Conditions:
+    """Conditions of images, which differ from band to band and from place to place.
+
+    Zero points scatter by 1.2%: HSC's stars are measured to 1% (Huang et al. 2018, PASJ 70, S6),
+    its zero points to 1 to 1.5% (Aihara et al. 2019, PASJ 71, 114). ASSUME: depth by 0.1 mag.
+    """
+    shape = (n, len(BANDS))
+    return Conditions(
+        np.array(SEEING_ARCSEC) * np.exp(rng.normal(0, 0.08, shape)),
+        np.exp(rng.normal(0, 0.1, shape)),
+        np.exp(rng.normal(0, 0.012, shape)),
+        draw_image_faults(n, faults, rng),
+    )
 
 
 class Scene(NamedTuple):
@@ -84,12 +116,12 @@ def make_scene(
     return Scene(
         image=np.concatenate([np.arange(n), image]),
         source=np.concatenate([rows, rng.integers(n_sources, size=len(image))]),
-        dimming_mag=np.concatenate([np.zeros(n), rng.uniform(1.0, 4.0, len(image))]),
+        dimming_mag=np.concatenate([np.zeros(n), rng.uniform(0.0, 4.0, len(image))]),
         position=np.concatenate([offset_arcsec + shift, rng.uniform(-half, half, (len(image), 2))]),
     )
 
 
-def render(sources: Sources, scene: Scene, seeds: np.ndarray) -> np.ndarray:
+def render(sources: Sources, scene: Scene, conditions: Conditions, seeds: np.ndarray) -> np.ndarray:
     """Images of scenes, each with noise from its own seed.
 
     Parameters
@@ -97,6 +129,8 @@ def render(sources: Sources, scene: Scene, seeds: np.ndarray) -> np.ndarray:
     sources : Sources
     scene : Scene
         Of images 0 to B - 1.
+    conditions : Conditions
+        Of B images.
     seeds : ndarray of int, shape (B,)
 
     Returns
@@ -107,50 +141,41 @@ def render(sources: Sources, scene: Scene, seeds: np.ndarray) -> np.ndarray:
     images = np.empty((len(seeds), len(BANDS), IMAGE_SIZE, IMAGE_SIZE), dtype=np.float32)
     for k, seed in enumerate(seeds):
         members = Scene(*(part[scene.image == k] for part in scene))
-        images[k] = _render_one(sources, members, np.random.default_rng(seed))
+        under = Conditions(*(part[k] for part in conditions))
+        images[k] = _render_one(sources, members, under, np.random.default_rng(seed))
     return images
 
 
-def _render_one(sources: Sources, scene: Scene, rng: np.random.Generator) -> np.ndarray:
+def _render_one(
+    sources: Sources, scene: Scene, conditions: Conditions, rng: np.random.Generator
+) -> np.ndarray:
     """One image, shape (5, 64, 64), with the noise of sky and photons."""
-    seeing = np.array(SEEING_ARCSEC) * np.exp(rng.normal(0, 0.06, len(BANDS)))
-    image = np.zeros((len(BANDS), IMAGE_SIZE, IMAGE_SIZE))
-    for band in range(len(BANDS)):
-        psf = galsim.Kolmogorov(fwhm=seeing[band], gsparams=_ACCURACY)
-        for _, source, dimming_mag, position in zip(*scene, strict=True):
-            flux = flux_from_mag(sources.mag[source, band] + dimming_mag)
-            profile = _profile(sources, source, band, psf).withFlux(flux).shift(*position)
-            stamp = galsim.Image(image[band], scale=PIXEL_SCALE_ARCSEC)
-            # the seeing is that of the pixels: no second convolution with the pixel
-            profile.drawImage(stamp, method="no_pixel", add_to_image=True)
-    variance = sky_sigma()[:, None, None] ** 2
+    light = np.zeros((len(BANDS), profiles.SIZE, profiles.SIZE // 2 + 1), dtype=complex)
+    for _, row, dimming_mag, (x, y) in zip(*scene, strict=True):
+        flux = flux_from_mag(sources.mag[row] + dimming_mag)[:, None, None]
+        where = profiles.shifted(x, y)
+        shapes = type(sources.shapes)(*(part[row] for part in sources.shapes))
+        light += flux * where * profiles.galaxy(shapes, sources.share[row], sources.seed[row])
+    margin = (profiles.SIZE - IMAGE_SIZE) // 2
+    part = slice(margin, margin + IMAGE_SIZE)
+    light *= np.array([profiles.seeing(fwhm) for fwhm in conditions.seeing])
+    image = np.fft.irfft2(light, s=(profiles.SIZE, profiles.SIZE))[:, part, part]
+    image *= conditions.zero_point[:, None, None]
+    sky = sky_sigma() * PIXEL_NOISE / one_pixel() * conditions.noise
+    variance = sky[:, None, None] ** 2
     variance = variance + np.clip(image, 0, None) / np.array(PHOTONS_PER_FLUX)[:, None, None]
-    noise = rng.normal(0, 1, image.shape) * np.sqrt(variance)
-    for band, share in enumerate(PIXEL_NOISE):
-        noise[band] = _share(noise[band], share)
-    return image + noise
+    image += _share(rng.normal(0, 1, image.shape) * np.sqrt(variance))
+    damage(image, conditions.fault, sky, rng)
+    return image
 
 
-def _share(noise: np.ndarray, ratio: float) -> np.ndarray:
-    """Let neighbours share noise (H, W) until a pixel has `ratio` of it; sums keep theirs."""
-    # squares of (side, 1 - 2 side, side) add up to the ratio along each of two axes
-    side = (1 - np.sqrt(1 - 1.5 * (1 - ratio))) / 3
-    for axis in (0, 1):
-        noise = convolve1d(noise, [side, 1 - 2 * side, side], axis=axis, mode="wrap")
+def one_pixel() -> float:
+    """Noise of a pixel relative to what it would be if neighbours shared none."""
+    return (1 - 2 * SHARED) ** 2 + 2 * SHARED**2
+
+
+def _share(noise: np.ndarray) -> np.ndarray:
+    """Let neighbours share noise (5, H, W); sums over large areas keep theirs."""
+    for axis in (1, 2):
+        noise = convolve1d(noise, [SHARED, 1 - 2 * SHARED, SHARED], axis=axis, mode="wrap")
     return noise
-
-
-def _profile(sources: Sources, row: int, band: int, psf: galsim.GSObject) -> galsim.GSObject:
-    """Bulge and disk of one source as seen through the seeing, of unit flux."""
-    if sources.disk_radius[row] == 0:
-        return psf
-    share = float(sources.bulge_fraction[row, band])
-    angle = sources.angle[row] * galsim.degrees
-    disk = galsim.Exponential(half_light_radius=sources.disk_radius[row], gsparams=_ACCURACY)
-    disk = disk.shear(galsim.Shear(q=sources.axis_ratio[row], beta=angle))
-    # Spergel's profile of index -0.6 is close to de Vaucouleurs' and quick to transform (Spergel
-    # 2010, ApJS 191, 58)
-    bulge = galsim.Spergel(nu=-0.6, half_light_radius=sources.bulge_radius[row], gsparams=_ACCURACY)
-    bulge = bulge.shear(galsim.Shear(q=0.5 + 0.5 * sources.axis_ratio[row], beta=angle))
-    light = bulge.withFlux(share) + disk.withFlux(1 - share)
-    return galsim.Convolve(light, psf, gsparams=_ACCURACY)

@@ -1,26 +1,22 @@
-"""Real galaxies of HSC PDR2, drawn with the selection that DESI's targets have."""
+"""Which objects DESI and HSC have both seen: smooth densities fitted to real galaxies."""
 
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
 
-QUASAR_MIN_REDSHIFT = 1.6
-"""DESI's targets beyond this redshift are quasars (Schlafly et al. 2023, AJ 166, 259)."""
+DATA = files("mmae.survey") / "data"
+POPULATION = DATA / "population.npz"
+"""Gaussian mixtures over (i, g - z, ln(1 + z)), fitted by benchmarks/population.py."""
 
-MAX_REDSHIFT = 4.2
-"""Of DESI's targets that are simulated; the paper's go to 4.119."""
-
-
-SATURATED_MAG = 15.6
-"""Brighter galaxies than this in i seldom pass HSC's pixel flags."""
-
-BLUE = 0.7
-"""How much more of the blue galaxies are taken, a magnitude of g - z."""
+REDSHIFTS = (0.01, 4.2)
+"""Of objects that are simulated; the paper's go to 4.119."""
 
 
 class Population(NamedTuple):
-    """Galaxies before anything is rendered; each array has shape (N,)."""
+    """Objects before anything is rendered; each array has shape (N,)."""
 
     i_mag: np.ndarray
     """AB magnitude in i."""
@@ -34,67 +30,121 @@ class Population(NamedTuple):
 
 def real_sample() -> Population:
     """The 80,000 real HSC galaxies that this package ships (data/README.md tells their origin)."""
-    path = files("mmae.survey") / "data" / "hsc_specz_sample.npz"
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+    with (DATA / "hsc_specz_sample.npz").open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
         i_mag = archive["i_mag_milli"] * 1e-3
         g_minus_z = archive["g_minus_z_milli"] * 1e-3
         redshift = archive["redshift_e4"] * 1e-4
-    return Population(i_mag, g_minus_z, redshift, _is_quasar(i_mag, g_minus_z, redshift))
+    # ASSUME: i < 22.5 beyond z = 1.6 is a quasar; fainter ones are Lyman-break galaxies, and red
+    # ones below the redshifts where the Lyman-alpha forest enters g are wrong redshifts
+    distant = (redshift > 1.6) & (i_mag < 22.5) & ((g_minus_z < 1.3) | (redshift > 3.0))
+    near = (redshift > 0.8) & (i_mag < 20.5) & (g_minus_z < 1.0)
+    return Population(i_mag, g_minus_z, redshift, distant | near)
 
 
-def _is_quasar(i_mag: np.ndarray, g_minus_z: np.ndarray, redshift: np.ndarray) -> np.ndarray:
-    """Quasars by redshift, or by a blue colour at a luminosity that galaxies do not reach."""
-    # ASSUME: i < 22.5 beyond z = 1.6 is a quasar; fainter ones are Lyman-break galaxies
-    distant = (redshift > QUASAR_MIN_REDSHIFT) & (i_mag < 22.5)
-    luminous = (redshift > 0.8) & (i_mag < 20.5) & (g_minus_z < 1.2)
-    return distant | luminous
+class Mixture(NamedTuple):
+    """A Gaussian mixture over (i, g - z, ln(1 + z)) of K components."""
+
+    weight: np.ndarray
+    """Shape (K,)."""
+    mean: np.ndarray
+    """Shape (K, 3)."""
+    scale: np.ndarray
+    """Lower triangle of each covariance, shape (K, 3, 3)."""
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Independent draws of (i, g - z, z), shape (n, 3)."""
+        which = rng.choice(len(self.weight), n, p=self.weight / self.weight.sum())
+        values = self.mean[which] + np.einsum(
+            "nij,nj->ni", self.scale[which], rng.normal(0, 1, (n, 3))
+        )
+        values[:, 2] = np.expm1(values[:, 2])
+        return values
 
 
-def desi_weight(population: Population) -> np.ndarray:
-    """Relative chance that DESI has observed each galaxy, shape (N,).
-
-    The bright and luminous-red samples fade out near i = 20.5, quasars near i = 22.4. DESI's bright
-    sample is limited in r, so that blue galaxies reach fainter in i, and the brightest galaxies are
-    saturated in HSC. The result is close to the authors' test set: a median redshift of 0.27
-    (theirs: 0.34), a 90th percentile of 1.69 (theirs: 1.65), and i = 20.70 (theirs: 20.635).
-    """
-    i_mag, z = population.i_mag, population.redshift
-    # luminous red galaxies reach fainter than the bright sample
-    limit = np.where((z > 0.4) & (population.g_minus_z > 1.8), 20.7, 19.7)
-    galaxy = 1 / (1 + np.exp((i_mag - limit) / 0.2)) / (1 + np.exp((SATURATED_MAG - i_mag) / 0.2))
-    galaxy *= np.exp(-BLUE * (population.g_minus_z - 1.8) * (z < 0.6))
-    # ASSUME: quasars are targeted seven times as completely as the parent catalogue lists them
-    quasar = 7 / (1 + np.exp((i_mag - 22.2) / 0.15))
-    weight = np.where(population.is_quasar, quasar, galaxy)
-    return np.where((z > 0.01) & (z < MAX_REDSHIFT), weight, 0.0)
+@cache
+def mixtures() -> tuple[dict[str, Mixture], float]:
+    """The fitted mixtures by name, and the share of quasars in the matched sample."""
+    with POPULATION.open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
+        fitted = {
+            name: Mixture(*(archive[f"{name}_{part}"].astype(float) for part in Mixture._fields))
+            for name in ("parent", "matched", "matched_quasar", "quasar")
+        }
+        return fitted, float(archive["quasar_share"])
 
 
-def draw(n: int, rng: np.random.Generator, *, desi_like: bool) -> Population:
-    """Draw galaxies with replacement, each displaced a little (a smoothed bootstrap).
+def _step(value: np.ndarray, width: float) -> np.ndarray:
+    """From 0 to 1 where `value` passes 0."""
+    return 0.5 * (1 + np.tanh(value / width))
 
-    The sample holds few quasars, most of which are drawn more than once: they are displaced
-    further, so that the next quasar drawn tells little of the last.
+
+def _bright(i_mag: np.ndarray, colour: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """DESI's bright galaxies: r < 20.175, z < 0.6 (Hahn et al. 2023, AJ 165, 253)."""
+    return _step(20.175 - i_mag - 0.25 * colour, 0.1) * _step(0.55 - z, 0.05)
+
+
+def _red(i_mag: np.ndarray, colour: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Luminous red galaxies: constant density at 0.4 < z < 0.85 (Zhou et al. 2023, AJ 165, 58)."""
+    old = _step(colour - 2.0 - np.clip(z - 0.3, 0, 0.4), 0.2)
+    luminous = _step(18.9 + 4.2 * (z - 0.4) - i_mag, 0.2)
+    return old * luminous * _step(z - 0.4, 0.05) * _step(0.95 - z, 0.1)
+
+
+def _emission(i_mag: np.ndarray, colour: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Emission-line galaxies: g < 24.1, blue, z to 1.6 (Raichoor et al. 2023, AJ 165, 126)."""
+    g_mag = i_mag + 0.7 * colour
+    blue = _step(1.7 - colour, 0.2) * _step(24.1 - g_mag, 0.1)
+    # the parent sample thins out beyond z = 1.2, DESI's does not
+    return blue * _step(z - 0.8, 0.1) * _step(1.6 - z, 0.05) * np.clip((z / 1.5) ** 4, 0, 1)
+
+
+def _all(i_mag: np.ndarray, colour: np.ndarray, z: np.ndarray) -> np.ndarray:
+    return np.ones_like(z)
+
+
+TARGETS: dict[str, tuple[str, Callable]] = {
+    "matched": ("matched", _all),
+    "bgs": ("matched", _bright),
+    "lrg": ("parent", _red),
+    "elg": ("parent", _emission),
+    "qso": ("quasar", _all),
+    "parent": ("parent", _all),
+    "matched quasar": ("matched_quasar", _all),
+}
+"""Kinds of objects: the mixture each comes from, and which part of it is taken. `matched` is the
+paper's sample, whose quasars come last; the four after it are DESI's target classes; `parent` is
+HSC's spectroscopic sample."""
+
+
+def draw(n: int, rng: np.random.Generator, shares: Mapping[str, float]) -> Population:
+    """Draw objects independently of each other from the fitted densities.
 
     Parameters
     ----------
     n : int
     rng : numpy Generator
-    desi_like : bool
-        Weight by `desi_weight`; otherwise draw from all of HSC's spectroscopic sample.
+    shares : mapping of str to float
+        Of each kind in TARGETS; they are scaled to add up to 1.
 
     Returns
     -------
     Population
-        Arrays of shape (n,).
+        Arrays of shape (n,), in random order.
     """
-    sample = real_sample()
-    weight = desi_weight(sample) if desi_like else (sample.redshift > 0.01).astype(float)
-    rows = rng.choice(len(sample.i_mag), size=n, p=weight / weight.sum())
-    z, quasar = sample.redshift[rows], sample.is_quasar[rows]
-    moved = z + rng.normal(0, np.where(quasar, 0.03, 0.002)) * np.minimum(1 + z, 10 * z)
-    return Population(
-        i_mag=sample.i_mag[rows] + rng.normal(0, np.where(quasar, 0.15, 0.05)),
-        g_minus_z=sample.g_minus_z[rows] + rng.normal(0, np.where(quasar, 0.1, 0.03)),
-        redshift=np.where(moved < MAX_REDSHIFT, moved, z),
-        is_quasar=quasar,
-    )
+    fitted, quasar_share = mixtures()
+    names = [name for name, share in shares.items() if share > 0]
+    chosen = rng.choice(names, n, p=np.array([shares[k] for k in names]) / sum(shares.values()))
+    chosen = chosen.astype("<U14")
+    chosen[(chosen == "matched") & (rng.uniform(size=n) < quasar_share)] = "matched quasar"
+    values = np.empty((n, 3))
+    for name in TARGETS:
+        mixture, weight = TARGETS[name]
+        todo = np.flatnonzero(chosen == name)
+        while len(todo):
+            drawn = fitted[mixture].draw(4 * len(todo) + 100, rng)
+            inside = (drawn[:, 2] > REDSHIFTS[0]) & (drawn[:, 2] < REDSHIFTS[1])
+            kept = drawn[inside & (rng.uniform(size=len(drawn)) < weight(*drawn.T))][: len(todo)]
+            values[todo[: len(kept)]] = kept
+            todo = todo[len(kept) :]
+    return Population(*values.T, is_quasar=np.isin(chosen, ["qso", "matched quasar"]))

@@ -5,28 +5,38 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.io import fits
+from threadpoolctl import threadpool_limits
 
 from mmae.files.outputs import TREE
 from mmae.files.write import atomic
-from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, SEEING_ARCSEC, flux_from_mag, mag_from_flux
+from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, flux_from_mag, mag_from_flux
 from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
 from mmae.survey.galaxiesml import DEC, OBJECT_ID, RA, REDSHIFT, write_galaxiesml
 from mmae.survey.simulated.catalogs import Catalogs, plant
-from mmae.survey.simulated.images import Scene, make_scene, render, sky_sigma
-from mmae.survey.simulated.sources import SKY, Sources, take
+from mmae.survey.simulated.image_faults import NAMES
+from mmae.survey.simulated.images import (
+    Conditions,
+    Scene,
+    draw_conditions,
+    make_scene,
+    render,
+    sky_sigma,
+)
+from mmae.survey.simulated.sources import BULGE, NUCLEUS, SKY, Sources, take
 from mmae.survey.simulated.spectra import BAD_PIXEL, add_spike, lose_pixels, observe
+from mmae.survey.simulated.truth import write_noiseless, write_truth
 from mmae.workflow.orphans import end_with
 
-CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY = range(5)
+CATALOG, SCENES, IMAGES, SPECTRA, PHOTOMETRY, CONDITIONS = range(6)
 """Streams of random numbers, so that no step's draws depend on another's."""
 
 MARK = "simulated.txt"
@@ -42,6 +52,7 @@ def simulate_survey(
     desi: Path | str,
     truth: Path | str,
     workers: int = 1,
+    noiseless: Path | str | None = None,
 ) -> Catalogs:
     """Draw and write the embedded survey.
 
@@ -56,25 +67,39 @@ def simulate_survey(
         FITS file to write, with what each row of both catalogues is. No step reads it; tests do.
     workers : int
         Processes that render; the bytes do not depend on them.
+    noiseless : path, optional
+        HDF5 file to write, with the noiseless magnitudes, sizes and types, for the model `limit`.
 
     Returns
     -------
     Catalogs
         What was written.
     """
-    catalogs = plant(
-        settings.n_galaxies, settings.faults, np.random.default_rng([settings.seed, CATALOG])
-    )
+    with threadpool_limits(1):
+        catalogs = plant(
+            settings.n_galaxies,
+            settings.faults,
+            asdict(settings.targets),
+            np.random.default_rng([settings.seed, CATALOG]),
+        )
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=end_with,
+        initializer=_start_worker,
         initargs=(os.getpid(),),
     ) as pool:
         _write_images(settings, catalogs, pool, galaxiesml)
         _write_desi(settings, catalogs, pool, desi)
-    _write_truth(catalogs, truth)
+    write_truth(catalogs, truth)
+    if noiseless is not None:
+        write_noiseless(catalogs, noiseless)
     return catalogs
+
+
+def _start_worker(parent: int) -> None:
+    """A worker ends with its parent and computes in one thread."""
+    end_with(parent)
+    threadpool_limits(1)
 
 
 def _write_images(
@@ -82,6 +107,10 @@ def _write_images(
 ) -> None:
     """Write the GalaxiesML file."""
     hsc = catalogs.hsc
+    conditions = draw_conditions(
+        len(hsc), settings.image_faults, np.random.default_rng([settings.seed, CONDITIONS])
+    )
+    hsc["image_fault"] = np.array(NAMES)[conditions.fault]
     rng = np.random.default_rng([settings.seed, PHOTOMETRY])
     columns = {
         OBJECT_ID: hsc["object_id"].to_numpy(),
@@ -90,7 +119,7 @@ def _write_images(
         REDSHIFT: hsc["redshift"].to_numpy(),
         "specz_redshift_err": hsc["redshift_error"].to_numpy(),
         "specz_flag_homogeneous": np.ones(len(hsc), dtype=bool),
-        **_photometry(catalogs.sources, hsc["source"].to_numpy(), rng),
+        **measured_photometry(catalogs.sources, hsc["source"].to_numpy(), conditions, rng),
     }
     seeds = _seeds(settings.seed, IMAGES, len(hsc))
     scene = make_scene(
@@ -106,7 +135,8 @@ def _write_images(
         members = Scene(*(part[inside] for part in scene))
         needed, local = np.unique(members.source, return_inverse=True)
         members = members._replace(image=members.image - start, source=local)
-        return partial(render, take(catalogs.sources, needed), members, seeds[start:stop])
+        under = Conditions(*(part[start:stop] for part in conditions))
+        return partial(render, take(catalogs.sources, needed), members, under, seeds[start:stop])
 
     starts = range(0, len(hsc), settings.chunk_size)
     images = _in_order(pool, map(render_from, starts), len(starts), "chunks of images")
@@ -156,7 +186,7 @@ def _write_one_coadd(
 ) -> None:
     """Observe the targets of one coadd file, damage some, write it."""
     rows = np.where(table["source"] == SKY, SKY, np.arange(len(table)))
-    spectra = observe(sources, rows, seeds)
+    spectra = observe(sources, rows, seeds, table["PROGRAM"].iloc[0])
     lose_pixels(spectra, table["keep_from"].to_numpy(), table["keep_to"].to_numpy())
     for spike in spikes.itertuples():
         add_spike(spectra, table.index.get_loc(spike.desi_row), spike.pixel, spike.height)
@@ -193,49 +223,33 @@ def _seeds(seed: int, stream: int, n: int) -> np.ndarray:
     return np.random.default_rng([seed, stream]).integers(0, 2**63, n)
 
 
-def _photometry(
-    sources: Sources, rows: np.ndarray, rng: np.random.Generator
+def measured_photometry(
+    sources: Sources, rows: np.ndarray, conditions: Conditions, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Magnitudes (cmodel) with their errors and a few shapes, one value a row and band."""
-    radius = np.maximum(sources.disk_radius[rows] / 1.2, 0.02)
+    """Magnitudes (cmodel) with their errors and a few shapes, one value a row and band.
+
+    They share their zero points with the images. The model's total flux is wrong by the same
+    factor in all bands, its colours are better known (Huang et al. 2018, PASJ 70, S6).
+    """
+    point = sources.share[rows, NUCLEUS, BANDS.index("i")]
+    radius = np.maximum(sources.shapes.radius[rows] * (1 - point), 0.02)
+    missed = rng.normal(0, np.where(point > 0.9, 0.01, MODEL_ERROR))
     columns = {}
     for k, band in enumerate(BANDS):
-        flux = flux_from_mag(sources.mag[rows, k])
+        flux = flux_from_mag(sources.mag[rows, k] + missed) * conditions.zero_point[:, k]
         # pixels under the source: the seeing's and its own light
-        width = np.hypot(SEEING_ARCSEC[k] / 2.355, radius / 1.18) / PIXEL_SCALE_ARCSEC
-        sigma = np.hypot(sky_sigma()[k] * np.sqrt(4 * np.pi) * width, 0.015 * flux)
+        width = np.hypot(conditions.seeing[:, k] / 2.355, radius / 1.18) / PIXEL_SCALE_ARCSEC
+        sky = sky_sigma()[k] * conditions.noise[:, k] * np.sqrt(4 * np.pi) * width
+        sigma = np.hypot(sky, COLOUR_ERROR * flux)
         measured = np.maximum(flux + rng.normal(0, 1, len(rows)) * sigma, 0.2 * sigma)
-        bulge = sources.bulge_fraction[rows, k]
+        bulge = sources.share[rows, BULGE, k]
         columns[f"{band}_cmodel_mag"] = mag_from_flux(measured)
         columns[f"{band}_cmodel_magsigma"] = 1.0857 * sigma / measured
         columns[f"{band}_half_light_radius"] = radius * np.exp(rng.normal(0, 0.05, len(rows)))
         columns[f"{band}_sersic_index"] = 1 + 3 * bulge + rng.normal(0, 0.1, len(rows))
-        columns[f"{band}_ellipticity"] = (1 - bulge) * (1 - sources.axis_ratio[rows])
+        columns[f"{band}_ellipticity"] = (1 - bulge) * (1 - sources.shapes.axis_ratio[rows])
     return columns
 
 
-def _write_truth(catalogs: Catalogs, path: Path | str) -> None:
-    """Write what each row of both catalogues is, and where the spikes are."""
-    hsc, desi = catalogs.hsc, catalogs.desi
-    sources = catalogs.sources
-    artefacts = catalogs.artefacts.assign(
-        TARGETID=desi["TARGETID"].to_numpy()[catalogs.artefacts["desi_row"]]
-    )
-    tables = {
-        "HSC": hsc[["object_id", "source", "role"]].assign(
-            redshift=sources.redshift[hsc["source"]]
-        ),
-        "DESI": desi[
-            ["TARGETID", "SURVEY", "PROGRAM", "HEALPIX", "source", "role", "lost_arm", "bad_pixel"]
-        ],
-        "ARTEFACTS": artefacts[["TARGETID", "desi_row", "pixel", "height"]],
-    }
-    hdus: list = [fits.PrimaryHDU()]
-    for name, table in tables.items():
-        columns = [
-            values.to_numpy().astype("S") if values.dtype.kind not in "biuf" else values.to_numpy()
-            for _, values in table.items()
-        ]
-        hdus.append(fits.BinTableHDU(np.rec.fromarrays(columns, names=list(table)), name=name))
-    with atomic(path) as part:
-        fits.HDUList(hdus).writeto(part)
+MODEL_ERROR, COLOUR_ERROR = 0.1, 0.007
+"""Of cmodel magnitudes of extended sources: common to all bands, and of each band, mag."""

@@ -6,9 +6,18 @@ from typing import NamedTuple
 import numpy as np
 
 from mmae.instruments import ARMS, SPEED_OF_LIGHT_KMS, desi_wave, resolving_power
-from mmae.survey.simulated.quasars import BROAD_LINES, igm_transmission, quasar_flux
-from mmae.survey.simulated.sources import PIVOT_WAVE, QUASAR, STAR, Sources, star_flux
+from mmae.survey.simulated.galaxies import components
+from mmae.survey.simulated.hydrogen import forest, igm_transmission
+from mmae.survey.simulated.quasars import nucleus_flux
+from mmae.survey.simulated.sources import PIVOT_WAVE, Sources, take
 from mmae.survey.simulated.templates import NEBULAR_WAVE, load_templates
+
+
+def vacuum_wave(air_wave: np.ndarray) -> np.ndarray:
+    """Vacuum wavelength of a wavelength in air, both Å (Ciddor 1996, Appl. Opt. 35, 1566)."""
+    squared = (1e4 / air_wave) ** 2
+    return air_wave * (1 + 5.792105e-2 / (238.0185 - squared) + 1.67917e-3 / (57.362 - squared))
+
 
 SKY_LINES = np.array(
     [
@@ -24,20 +33,20 @@ SKY_LINES = np.array(
         (9719.8, 4.0), (9793.0, 4.0), (9805.0, 4.0),
     ]
 )  # fmt: skip
-"""Bright night-sky lines: (wavelength in Å, noise relative to the continuum's).
+"""Bright night-sky lines: (wavelength in vacuum, Å, noise relative to the continuum's).
 
-Positions after Hanuschik 2003 (A&A 407, 1157); the strengths are rounded.
+Positions after Hanuschik 2003 (A&A 407, 1157), who gives them in air; the strengths are rounded.
 """
+SKY_LINES[:, 0] = vacuum_wave(SKY_LINES[:, 0])
+
+EFFECTIVE_SECONDS = {"dark": 1000.0, "bright": 180.0}
+"""Exposure of each program, in seconds of nominal dark sky (Schlafly et al. 2023, AJ 166, 259)."""
 
 _CALIBRATION_ERROR = 0.02
 """Noise in proportion to the flux: photon noise and flux calibration together."""
 
 _RESIDUAL_SIGMA = 0.6
 """Amplitude of the residuals that sky subtraction leaves at sky lines, in units of the noise."""
-
-_LINE_SIGMA_KMS = 90.0
-"""Velocity dispersion of the gas in a galaxy."""
-
 
 BAD_PIXEL = 2
 """Bit of the mask for a pixel without data."""
@@ -60,7 +69,9 @@ class ArmSpectra(NamedTuple):
     """int32, 0 is good."""
 
 
-def observe(sources: Sources, rows: np.ndarray, seeds: np.ndarray) -> dict[str, ArmSpectra]:
+def observe(
+    sources: Sources, rows: np.ndarray, seeds: np.ndarray, program: str = "dark"
+) -> dict[str, ArmSpectra]:
     """Spectra of sources in the three arms, each from its own seed.
 
     Parameters
@@ -69,6 +80,8 @@ def observe(sources: Sources, rows: np.ndarray, seeds: np.ndarray) -> dict[str, 
     rows : ndarray of int, shape (B,)
         Which source each fibre is on; -1 for blank sky.
     seeds : ndarray of int, shape (B,)
+    program : str
+        Of DESI's, which says how long they are exposed.
 
     Returns
     -------
@@ -83,7 +96,7 @@ def observe(sources: Sources, rows: np.ndarray, seeds: np.ndarray) -> dict[str, 
         )
         for arm in ARMS
     }
-    sky = sky_noise()
+    sky = sky_noise() * np.sqrt(1000.0 / EFFECTIVE_SECONDS[program])
     for k, (row, seed) in enumerate(zip(rows, seeds, strict=True)):
         rng = np.random.default_rng(seed)
         truth = fibre_flux(sources, row) if row >= 0 else np.zeros_like(sky)
@@ -111,33 +124,27 @@ def _mask_bad_pixels(spectra: ArmSpectra, row: int, rng: np.random.Generator) ->
 def fibre_flux(sources: Sources, row: int) -> np.ndarray:
     """Noiseless flux of one source in the fibre on the combined grid, 1e-17 erg / (s cm2 Å)."""
     wave, z = desi_wave(), sources.redshift[row]
-    coefficient = sources.coefficient[row]
-    if sources.kind[row] == STAR:
-        flux = coefficient[0] * star_flux(wave, sources.temperature[row])
-    elif sources.kind[row] == QUASAR:
-        strength = sources.line_strength[row, : len(BROAD_LINES)]
-        flux = coefficient[0] * quasar_flux(wave / (1 + z), strength)
-    else:
-        flux = _galaxy_flux(wave, z, coefficient, sources.line_strength[row])
-    flux = flux * igm_transmission(wave, z) * (wave / PIVOT_WAVE) ** sources.tilt[row]
-    return sources.fibre_fraction[row] * flux
-
-
-def _galaxy_flux(
-    wave: np.ndarray, z: float, coefficient: np.ndarray, line_strength: np.ndarray
-) -> np.ndarray:
-    """Stars of the template mixture and narrow lines of its gas."""
-    templates = load_templates()
-    flux = np.interp(wave / (1 + z), templates.wave, coefficient @ templates.continuum)
+    one = take(sources, np.array([row]))
+    rest = load_templates().wave
+    stars = components(one.galaxies)[0].sum(0) + nucleus_flux(one.nuclei, rest)[0]
+    flux = np.interp(wave / (1 + z), rest, stars)
     # line fluxes are per rest-frame Å: the profile widens by 1 + z and its height stays
-    strength = coefficient @ templates.line_flux * line_strength[: len(NEBULAR_WAVE)] * (1 + z)
-    centre = NEBULAR_WAVE * (1 + z)
-    sigma = line_sigma(centre, _LINE_SIGMA_KMS)
+    _add_lines(flux, wave, NEBULAR_WAVE * (1 + z), one.galaxies.lines[0] * (1 + z), one)
+    if z > 1.9:
+        mean = igm_transmission(wave, z)
+        flux *= forest(mean, np.random.default_rng(one.seed[0]))
+    return one.fibre_fraction[0] * flux * (wave / PIVOT_WAVE) ** one.tilt[0]
+
+
+def _add_lines(
+    flux: np.ndarray, wave: np.ndarray, centre: np.ndarray, strength: np.ndarray, one: Sources
+) -> None:
+    """Add the narrow lines of one source's gas, in place."""
+    sigma = line_sigma(centre, one.galaxies.gas_sigma[0])
     for c, s, total in zip(centre, sigma, strength, strict=True):
         near = slice(*np.searchsorted(wave, [c - 6 * s, c + 6 * s]))
         profile = np.exp(-0.5 * ((wave[near] - c) / s) ** 2) / (np.sqrt(2 * np.pi) * s)
         flux[near] += total * profile
-    return flux
 
 
 def line_sigma(wave: np.ndarray, velocity_kms: float) -> np.ndarray:
@@ -148,17 +155,19 @@ def line_sigma(wave: np.ndarray, velocity_kms: float) -> np.ndarray:
 
 
 def sky_noise() -> np.ndarray:
-    """Noise of a nominal exposure on the combined grid, 1e-17 erg / (s cm2 Å) a pixel.
+    """Noise of 1000 effective seconds on the combined grid, 1e-17 erg / (s cm2 Å) a pixel.
 
-    ASSUME: the shape of DESI's throughput (steep in the blue, dips where the arms meet) and a
-    continuum noise of 0.35 near 7000 Å.
+    Of two coadds of DESI's early release (1,250 and 14,160 effective seconds, which agree to 10%),
+    between the sky lines.
     """
     wave = desi_wave()
     smooth = np.interp(
         wave,
-        [3600, 3800, 4200, 5000, 5760, 6500, 7500, 8500, 9300, 9824],
-        [2.60, 1.60, 0.80, 0.48, 0.45, 0.35, 0.35, 0.38, 0.50, 0.85],
-    )
+        [3600, 3620, 3700, 3800, 4000, 4200, 4500, 5000, 5400, 5760, 6000, 6500, 7000, 7400, 7500,
+         7550, 7750, 8000, 8500, 9250, 9500, 9824],
+        [3.70, 3.18, 1.90, 1.35, 0.87, 0.67, 0.58, 0.42, 0.39, 0.42, 0.35, 0.28, 0.22, 0.22, 0.31,
+         0.23, 0.19, 0.18, 0.16, 0.17, 0.23, 0.26],
+    )  # fmt: skip
     return smooth * (1 + SKY_LINES[:, 1] @ _sky_line_profiles())
 
 
