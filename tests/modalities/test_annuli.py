@@ -1,5 +1,7 @@
 """Fluxes in annuli against direct sums."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -25,7 +27,7 @@ def test_fluxes_are_sums_over_small_pixels(annuli, images):
     place = ((np.arange(SIZE * SUBPIXELS) + 0.5) / SUBPIXELS - SIZE / 2) * SCALE
     radius = np.hypot(place[:, None], place)
     flux, shown = annuli.fluxes(images)
-    for k, (low, high) in enumerate(zip(EDGES_ARCSEC, EDGES_ARCSEC[1:], strict=False)):
+    for k, (low, high) in enumerate(pairwise(EDGES_ARCSEC)):
         direct = fine[(radius >= low) & (radius < high)].sum()
         assert flux[0, 1, k].item() == pytest.approx(direct, rel=1e-3, abs=1e-3)
     assert (shown == 1).all()
