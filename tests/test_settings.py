@@ -299,13 +299,15 @@ def test_what_each_kind_can_do():
     def those(what: str) -> set[str]:
         return {name for name, model in found.items() if getattr(model, what)}
 
-    assert those("hides") == {"mmae"}
-    assert those("embeds") == {"mmae", "cnn", "bcnn", "bcnn-mag", "astroclip"}
+    assert those("hides") == {"mmae", "restframe"}
+    images = {"cnn", "bcnn", "bcnn-mag", "annuli"}
+    assert those("embeds") == {"mmae", "restframe", "astroclip"} | images
     assert those("gives_redshift") == set(found) - {"astroclip"}
     trees = {name for name, model in found.items() if model.fitted_by == "scikit-learn"}
     assert trees == {"gbdt", "median"}
     assert {name: model.reads for name, model in found.items()} == {
-        **{"mmae": ("image", "spectrum"), "astroclip": ("image", "spectrum")},
-        **{"cnn": ("image",), "bcnn": ("image",), "bcnn-mag": ("image", "photometry")},
+        **dict.fromkeys(("mmae", "restframe", "astroclip"), ("image", "spectrum")),
+        **dict.fromkeys(("cnn", "bcnn", "annuli"), ("image",)),
+        **{"bcnn-mag": ("image", "photometry")},
         **{"gbdt": ("photometry",), "median": ()},
     }

@@ -16,7 +16,6 @@ from mmae.files.outputs import Kind
 from mmae.files.read import open_hdf5, read_json, read_npz, read_table
 from mmae.files.write import (
     atomic,
-    read,
     write_blocks,
     write_json,
     write_table,
@@ -325,7 +324,7 @@ def test_a_table_in_blocks_is_the_same_table(tmp_path, monkeypatch):
     }
     table = pd.DataFrame(columns)
     table.to_csv(tmp_path / "t.csv", index=False)
-    monkeypatch.setattr(read, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr("mmae.files.read.ROWS_AT_ONCE", 4)
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)
     (tmp_path / "t.csv").write_text("a,b\n")
     assert read_table(tmp_path / "t.csv", ["a", "b"]).empty

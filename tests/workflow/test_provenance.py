@@ -77,7 +77,7 @@ def test_digest_follows_what_is_used(package, entry, file, old, new, changes):
 def test_data_files_count(package):
     entry = "mmae.cli.survey:simulate_survey"
     before = provenance.code_digest(entry)
-    (package / "survey/data/hsc_specz_sample.npz").write_bytes(b"another sample")
+    (package / "survey/data/population.npz").write_bytes(b"another sample")
     assert provenance.code_digest(entry) != before
 
 

@@ -22,7 +22,7 @@ pytestmark = [
 
 ACCOUNT = re.compile(r"^ +- slurm_account=.*$", re.MULTILINE)
 QUICK = "slurm-init-seconds-before-status-checks: 1\n"
-VIEWS = ("0.00", "0.50", "0.90")
+VIEWS = ("image0.00-spectrum1.00", "no-g", "no-y")
 """More than the views of the headline, so that there are four chains of tiny jobs."""
 PROFILE = ("--workflow-profile", "profiles/slurm")
 
@@ -95,7 +95,7 @@ def drawn(cluster: Cluster) -> str:
         f"{paper}/figures/figure_3.pdf",
         f"{paper}/tables/table_1.csv",
         f"{paper}/tables/cleaning.csv",
-        *(f"{run}/image{hidden}-spectrum1.00/metrics.json" for hidden in VIEWS),
+        *(f"{run}/{view}/metrics.json" for view in VIEWS),
     )
 
 
@@ -121,8 +121,8 @@ def test_the_workflow_runs_from_simulation_to_figure(cluster, drawn):
 
 
 def test_tiny_jobs_share_an_allocation_two_at_a_time(cluster, drawn):
-    for hidden in VIEWS:
-        folder = cluster.results / f"evaluation/mmae/mask0.75/seed0/image{hidden}-spectrum1.00"
+    for view in VIEWS:
+        folder = cluster.results / f"evaluation/mmae/mask0.75/seed0/{view}"
         assert (folder / "metrics.json").is_file()
     asked = cluster.run("squeue", "--noheader", "--states=all", "--format=%T %m %C %k").stdout
     (group,) = [line for line in asked.splitlines() if "small" in line]

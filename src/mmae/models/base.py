@@ -23,6 +23,10 @@ class Prediction(NamedTuple):
     """Standard deviation of the redshift's forecast, (B,)."""
     embedding: Tensor | None = None
     """Representation that a readout may use, (B, E)."""
+    quantiles: Tensor | None = None
+    """Ends of the 95% and 68% intervals and the median, (B, 5): `mmae.models.density.QUANTILES`."""
+    delta_chi2: Tensor | None = None
+    """How much worse the best fit at another redshift is, (B,); NaN where no spectrum was seen."""
 
 
 class Losses(NamedTuple):
@@ -100,7 +104,10 @@ class GalaxyModel(nn.Module):
         raise NotImplementedError
 
     def reconstruct(self, batch: Batch, masks: Masks) -> tuple[dict[str, Tensor], Prediction]:
-        """Values of each modality, (B, *shape), and what `predict` says."""
+        """Values of each modality, (B, *shape), and what `predict` says.
+
+        Models whose settings name several `reconstructions` have an argument `kind` more.
+        """
         raise reconstructs_nothing()
 
     def slow_parameters(self) -> list[nn.Parameter]:

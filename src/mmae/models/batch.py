@@ -23,6 +23,14 @@ class Batch(NamedTuple):
     ivar: Mapping[str, Tensor] = MappingProxyType({})
     """(B, *shape), inverse variance of values of which it is known; 0 where missing."""
 
+    def rows(self, rows: Tensor) -> "Batch":
+        """Some of the galaxies."""
+        parts = [
+            {name: part[rows] for name, part in values.items()}
+            for values in (self.values, self.valid, self.ivar)
+        ]
+        return Batch(parts[0], self.redshift[rows], *parts[1:])
+
     def present(self, name: str) -> Tensor | None:
         """Which galaxies have a modality, (B,) bool; None: all."""
         valid = self.valid.get(name)

@@ -239,6 +239,15 @@ def hidden_values(modality: Modality, mask: Mask) -> Tensor:
     return covered | (mask.values & modality.covered(torch.ones_like(mask.tokens)))
 
 
+def unseen_values(modality: Modality, mask: Mask) -> Tensor:
+    """All values that no visible token shows: hidden ones, and those that belong to no token.
+
+    Bool, as `covered`.
+    """
+    unseen = ~modality.covered(~mask.tokens)
+    return unseen if mask.values is None else unseen | mask.values
+
+
 def _of_geometry(modality: Modality, field: str, kind: str) -> Any:
     """A field of a modality's geometry that a mask needs."""
     found = getattr(modality.geometry, field, None)

@@ -40,6 +40,7 @@ from mmae.settings.models import (
     KINDS,
     READOUTS,
     ROLES,
+    AnnuliModel,
     AstroClipModel,
     BcnnModel,
     CnnModel,
@@ -47,6 +48,7 @@ from mmae.settings.models import (
     MedianModel,
     Model,
     PaperModel,
+    RestframeModel,
     can_do,
 )
 from mmae.settings.results import (
@@ -68,6 +70,7 @@ __all__ = [
     "MASK_KINDS",
     "SPECTRUM_ALONE",
     "WHOLE_IMAGE",
+    "AnnuliModel",
     "Arrays",
     "AstroClipModel",
     "BcnnModel",
@@ -94,6 +97,7 @@ __all__ = [
     "PaperModel",
     "Published",
     "PublishedFile",
+    "RestframeModel",
     "Scoring",
     "Settings",
     "Simulation",

@@ -1,6 +1,7 @@
 """Section 4 of the paper: models, one config entry each. `kind` is the file in mmae/models."""
 
 import json
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,6 +18,12 @@ Layers = Annotated[tuple[Size, ...], Field(min_length=1)]
 Weight = Annotated[float, Field(ge=0)]
 
 
+BINS = key("of the redshift's density, equal in ln(1 + z)", default=344)
+Z_MAX = key("end of the last bin", default=4.6)
+SOFTNESS = key("standard deviation of the target around z_spec, in ln(1 + z)", default=0.006)
+"""What models that give a density have in common."""
+
+
 class CanDo:
     """What a kind of model can do. A user's own kind says what differs in its settings class."""
 
@@ -27,6 +34,8 @@ class CanDo:
     gives_redshift: ClassVar[bool] = True
     embeds: ClassVar[bool] = False
     """Whether galaxies become vectors that redshifts can be read out of."""
+    reconstructions: ClassVar[tuple[str, ...]] = ("mean",)
+    """Kinds of reconstruction; more than one are an argument `kind` of `reconstruct`."""
     aligns: ClassVar[bool] = False
     """Whether the vectors of a galaxy's modalities are trained to agree."""
 
@@ -119,12 +128,106 @@ class PaperModel(CanDo):
         _check_heads(self)
         for part in ("weights", "mask_ratios", "dropped", "more_masks"):
             others = [*self.modalities, *["redshift"] * (part == "weights")]
-            for name in getattr(self, part):
-                if name not in others:
-                    raise ValueError(f"{part}: '{name}' is not among {others}")
+            _check_names(part, getattr(self, part), others)
         if any("bad" in kinds for kinds in self.more_masks.values()):
             raise ValueError("more_masks: bad values are hidden in training by `missing: hidden`")
         return self
+
+
+@settings
+class RestframeModel(CanDo):
+    """A masked autoencoder with a density of the redshift, which decodes in the rest frame."""
+
+    hides: ClassVar[bool] = True
+    embeds: ClassVar[bool] = True
+    reconstructions: ClassVar[tuple[str, ...]] = ("mean", "mode")
+
+    kind: Literal["restframe"] = key("which file of mmae/models")
+    modalities: Annotated[tuple[Name, ...], Field(min_length=1)] = key(
+        "entries of modalities: images become photometry in annuli, spectra are decoded in the "
+        "rest frame, all others are tokens"
+    )
+    width: Size = key("width of a token", default=128)
+    depth: Size = key("transformer layers", default=2)
+    heads: Size = key("attention heads", default=4)
+    hidden: Size = key("units of perceptrons", default=256)
+    embedding: Size = key("numbers that a galaxy becomes", default=256)
+    bins: Size = BINS
+    z_max: Positive = Z_MAX
+    softness: Positive = SOFTNESS
+    rest_wave: tuple[Positive, Positive] = key(
+        "ends of the rest frame, Å; beyond them spectra are flat", default=(680.0, 9900.0)
+    )
+    log_step: Positive = key("step of the rest frame, in ln(wavelength)", default=0.0025)
+    max_snr: Positive = key(
+        "signal to noise of a pixel beyond which its weight in the normalisation does not grow",
+        default=20.0,
+    )
+    weights: dict[str, Weight] = key(
+        "of the losses where not 1: `redshift`, each modality's, and the same with `_joint`, from "
+        "galaxies that show a modality of `dropped`",
+        default_factory=lambda: {"redshift_joint": 0.5},
+    )
+    mask_ratios: dict[Name, Fraction] = key(
+        "largest hidden fraction of single modalities, instead of the training's",
+        default_factory=dict,
+    )
+    whole: Fraction = key("fraction of galaxies of which no token is hidden", default=0.4)
+    dropped: dict[Name, Fraction] = key(
+        "fraction of galaxies from which a modality is taken entirely", default_factory=dict
+    )
+    more_masks: dict[Name, Masks] = key(
+        "what else is hidden in training, of a galaxy each with its own draw: bands, arms, gaps",
+        default_factory=dict,
+    )
+    visible_weight: Fraction = key("of visible pixels in the loss of a spectrum", default=0.5)
+    ivar_weights: bool = key("weigh pixels in that loss by inverse variance", default=False)
+    synthesis: bool = key(
+        "where a part of a spectrum is visible, fit decoded spectra at all redshifts", default=True
+    )
+    temper: Fraction = key("factor of chi2 in that fit", default=0.25)
+    model_error: Positive = key("added to the noise in that fit, normalised flux", default=0.03)
+    training: Overrides = own_training()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return self.modalities
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> "RestframeModel":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.rest_wave[0] >= self.rest_wave[1]:
+            raise ValueError(f"rest_wave {list(self.rest_wave)} does not increase")
+        for part in ("mask_ratios", "dropped", "more_masks"):
+            _check_names(part, getattr(self, part), self.modalities)
+        losses = ("redshift", *self.modalities)
+        _check_names(
+            "weights", self.weights, [f"{n}{end}" for end in ("", "_joint") for n in losses]
+        )
+        return self
+
+
+@settings
+class AnnuliModel(CanDo):
+    """A perceptron on fluxes in annuli, with a density of the redshift."""
+
+    embeds: ClassVar[bool] = True
+
+    kind: Literal["annuli"] = key("which file of mmae/models")
+    image: Name = key("the entry of modalities that is measured")
+    hidden: Size = key("units of the layers", default=256)
+    width: Size = key("numbers that a galaxy becomes", default=128)
+    bins: Size = BINS
+    z_max: Positive = Z_MAX
+    softness: Positive = SOFTNESS
+    training: Overrides = own_training()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Modalities that the model is shown."""
+        return (self.image,)
 
 
 @settings
@@ -163,6 +266,13 @@ class AstroClipModel(CanDo):
         if self.dim % self.pool_heads:
             raise ValueError(f"dim {self.dim} is not a multiple of pool_heads {self.pool_heads}")
         return self
+
+
+def _check_names(part: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError unless all names of a key are known."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{part}: '{name}' is not among {list(known)}")
 
 
 def _check_heads(model: Any) -> None:
@@ -270,6 +380,8 @@ COMPARING = ("astroclip", "bcnn", "cnn")
 
 KINDS: dict[str, type] = {
     "paper": PaperModel,
+    "restframe": RestframeModel,
+    "annuli": AnnuliModel,
     "astroclip": AstroClipModel,
     "bcnn": BcnnModel,
     "cnn": CnnModel,

@@ -1,0 +1,144 @@
+"""Decoding in the rest frame, and what does not reach what the model says."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from galaxies import TOY, batch_of, made_up_galaxies, mask_of, modalities_of
+from mmae.config import read_section
+from mmae.models import build_model
+from mmae.models.batch import generator_of
+from mmae.models.restframe_decoder import RestframeDecoder
+from mmae.settings import RestframeModel
+
+LENGTH = 259
+KNOWN = modalities_of(size=64, length=LENGTH)
+WAVE = torch.tensor(KNOWN["spectrum"].geometry.wave)
+ENTRY = TOY["models"]["restframe"]
+SETTINGS = read_section(RestframeModel, ENTRY, "config")
+N = 6
+
+
+@pytest.fixture
+def decoder() -> RestframeDecoder:
+    torch.manual_seed(0)
+    return RestframeDecoder(KNOWN["spectrum"], SETTINGS)
+
+
+@pytest.fixture
+def batch():
+    return batch_of(made_up_galaxies(N, size=64, length=LENGTH))
+
+
+@pytest.fixture
+def model(batch):
+    torch.manual_seed(0)
+    model = build_model(ENTRY, {name: KNOWN[name] for name in ("image", "spectrum")})
+    model.prepare(batch, N)
+    return model.eval()
+
+
+def places(decoder: RestframeDecoder) -> torch.Tensor:
+    """Middle of each step of the rest frame, Å."""
+    return (decoder.first + decoder.step * (torch.arange(decoder.n_rest) + 0.5)).exp()
+
+
+@pytest.mark.parametrize(("rest_wave", "z"), [(6564.6, 0.1), (6564.6, 0.45), (1215.7, 2.5)])
+def test_a_line_lands_where_its_redshift_says(decoder, rest_wave, z):
+    rest = torch.zeros(1, decoder.n_rest)
+    step = int((math.log(rest_wave) - decoder.first) / decoder.step)
+    rest[0, step] = 1.0
+    flux = decoder.shift(rest, torch.tensor([z]).log1p())[0]
+    assert (WAVE[flux.argmax()] - rest_wave * (1 + z)).abs() < 24.0
+    # photons are kept: flux times widths in ln(wavelength)
+    widths = decoder.edges.diff()
+    assert (flux * widths).sum().item() == pytest.approx(decoder.step, rel=1e-3)
+    assert (flux > 1e-4).sum() <= 3
+
+
+def test_a_smooth_spectrum_is_what_it_is_at_the_wavelengths_of_its_rest_frame(decoder):
+    rest = (places(decoder) / 5000).log()[None].repeat(3, 1)
+    z = torch.tensor([0.0, 0.3, 1.2])
+    flux = decoder.shift(rest, z.log1p())
+    expected = (WAVE / (1 + z[:, None]) / 5000).log()
+    assert (flux - expected).abs().max() < 1e-3
+
+
+def test_pixels_beyond_the_rest_frame_are_0(decoder):
+    flux = decoder.shift(torch.ones(1, decoder.n_rest), torch.tensor([0.0]).log1p())[0]
+    high = SETTINGS.rest_wave[1]
+    assert (flux[high - 50 > WAVE] - 1).abs().max() < 1e-3
+    flux = decoder.shift(torch.ones(1, decoder.n_rest), torch.tensor([5.5]).log1p())[0]
+    assert (flux[SETTINGS.rest_wave[0] * 6.5 - 50 > WAVE] == 0).all()
+
+
+def test_decoded_spectra_are_normalised_by_the_weights_that_are_given(decoder):
+    ivar = torch.rand(4, LENGTH, generator=torch.Generator().manual_seed(0)) * 900
+    flux = torch.randn(4, LENGTH, generator=torch.Generator().manual_seed(1))
+    weight = ivar / (1 + ivar / SETTINGS.max_snr**2)
+    found = decoder.normalise(3 * flux + 7, ivar)
+    assert (weight * found).sum(dim=1).abs().max() / weight.sum(dim=1).min() < 1e-4
+    rms = ((weight * found.square()).sum(dim=1) / weight.sum(dim=1)).sqrt()
+    assert torch.allclose(rms, torch.ones(4), atol=1e-4)
+
+
+def test_hidden_values_do_not_reach_what_it_says(model, batch):
+    masks = {
+        "image": mask_of(KNOWN["image"], 3, 9, 40),
+        "spectrum": mask_of(KNOWN["spectrum"], 2, 17, 30),
+    }
+    values = dict(batch.values)
+    for name, mask in masks.items():
+        hidden = KNOWN[name].covered(mask.tokens)
+        values[name] = values[name].masked_fill(hidden, 1e3)
+    other = batch._replace(values=values)
+    for kind in ("mean", "mode"):
+        ours, said = model.reconstruct(batch, masks, kind)
+        theirs, also = model.reconstruct(other, masks, kind)
+        for name in ours:
+            assert torch.equal(ours[name], theirs[name])
+        for one, two in zip(said, also, strict=True):
+            assert torch.equal(one, two)
+    assert not torch.equal(model.predict(other, {}).z_pred, model.predict(batch, {}).z_pred)
+
+
+def test_masks_differ_by_galaxy_up_to_the_ratio_and_the_seed_decides(model):
+    one, again, other = (model.draw_masks(400, 0.75, generator_of(s), True) for s in (0, 0, 1))
+    for name in ("image", "spectrum"):
+        assert torch.equal(one[name].tokens, again[name].tokens)
+        assert not torch.equal(one[name].tokens, other[name].tokens)
+    share = one["image"].tokens.float().mean(dim=1)
+    assert share.max() <= 0.75 + 1 / 64
+    assert (share == 0).float().mean().item() == pytest.approx(SETTINGS.whole, abs=0.1)
+    spectrum = one["spectrum"].tokens.all(dim=1).float().mean().item()
+    assert spectrum == pytest.approx(SETTINGS.dropped["spectrum"], abs=0.1)
+    validation = model.draw_masks(4, 0.75, generator_of(0), False)
+    assert validation["spectrum"].tokens.all()
+
+
+def test_the_loss_of_its_own_drawing_is_0_and_galaxies_without_redshift_do_not_count(model, batch):
+    masks = model.complete(batch, {"spectrum": mask_of(KNOWN["spectrum"], 1, 2, n=N)})
+    with torch.no_grad():
+        encoded = model(batch, masks)
+        drawn = model.decoders["spectrum"](encoded.embedding, batch.redshift.log1p())
+        same = batch._replace(values=batch.values | {"spectrum": drawn})
+        assert model._parts(encoded, same, masks)["spectrum"].value == 0
+        off = same._replace(values=same.values | {"spectrum": drawn + 2})
+        assert model._parts(encoded, off, masks)["spectrum"].value == pytest.approx(4.0, rel=1e-4)
+        unknown = off._replace(redshift=torch.full_like(batch.redshift, np.nan))
+        assert model._parts(encoded, unknown, masks)["spectrum"].n == 0
+
+
+def test_the_mean_spectrum_is_that_over_the_density(model, batch):
+    """Of a whole hidden spectrum, at 24 redshifts that are equally probable."""
+    masks = {"spectrum": mask_of(KNOWN["spectrum"], *range(KNOWN["spectrum"].n_tokens), n=N)}
+    with torch.no_grad():
+        values, _ = model.reconstruct(batch, masks)
+        encoded = model(batch, model.complete(batch, masks))
+        density = model.redshift_head.density(encoded.logits)
+        z = density.quantiles([(k + 0.5) / 24 for k in range(24)])
+        decoder = model.decoders["spectrum"]
+        drawn = [decoder(encoded.embedding, one.log1p()) for one in z.T]
+    assert torch.allclose(values["spectrum"], torch.stack(drawn).mean(dim=0), atol=1e-5)
