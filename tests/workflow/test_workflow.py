@@ -35,7 +35,7 @@ DATA = {"simulate_survey": 1, **dict.fromkeys(MATCHED, 1), "fetch_spectra": 2}
 
 @pytest.mark.parametrize(
     ("config", "n_train", "n_masks", "n_probed"),
-    [("config.yaml", 18, 5, 12), ("toy.yaml", 7, 2, 4), ("paper.yaml", 18, 5, 12)],
+    [("config.yaml", 22, 3, 12), ("toy.yaml", 8, 2, 4), ("paper.yaml", 22, 5, 12)],
 )
 def test_every_config_plans_the_whole_paper(project, config, n_train, n_masks, n_probed):
     jobs = project.planned("--configfile", f"config/{config}")
