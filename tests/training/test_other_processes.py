@@ -60,6 +60,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     return in_one(tmp_path_factory.mktemp("one"))
 
 
+@pytest.mark.nightly
 def test_two_processes_go_on_as_if_nothing_had_been(tmp_path):
     """With batch norm, stopped between the last step of an epoch and its validation."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

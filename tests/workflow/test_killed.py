@@ -214,10 +214,15 @@ def halve(path: Path) -> None:
         os.truncate(file, file.stat().st_size // 2)
 
 
-def test_the_workflow_goes_on_after_kill_9_at_any_moment(copy):
+@pytest.mark.parametrize(
+    "moments",
+    [MOMENTS[1::5], pytest.param(MOMENTS, marks=pytest.mark.nightly)],
+    ids=["some", "all"],
+)
+def test_the_workflow_goes_on_after_kill_9_at_any_moment(copy, moments):
     whole, killed = copy("whole"), copy("killed")
     whole.finish()
-    to_come = list(MOMENTS)
+    to_come = list(moments)
     while to_come:
         moment = killed.kill_at_one_of(to_come)
         to_come.remove(moment)
