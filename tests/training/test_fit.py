@@ -59,7 +59,7 @@ def test_it_learns(arrays):
 
 def test_two_epochs_are_those_of_a_plain_loop(arrays):
     """Every step by hand: zeroed gradients, clipping, dropout on, losses weighted, AdamW."""
-    training = training_with(epochs=2, schedule="constant", gradient_clip=0.1)
+    training = training_with(epochs=2, learning_rate=1e-3, schedule="constant", gradient_clip=0.1)
     fitted = fit(model_of(dropout=0.2), arrays, SPLIT, 0.5, 3, training)
     model = model_of(dropout=0.2).train()
     slow = [p for name, p in model.named_parameters() if "position" in name or "query" in name]
