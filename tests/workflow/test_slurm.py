@@ -1,6 +1,5 @@
 """The workflow on a real SLURM, which the tests start and stop: munge, one node, a fake GPU."""
 
-import json
 import os
 import re
 import signal
@@ -176,11 +175,10 @@ def test_a_training_on_a_gpu_asks_slurm_for_it(cluster, drawn):
 
 def test_slurms_warning_saves_requeues_and_the_job_finishes_by_itself(cluster, drawn):
     folder = cluster.results / "checkpoints/mmae/mask0.50/seed0"
-    slow = json.dumps({"epochs": 40, "patience": 40})
     config = "config/toy.yaml"
     text = (cluster.project.folder / config).read_text()
     (cluster.project.folder / "slow.yaml").write_text(
-        text.replace("\ntraining:\n  epochs: 2", f"\ntraining: {slow}")
+        text.replace("\ntraining:\n  epochs: 2", "\ntraining:\n  epochs: 40\n  patience: 40")
     )
     command = ["sbatch", "--parsable", "--cpus-per-task=1", "--output=two.log", "--partition=cpu"]
     # two nodes' tasks on the one node, whose name nobody knows
