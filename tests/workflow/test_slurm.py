@@ -139,7 +139,7 @@ def test_a_single_rule_is_one_job(cluster, drawn):
 @pytest.mark.parametrize(("end", "mask"), [("KILL", "0.25"), ("TERM", "0.35")])
 def test_a_training_that_slurm_ends_goes_on_and_asks_for_more(cluster, drawn, end, mask):
     """TERM is what comes at the time limit."""
-    slow, run = 'training={"epochs": 40}', f"mmae/mask{mask}/seed0"
+    slow, run = 'training={"epochs": 40, "patience": 40}', f"mmae/mask{mask}/seed0"
     folder = cluster.results / "checkpoints" / run
     running = cluster.start(f"results/toy/models/{run}", "--config", slow)
     eventually(lambda: any(folder.glob("*.sha256")), running)
