@@ -3,14 +3,13 @@
 import copy
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from helpers import PROJECT, SmallSurvey, run_mmae
+from helpers import PROJECT, SmallSurvey, run_mmae, small_disk_in
 from mmae.cli import STRICT
 
 # a defect ends in its traceback, in our own processes and in those that they start
@@ -20,17 +19,8 @@ os.environ[STRICT] = "1"
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 14 MB, where this user may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=14m", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"no tmpfs can be mounted: {error}")
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk_in(tmp_path / "disk", "14m") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +32,21 @@ def shared(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"{name} is not in {SHARED} (set MMAE_SHARED)")
     return path
+
+
+@contextmanager
+def small_disk_in(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of its own, where this user may mount one; else the test is skipped."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"no tmpfs can be mounted: {error}")
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 def run_mmae(*arguments: object, **options) -> subprocess.CompletedProcess:

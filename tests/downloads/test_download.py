@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import services
+from helpers import small_disk_in
 from mmae.downloads.download import Remote, download, download_all
 from mmae.downloads.http import NotThere, Unreachable, copy_body
 from mmae.errors import InputError
@@ -334,17 +335,8 @@ def test_a_disk_that_fills_up(server, tmp_path, monkeypatch):
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 200 kB, where this user may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"no tmpfs can be mounted: {error}")
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk_in(tmp_path / "disk", "200k") as folder:
+        yield folder
 
 
 def test_a_small_disk_fills_up_and_grows(server, small_disk, monkeypatch):

@@ -9,10 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from mmae.metrics.redshift import OUTLIER_LIMIT
 from mmae.plots.style import MODEL, PUBLISHED, WIDTH_INCH, paper_style
-
-OUTLIER_LIMIT = 0.15
-"""Dotted lines stand at |dz| = 0.15."""
 
 
 class Bar(NamedTuple):
