@@ -13,7 +13,7 @@ from rocrate.rocrate import ROCrate
 from archive_run import CONFIG, METRICS, SETTINGS, WEIGHTS, write_config
 from helpers import PROJECT, assert_one_sentence, run_mmae
 from mmae.archive import packing
-from mmae.archive.contents import PAPER_FILES, required_files
+from mmae.archive.contents import PAPER_FILES, paper_files, required_files
 from mmae.archive.manifest import parse_manifest
 from mmae.archive.packing import pack
 from mmae.config import read_section
@@ -108,6 +108,16 @@ def test_every_figure_and_table_of_the_paper_is_required():
     assert "[paper(name) for name in paper_files(SETTINGS)]" in (PROJECT / "Snakefile").read_text()
     rules = "".join(p.read_text() for p in (PROJECT / "workflow/rules").glob("*.smk"))
     assert {n for n in PAPER_FILES if f"/paper/{n}" in rules} == {*PAPER_FILES}
+
+
+def test_figures_of_studies_are_asked_for_where_there_is_one():
+    studies = {"figures/missing.pdf", "figures/unpaired.pdf"}
+    usual = paper_files(read_section(Settings, CONFIG, "config"))
+    assert {*usual} == {*PAPER_FILES} - studies
+    config = copy.deepcopy(CONFIG)
+    config["models"]["mmae"]["training"] = {"unpaired": 0}
+    config["grid"]["study_views"] = ["no-y"]
+    assert {*paper_files(read_section(Settings, config, "config"))} == {*PAPER_FILES}
 
 
 def test_other_views_than_the_grids_are_kept_for_the_figures():
