@@ -69,7 +69,8 @@ def _draw_bars(axes: Axes, bars: Sequence[Bar], low_redshift: float) -> None:
             xytext=(3, 0),
             textcoords="offset points",
             va="center",
-            fontsize="x-small",
+            # the longest name beside the longest bar stays inside
+            fontsize="xx-small",
         )
     axes.set_yticks([])
     axes.invert_yaxis()
