@@ -49,6 +49,13 @@ def test_a_range_with_too_few_galaxies_has_no_numbers(tmp_path):
     assert table["sigma_nmad"].notna().tolist() == [True, False]
 
 
+def test_a_view_without_words_is_whole_and_stands_in_the_legend(tmp_path):
+    table = unpaired_table([scored(tmp_path, "mmae", 0.04)], N_UNPAIRED, {"whole": ""})
+    assert set(table["view"]) == {"whole"}
+    (legend,) = unpaired_figure(table).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["whole"]
+
+
 def test_no_run_of_such_a_model(tmp_path):
     with pytest.raises(InputError, match="unpaired images: found no such run"):
         unpaired_table([scored(tmp_path, "gbdt", 0.02)], N_UNPAIRED, {})

@@ -25,7 +25,7 @@ def unpaired_table(
     n_unpaired : mapping of str to int
         Model -> images without a spectrum in its training, at most.
     view_labels : mapping of str to str
-        View -> what it shows in words.
+        View -> what it shows in words; nothing where that goes without saying.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def unpaired_table(
                 "model": scored["model"],
                 "n_unpaired": n_unpaired[scored["model"]],
                 "seed": scored["seed"],
-                "view": view_labels.get(scored["view"], scored["view"]),
+                "view": view_labels.get(scored["view"], scored["view"]) or "whole",
                 "range": name,
             }
             for measure in MEASURES:

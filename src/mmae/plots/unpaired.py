@@ -32,7 +32,7 @@ def unpaired_figure(table: pd.DataFrame, low_redshift: float = 0.4) -> Figure:
     # trainings of the same size stand beside each other
     step = 0.01 * max(1, table["n_unpaired"].max())
     with paper_style():
-        figure, panels = plt.subplots(1, 2, figsize=(WIDTH_INCH, 2.9), sharey=True)
+        figure, panels = plt.subplots(1, 2, figsize=(WIDTH_INCH, 3.1), sharey=True)
         for axes, (name, title) in zip(panels, titles.items(), strict=True):
             views = table[table["range"] == name].groupby("view", sort=True)
             for number, (view, rows) in enumerate(views):
@@ -47,5 +47,11 @@ def unpaired_figure(table: pd.DataFrame, low_redshift: float = 0.4) -> Figure:
             axes.set_xlabel("images without a spectrum in the training")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         panels[0].set_ylabel(SIGMA)
-        panels[0].legend(frameon=False, fontsize="small")
+        figure.legend(
+            *panels[0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=3,
+            frameon=False,
+            fontsize="small",
+        )
     return figure
