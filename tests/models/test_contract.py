@@ -20,7 +20,7 @@ SPLIT = split_of(N)
 MODELS = {entry["kind"]: name for name, entry in TOY["models"].items() if name != "bcnn-mag"}
 WHOLE_IMAGE, SPECTRUM_ALONE = View({"spectrum": 1.0}), View({"image": 1.0})
 KNOWN = modalities_of(size=64, length=259)
-WITHOUT_REDSHIFT, WITH_STD = {"astroclip"}, {"annuli", "bcnn", "restframe"}
+WITHOUT_REDSHIFT, WITH_STD = {"astroclip"}, {"annuli", "bcnn", "cnn", "restframe"}
 EMBEDDINGS = {"paper": 32, "restframe": 8, "annuli": 8, "astroclip": 8, "bcnn": 8, "cnn": 8}
 """Kinds that have one, and how long it is at the toy's sizes."""
 

@@ -71,7 +71,12 @@ class PaperMMAE(GalaxyModel):
         self.norms = nn.ModuleDict(
             {name: nn.LayerNorm(dim) for name, one in modalities.items() if len(one.shape) == 1}
         )
-        self.scales = nn.ModuleDict({name: one.scale() for name, one in modalities.items()})
+        self.scales = nn.ModuleDict(
+            {
+                name: one.even_scale() if settings.even_scales else one.scale()
+                for name, one in modalities.items()
+            }
+        )
 
         # "a 1D transformer encoder with depth 4, 8 attention heads, and a dropout rate of 0.1"
         self.encoders = nn.ModuleDict(
