@@ -9,6 +9,7 @@ import torch
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.views import Model, Shown, shower
+from mmae.metrics.uncertainty import ENDS
 from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, load_batch
 from mmae.models.density import QUANTILES
@@ -16,9 +17,6 @@ from mmae.models.device import device_of
 from mmae.models.masking import Masks, hidden_values
 from mmae.progress import progress
 from mmae.settings import View
-
-ENDS = {"z_low68": 0.16, "z_high68": 0.84, "z_low95": 0.025, "z_high95": 0.975}
-"""Columns of the ends of central intervals, and which quantiles they are."""
 
 WAVE = "_wave"
 """Ends the names of arrays that all galaxies have in common."""
@@ -70,8 +68,8 @@ def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]
     Returns
     -------
     dict of str to ndarray
-        z_pred and, if the model gives them, z_std, the ends z_low68, z_high68, z_low95 and z_high95
-        of intervals, and delta_chi2.
+        z_pred and, if the model gives them, z_std, the ends of intervals
+        (`mmae.metrics.uncertainty.ENDS`), and delta_chi2.
 
     Raises
     ------
