@@ -9,8 +9,10 @@ import torch
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.views import Model, Shown, shower
+from mmae.metrics.uncertainty import ENDS
 from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, load_batch
+from mmae.models.density import QUANTILES
 from mmae.models.device import device_of
 from mmae.models.masking import Masks, hidden_values
 from mmae.progress import progress
@@ -45,8 +47,7 @@ def predict(
     Returns
     -------
     DataFrame
-        targetid, z_spec, z_pred and, if the model gives it, z_std; one row a galaxy, in the order
-        of `rows`.
+        targetid, z_spec and the columns of `redshifts`; one row a galaxy, in the order of `rows`.
 
     Raises
     ------
@@ -62,7 +63,13 @@ def predict(
 
 @torch.no_grad()
 def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]:
-    """Columns z_pred and, if the model gives it, z_std of a batch: (B,) float64 each.
+    """What a model says of the redshifts of a batch, by column: (B,) float64 each.
+
+    Returns
+    -------
+    dict of str to ndarray
+        z_pred and, if the model gives them, z_std, the ends of intervals
+        (`mmae.metrics.uncertainty.ENDS`), and delta_chi2.
 
     Raises
     ------
@@ -76,9 +83,13 @@ def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]
             found="one that gives no redshifts",
             expected="one that does; `mmae probe` reads redshifts out of embeddings",
         )
+    columns = {"z_pred": said.z_pred, "z_std": said.z_std}
+    if said.quantiles is not None:
+        columns |= {name: said.quantiles[:, QUANTILES.index(q)] for name, q in ENDS.items()}
+    columns["delta_chi2"] = said.delta_chi2
     return {
         name: values.float().cpu().numpy().astype(float)
-        for name, values in (("z_pred", said.z_pred), ("z_std", said.z_std))
+        for name, values in columns.items()
         if values is not None
     }
 
