@@ -20,23 +20,23 @@ RELEASED_FILES = ("authors_split.csv",)
 """Of dataset/ where the released dataset was used."""
 SMALL = (".csv", ".json", ".npz")
 """Files of dataset/ that are counts and lists, and neither images nor arrays."""
-PAPER_FILES = (
-    "figures/figure_1.pdf",  # a low-redshift galaxy, 75% of both modalities hidden
-    "figures/figure_2.pdf",  # high redshift, the spectrum hidden entirely
-    "figures/figure_3.pdf",  # redshift from images alone
-    "figures/history.pdf",  # how the trainings went
-    "figures/masking.pdf",  # scatter and reconstruction by mask ratio, training and test
-    "figures/missing.pdf",  # bands, arms and pixels missing in the test
-    "figures/reconstruction.pdf",  # how well hidden parts are reconstructed
-    "figures/comparison.pdf",  # every model on the same galaxies, with intervals
-    "figures/uncertainty.pdf",  # are the models as sure as they should be?
-    "figures/unpaired.pdf",  # do images without a spectrum help?
-    "figures/embeddings.pdf",  # what the embeddings hold
-    "tables/table_1.csv",  # what both surveys and the dataset hold
-    "tables/cleaning.csv",  # what each cut removed
-    "tables/comparison.csv",  # every model, and published values beside
-)
-"""All figures and tables, of which `paper_files` are those of a config."""
+PAPER_FILES = {
+    "figures/figure_1.pdf": "A low-redshift galaxy, 75% of both modalities hidden",
+    "figures/figure_2.pdf": "High redshift, the spectrum hidden entirely",
+    "figures/figure_3.pdf": "Redshift from images alone",
+    "figures/history.pdf": "How the trainings went",
+    "figures/masking.pdf": "Scatter and reconstruction by mask ratio, training and test",
+    "figures/missing.pdf": "Bands, arms and pixels missing in the test",
+    "figures/reconstruction.pdf": "How well hidden parts are reconstructed",
+    "figures/comparison.pdf": "Every model on the same galaxies, with intervals",
+    "figures/uncertainty.pdf": "Are the models as sure as they should be?",
+    "figures/unpaired.pdf": "Do images without a spectrum help?",
+    "figures/embeddings.pdf": "What the embeddings hold",
+    "tables/table_1.csv": "What both surveys and the dataset hold",
+    "tables/cleaning.csv": "What each cut removed",
+    "tables/comparison.csv": "Every model, and published values beside",
+}
+"""All figures and tables and what they show, of which `paper_files` are those of a config."""
 
 
 def paper_files(settings: Settings) -> list[str]:
