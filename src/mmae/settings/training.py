@@ -59,7 +59,7 @@ def _known(overrides: dict[str, Any]) -> dict[str, Any]:
 
 
 Overrides = Annotated[
-    dict[str, bool | str | int | float],
+    dict[str, bool | str | int | float | None],
     AfterValidator(_known),
     Field(
         json_schema_extra={
