@@ -34,10 +34,10 @@ reproduce: $(READY)
 	@echo "Time and memory of each rule: results/demo/benchmarks.csv"
 
 test: $(READY)
-	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-all: $(READY)
-	pytest -m "" --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	pytest -m "" --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-lsdb: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-lsdb.lock
