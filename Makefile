@@ -33,6 +33,9 @@ reproduce: $(READY)
 	@echo "Figures and tables: results/demo/paper; all in one page: $(REPORT)"
 	@echo "Time and memory of each rule: results/demo/benchmarks.csv"
 
+# as many processes as cores: threads beside them would wait for each other
+test test-all: export OMP_NUM_THREADS ?= 1
+
 test: $(READY)
 	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
