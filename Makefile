@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
-	@echo "make test       set up and run the tests; make test-all: with those that take many minutes"
+	@echo "make test       set up and run the tests; make test-all: those that are long, too"
 	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
 	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
