@@ -134,7 +134,8 @@ def predict(
     files = catalogues or spectra
     wrong = [name for name, path in of_split.items() if (path is None) != bool(files)]
     if wrong:
-        found = "both files and" if files else "neither CATALOGUE nor"
+        named = "CATALOGUE" if catalogues else "--spectra"
+        found = f"both {named} and" if files else "neither CATALOGUE nor"
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
     if view is None and not spectra:
         raise click.UsageError("Missing option '--view'.")
