@@ -11,6 +11,7 @@ import click
 
 from mmae.cli.options import (
     Fraction,
+    columns_option,
     config_option,
     output_option,
     path_argument,
@@ -90,12 +91,14 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
 @path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
+@columns_option
 @click.option("--view", required=True, help=VIEW_HELP)
-@output_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
+@output_option("--predictions", "Table to write: identifier, z_spec, z_pred of galaxies.")
 @output_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
 @output_option("--speed", "JSON to write: galaxies a second.", required=False)
 def predict(
     catalogues: tuple[Path, ...],
+    columns: dict[str, str],
     view: str,
     predictions: Path,
     validation: Path | None,
@@ -106,8 +109,9 @@ def predict(
 ) -> None:
     """Predict redshifts under one view of galaxies: those of files, or of a survey's split.
 
-    Each CATALOGUE is an HDF5 file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in
-    GalaxiesML, or one in the layout of GalaxiesML-Spectra. All go into one table, which is written
+    Each CATALOGUE is HSC cutouts in FITS or a folder of them, a table with their paths, or an HDF5
+    file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in GalaxiesML, or one in the
+    layout of GalaxiesML-Spectra. All go into one table, CSV, ECSV, FITS or Parquet by its name, CSV
     as it grows: memory does not depend on the number of galaxies. A galaxy whose image has pixels
     that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
     flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
@@ -127,7 +131,7 @@ def predict(
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
     shown = read_view(view, model["config"])
     if catalogues:
-        n, seconds = _predict_catalogues(catalogues, shown, predictions, **model)
+        n, seconds = _predict_catalogues(catalogues, columns, shown, predictions, **model)
     else:
         tables = {"test": predictions, "validation": validation}
         n, seconds = _predict_split(tables, shown, arrays=arrays, split=split, **model)
@@ -152,10 +156,11 @@ def _predict_split(tables: dict[str, Path], view: "View", **opened: Any) -> tupl
 
 
 def _predict_catalogues(
-    paths: tuple[Path, ...], view: "View", table: Path, **model: Any
+    paths: tuple[Path, ...], names: dict[str, str], view: "View", table: Path, **model: Any
 ) -> tuple[int, float]:
     """Write the predictions of all galaxies of files; how many, and the seconds they took."""
     from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.own_galaxies import gather
     from mmae.evaluation.predict_catalogue import shown_modalities, write_predictions
     from mmae.modalities.usual import read_usual
 
@@ -164,7 +169,8 @@ def _predict_catalogues(
     if usual is None:
         log.info("no flags: the model was saved without what the galaxies of its training are like")
     wanted = {one.modality.name: one.modality for one in usual or ()}
-    catalogues = open_catalogues(paths, shown_modalities(network, view), wanted)
+    sources = gather(paths, names)
+    catalogues = open_catalogues(sources, shown_modalities(network, view), wanted)
     started = time.monotonic()
     options = (view, settings.seed, settings.batch_size, usual)
     n = write_predictions(table, network, catalogues, *options)
@@ -357,10 +363,11 @@ def score(
 
 @click.command()
 @path_argument("file")
+@columns_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @config_option(scoring=Scoring)
-def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
-    """Print the redshift metrics of a CSV file.
+def metrics(file: Path, columns: dict[str, str], config: dict[str, Any], as_json: bool) -> None:
+    """Print the redshift metrics of a table: CSV, ECSV, FITS, VOTable or Parquet.
 
     FILE has the columns z_spec and z_pred (or the authors' y_test and y_pred). Printed are bias,
     sigma_NMAD and outlier fraction, their biweight versions, the redshift loss, RMSE and
@@ -372,5 +379,5 @@ def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
     from mmae.files.write import with_nulls
 
     settings = section({"scoring": {}} | config, "scoring", Scoring)
-    report = full_report(read_forecast(file, only_redshifts=True), None, settings)
+    report = full_report(read_forecast(file, True, columns), None, settings)
     click.echo(json.dumps(with_nulls(report), indent=1) if as_json else metrics_text(report))
