@@ -119,7 +119,9 @@ def predict(
     Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
 
-    A model that knows how sure it is gives z_std, too.
+    A model that knows how sure it is gives z_std, too; one with a density of the redshift the ends
+    of its 68% and 95% intervals (z_low68, z_high68, z_low95, z_high95), and one that fits spectra
+    delta_chi2, how much worse the next best redshift fits.
     """
     from mmae.evaluation.views import read_view
     from mmae.files.write import write_json
@@ -199,9 +201,8 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
         for name in ("low_redshift", "high_redshift")
     }
     rows = np.array(list(examples.values()))
-    pictures = reconstruct_galaxies(
-        tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
-    )
+    options = (shown, settings.seed, settings.batch_size, tested.model.settings.reconstructions[1:])
+    pictures = reconstruct_galaxies(tested.model, tested.galaxies, rows, *options)
     write_npz(reconstructions, name=np.array(list(examples)), **pictures)
 
 
@@ -213,32 +214,25 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
 def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     """Measure how well test galaxies are reconstructed where they were hidden.
 
-    Each modality has measures of its own. Images: PSNR, SSIM, colours, sizes and ellipticities.
-    Spectra: squared error, cosine, slope of the continuum, and the centre, height and width of
-    lines.
+    Each modality has measures of its own. Images: PSNR, SSIM, colours, sizes and ellipticities,
+    also of the radial profile of the visible pixels. Spectra: squared error, cosine, slope of the
+    continuum, and the centre, height and width of lines, at z_spec and at the model's own redshift.
     """
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
-    from mmae.evaluation.predict import true_and_rebuilt
-    from mmae.evaluation.reconstruction import reconstruction_table
+    from mmae.evaluation.quality import quality_table
     from mmae.evaluation.views import read_view
     from mmae.files.write import write_table
 
     shown = read_view(view, opened["config"])
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
-    settings = tested.settings
+    settings, model = tested.settings, tested.model
     rows = tested.rows["test"][: settings.reconstructed]
-    said = reconstruct_galaxies(
-        tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
-    )
-    z_spec = said["z_spec"].astype(float)
-    measures = (
-        one
-        for name, modality in tested.model.modalities.items()
-        for one in modality.quality(*true_and_rebuilt(said, name), z_spec)
-    )
-    measured = reconstruction_table(measures, z_spec, scoring)
+    options = (shown, settings.seed, settings.batch_size, model.settings.reconstructions[1:])
+    said = reconstruct_galaxies(model, tested.galaxies, rows, *options)
+    measured = quality_table(model, said, scoring)
     measured.insert(0, "mask", tested.mask)
+    measured.insert(0, "model", tested.name)
     write_table(table, measured)
 
 
