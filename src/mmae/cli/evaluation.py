@@ -95,6 +95,7 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
 @click.option("--view", required=True, help=VIEW_HELP)
 @output_option("--predictions", "Table to write: identifier, z_spec, z_pred of galaxies.")
 @output_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
+@output_option("--qp", "HDF5 to write: densities, as an ensemble of qp.", required=False)
 @output_option("--speed", "JSON to write: galaxies a second.", required=False)
 def predict(
     catalogues: tuple[Path, ...],
@@ -102,6 +103,7 @@ def predict(
     view: str,
     predictions: Path,
     validation: Path | None,
+    qp: Path | None,
     speed: Path | None,
     arrays: Path | None,
     split: Path | None,
@@ -131,9 +133,11 @@ def predict(
     if wrong:
         found = "both CATALOGUE and" if catalogues else "neither CATALOGUE nor"
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
+    if qp is not None and not catalogues:
+        raise click.UsageError("Found --qp without CATALOGUE: densities are of galaxies of files.")
     shown = read_view(view, model["config"])
     if catalogues:
-        n, seconds = _predict_catalogues(catalogues, columns, shown, predictions, **model)
+        n, seconds = _predict_catalogues(catalogues, columns, shown, predictions, qp, **model)
     else:
         tables = {"test": predictions, "validation": validation}
         n, seconds = _predict_split(tables, shown, arrays=arrays, split=split, **model)
@@ -158,7 +162,12 @@ def _predict_split(tables: dict[str, Path], view: "View", **opened: Any) -> tupl
 
 
 def _predict_catalogues(
-    paths: tuple[Path, ...], names: dict[str, str], view: "View", table: Path, **model: Any
+    paths: tuple[Path, ...],
+    names: dict[str, str],
+    view: "View",
+    table: Path,
+    qp: Path | None,
+    **model: Any,
 ) -> tuple[int, float]:
     """Write the predictions of all galaxies of files; how many, and the seconds they took."""
     from mmae.evaluation.catalogue import open_catalogues
@@ -175,7 +184,7 @@ def _predict_catalogues(
     catalogues = open_catalogues(sources, shown_modalities(network, view), wanted)
     started = time.monotonic()
     options = (view, settings.seed, settings.batch_size, usual)
-    n = write_predictions(table, network, catalogues, *options)
+    n = write_predictions(table, network, catalogues, *options, qp)
     return n, time.monotonic() - started
 
 

@@ -10,7 +10,7 @@ from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.views import Model, Shown, shower
 from mmae.metrics.uncertainty import ENDS
-from mmae.models.base import GalaxyModel
+from mmae.models.base import GalaxyModel, Prediction
 from mmae.models.batch import Batch, load_batch
 from mmae.models.density import QUANTILES
 from mmae.models.device import device_of
@@ -54,15 +54,13 @@ def predict(
     InputError
         If the model gives no redshifts, or cannot hide what the view hides.
     """
-    parts = [
-        redshifts(model, *batch) for batch in batches(model, arrays, rows, view, seed, batch_size)
-    ]
+    shown = batches(model, arrays, rows, view, seed, batch_size)
+    parts = [redshifts(model.predict(*batch)) for batch in shown]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return truth(arrays, rows).assign(**columns)
 
 
-@torch.no_grad()
-def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]:
+def redshifts(said: Prediction) -> dict[str, np.ndarray]:
     """What a model says of the redshifts of a batch, by column: (B,) float64 each.
 
     Returns
@@ -76,7 +74,6 @@ def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]
     InputError
         If the model gives no redshifts.
     """
-    said = model.predict(batch, masks)
     if said.z_pred is None:
         raise InputError(
             "model",
