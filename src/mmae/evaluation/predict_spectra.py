@@ -192,7 +192,7 @@ def _of_batch(
         parts |= {name: np.stack([of_row[k][name] for k in group]) for name in shown}
         block = Block(spectra.name[rows][group], np.full(len(group), np.nan), parts)
         batch = batch_of(model, block, np.ones(len(group), bool))
-        for name, found in redshifts(model, *show(batch)).items():
+        for name, found in redshifts(model.predict(*show(batch))).items():
             useful = seen[group] | bool(shown)
             columns.setdefault(name, np.full(len(flux), np.nan))[group] = np.where(
                 useful, found, np.nan
