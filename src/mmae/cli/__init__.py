@@ -39,6 +39,7 @@ COMMANDS = {
     "metrics": "evaluation",
     "fetch-published": "paper",
     "notebook": "paper",
+    "export": "archive",
     "archive": "archive",
     "restore": "archive",
     "fetch-archive": "archive",
