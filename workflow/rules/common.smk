@@ -146,6 +146,21 @@ def paper(name):
     return f"results/{SURVEY}/paper/{name}"
 
 
+def notebook_of(name):
+    """The executed notebook that makes a figure or table."""
+    return f"results/{SURVEY}/paper/notebooks/{Path(name).stem}.ipynb"
+
+
+def captions():
+    """The report's introduction, and the captions that cells of notebooks name."""
+    names = {"workflow"}
+    for name in paper_files(SETTINGS):
+        path = shipped(f"notebooks/{Path(name).stem}.ipynb")
+        cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
+        names |= {cell["metadata"].get("caption", "workflow") for cell in cells}
+    return [shipped(f"workflow/report/{name}.rst") for name in sorted(names)]
+
+
 def catalog(name):
     """A survey's file or tree, simulated or fetched."""
     return f"results/{SURVEY}/catalog/{name}"

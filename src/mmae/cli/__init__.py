@@ -39,6 +39,7 @@ COMMANDS = {
     "metrics": "evaluation",
     "fetch-published": "paper",
     "notebook": "paper",
+    "article": "paper",
     "export": "archive",
     "archive": "archive",
     "restore": "archive",

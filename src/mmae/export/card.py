@@ -98,7 +98,7 @@ def card_text(
     if reports:
         results = _results(reports, settings)
         metadata["model-index"] = [{"name": description["name"], "results": results}]
-    template = files("mmae.export").joinpath("card.md.jinja").read_text(encoding="utf-8")
+    template = files("mmae.export").joinpath("data", "card.md.jinja").read_text(encoding="utf-8")
     page = jinja2.Template(template, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     front = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
     return f"---\n{front}---\n\n{page.render(words)}"
