@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from browser import look_at, needs_chromium
 from helpers import PROJECT
 from mmae.archive.article import CHAPTERS, KEY_FIGURES, write_article
 from mmae.config import read_config, read_section
@@ -20,7 +21,7 @@ CONFIG = str(PROJECT / "config/config.yaml")
 CAPTIONS = sorted((PROJECT / "workflow/report").glob("*.rst"))
 RULES = [PROJECT / f"workflow/rules/{name}.smk" for name in ("paper", "comparison")]
 SHIPPED = {path.stem: path for path in (PROJECT / "notebooks").glob("*.ipynb")}
-PNG = base64.b64encode(b"\x89PNG, such as it is").decode()
+PNG = base64.b64encode((PROJECT / "docs/figure_1.png").read_bytes()).decode()
 TABLE = "<style scoped>.x {}</style><table class='dataframe'><thead><tr><th></th><th>n</th></tr>"
 ALIEN = "<script src='http://example.org/x.js'></script>"
 
@@ -73,13 +74,18 @@ def executed(name: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> dict[str, str]:
-    """The page and the report's opening of all notebooks that there are."""
+def folder(tmp_path_factory) -> Path:
+    """Of the page and the report's opening of all notebooks that there are."""
     home = tmp_path_factory.mktemp("article")
     notebooks = [executed(name, home) for name in SHIPPED]
     settings = read_section(Settings, read_config(CONFIG), "config")
     write_article(notebooks, CAPTIONS, RULES, settings, home / "index.html", home / "opening.rst")
-    return {name: (home / name).read_text("utf-8") for name in ("index.html", "opening.rst")}
+    return home
+
+
+@pytest.fixture(scope="module")
+def made(folder) -> dict[str, str]:
+    return {name: (folder / name).read_text("utf-8") for name in ("index.html", "opening.rst")}
 
 
 def test_every_notebook_is_in_it_in_the_papers_order(made):
@@ -158,6 +164,13 @@ def test_the_report_opens_with_findings_and_key_figures(made):
     assert len(page.all("img")) == len(KEY_FIGURES)
     assert "figure_3 was found" in page.text
     assert "simulated" in page.text
+
+
+@needs_chromium
+def test_a_phone_shows_it_without_a_network(folder, tmp_path):
+    seen = look_at(folder / "index.html", tmp_path)
+    assert (seen.overflow, seen.broken, seen.requests, seen.errors) == (0, 0, [], [])
+    assert seen.images > 10
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))

@@ -129,6 +129,7 @@ def write_article(
     pages = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
+    pages.filters["in_lines"] = _in_lines
     for path, template in ((page, "article.html.jinja"), (opening, "opening.rst.jinja")):
         with atomic(path) as part:
             part.write_text(pages.get_template(template).render(words), encoding="utf-8")
@@ -193,6 +194,12 @@ def _parts(cell: NotebookNode, captions: _Captions) -> Iterator[Part]:
         elif "text/html" in data and name:
             table = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
             yield Part("table", Markup(table), captions(name), name, table.count("<tr") - 1)
+
+
+def _in_lines(html: Markup) -> Markup:
+    """HTML inside reStructuredText: indented, and in lines that are not too long for it."""
+    short = re.sub(r"[\w+/]{5000}", r"\g<0>\n", str(html))
+    return Markup("\n   ".join(short.splitlines()))
 
 
 def _markdown(text: str) -> Markup:
