@@ -193,6 +193,7 @@ def _parts(cell: NotebookNode, captions: _Captions) -> Iterator[Part]:
             yield Part("figure", image, captions(name), name)
         elif "text/html" in data and name:
             table = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
+            table = table.replace("<td>NaN</td>", "<td></td>")
             yield Part("table", Markup(table), captions(name), name, table.count("<tr") - 1)
 
 
