@@ -81,7 +81,7 @@ def article(
     opening: Path,
 ) -> None:
     """Make one page of executed NOTEBOOKS, in the order of the paper; the config must be whole."""
-    from mmae.archive.article import write_article
+    from mmae.pages.article import write_article
 
     settings = read_section(Settings, config, "config")
     write_article(notebooks, captions, rules, settings, page, opening)

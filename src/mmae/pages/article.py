@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from nbformat import NotebookNode
 from mmae.errors import InputError
 from mmae.files.read import existing
 from mmae.files.write import atomic
+from mmae.pages.render import render
 from mmae.settings import Settings
 
 CHAPTERS = {
@@ -123,16 +123,9 @@ def write_article(
         ],
         "long": LONG,
     }
-    loader = jinja2.FunctionLoader(
-        lambda name: files("mmae.archive").joinpath("data", name).read_text(encoding="utf-8")
-    )
-    pages = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    pages.filters["in_lines"] = _in_lines
     for path, template in ((page, "article.html.jinja"), (opening, "opening.rst.jinja")):
         with atomic(path) as part:
-            part.write_text(pages.get_template(template).render(words), encoding="utf-8")
+            part.write_text(render(template, **words, in_lines=_in_lines), encoding="utf-8")
 
 
 class _Captions:
