@@ -23,6 +23,7 @@ RULES = [PROJECT / f"workflow/rules/{name}.smk" for name in ("paper", "compariso
 SHIPPED = {path.stem: path for path in (PROJECT / "notebooks").glob("*.ipynb")}
 PNG = base64.b64encode((PROJECT / "docs/figure_1.png").read_bytes()).decode()
 TABLE = "<style scoped>.x {}</style><table class='dataframe'><thead><tr><th></th><th>n</th></tr>"
+LONG = "all models are better than others; " * 20
 ALIEN = "<script src='http://example.org/x.js'></script>"
 
 
@@ -65,7 +66,7 @@ def executed(name: str, folder: Path) -> Path:
             html = f"{TABLE}</thead><tbody>{rows}</tbody></table>"
             new.outputs.append(new_output("execute_result", {"text/html": html}))
         if "Markdown(" in cell.source:
-            found = f"- {name} was found, z < 0.4 {ALIEN}\n- and more"
+            found = f"- {name} was found, z < 0.4 {ALIEN}\n- and more\n- {LONG}"
             new.outputs.append(new_output("execute_result", {"text/markdown": found}))
         cells.append(new)
     path = folder / f"{name}.ipynb"
@@ -128,6 +129,9 @@ def test_findings_stand_first_and_no_markup_of_cells_is_believed(made):
     assert text.count("masking was found") == 2
     assert text.index("What it means") > 0
     assert ALIEN in text, "as text"
+    assert made["index.html"].count("<summary>In full: 1 more</summary>") == text.count(
+        LONG.strip()
+    )
     assert "<style scoped" not in made["index.html"]
     assert "<summary>Table of 20 rows</summary>" in made["index.html"]
 

@@ -34,6 +34,8 @@ KEY_FIGURES = ("figure_1", "figure_3", "comparison_figure")
 """Captions of the figures that the report opens with."""
 LONG = 8
 """Rows of a table that is folded away."""
+LONG_ITEM = 700
+"""Characters of a finding that is."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -178,16 +180,30 @@ def _parts(cell: NotebookNode, captions: _Captions) -> Iterator[Part]:
     name = about.get("caption", "")
     for data in (output["data"] for output in cell.get("outputs", []) if "data" in output):
         if "text/markdown" in data:
-            yield Part("finding", _markdown(data["text/markdown"]))
+            yield Part("finding", _folded(_markdown(data["text/markdown"])))
         elif "image/png" in data and name:
             image = Markup('<img src="data:image/png;base64,{}" alt="{}" loading="lazy">').format(
                 "".join(data["image/png"].split()), about["alt"]
             )
             yield Part("figure", image, captions(name), name)
-        elif "text/html" in data and name:
+        elif "text/html" in data:
             table = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
             table = table.replace("<td>NaN</td>", "<td></td>")
-            yield Part("table", Markup(table), captions(name), name, table.count("<tr") - 1)
+            caption = captions(name) if name else Markup()
+            yield Part("table", Markup(table), caption, name, table.count("<tr") - 1)
+
+
+def _folded(html: Markup) -> Markup:
+    """A list of findings, of which the long ones are folded away."""
+    items = re.findall(r"<li>.*?</li>", html, re.DOTALL)
+    long = [item for item in items if len(item) > LONG_ITEM]
+    short = [item for item in items if len(item) <= LONG_ITEM]
+    if not long:
+        return html
+    return Markup(
+        f"<ul>{''.join(short)}</ul><details><summary>In full: {len(long)} more</summary>"
+        f"<ul>{''.join(long)}</ul></details>"
+    )
 
 
 def _in_lines(html: Markup) -> Markup:
