@@ -12,9 +12,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from browser import look_at, needs_chromium
 from helpers import PROJECT
-from mmae.pages.article import CHAPTERS, KEY_FIGURES, write_article
 from mmae.config import read_config, read_section
 from mmae.errors import InputError
+from mmae.pages.article import CHAPTERS, KEY_FIGURES, write_article
 from mmae.settings import Settings
 
 CONFIG = str(PROJECT / "config/config.yaml")

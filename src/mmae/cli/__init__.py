@@ -32,6 +32,7 @@ COMMANDS = {
     "collect-histories": "training",
     "predict": "evaluation",
     "reconstruct": "evaluation",
+    "look": "evaluation",
     "score-reconstruction": "evaluation",
     "study-masks": "evaluation",
     "probe": "evaluation",
