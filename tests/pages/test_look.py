@@ -83,7 +83,7 @@ def test_galaxies_of_ones_own_need_neither_spectrum_nor_redshift(model, tmp_path
 
 def test_a_model_that_reconstructs_nothing_is_told(tmp_path):
     cnn = build_model(TOY["models"]["cnn"], modalities_of(size=64)).eval()
+    galaxies = made_up_galaxies(4, size=64)
     with pytest.raises(InputError, match="expected one that reconstructs image and spectrum"):
-        galaxies = made_up_galaxies(4, size=64)
         write_look(cnn, galaxies, "abcd", np.arange(4), VIEW, 0, 2, 2, tmp_path / "look.html")
     assert not list(tmp_path.iterdir())

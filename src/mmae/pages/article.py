@@ -15,7 +15,7 @@ from markupsafe import Markup
 from nbformat import NotebookNode
 
 from mmae.errors import InputError
-from mmae.files.read import existing
+from mmae.files.read import UNREADABLE, existing
 from mmae.files.write import atomic
 from mmae.pages.render import render
 from mmae.settings import Settings
@@ -102,10 +102,13 @@ def write_article(
     Raises
     ------
     InputError
-        If a notebook or caption is missing.
+        If a notebook or caption is missing, or a notebook has no place in CHAPTERS.
     """
     told = _Captions(captions, settings)
     by_name = {path.stem: path for path in notebooks}
+    known = [name for names in CHAPTERS.values() for name in names]
+    if unknown := [name for name in by_name if name not in known]:
+        raise InputError("notebooks", found=unknown[0], expected=f"some of {known}")
     chapters = {
         title: [_section(by_name[name], told, rules, page) for name in names if name in by_name]
         for title, names in CHAPTERS.items()
@@ -151,11 +154,15 @@ class _Captions:
 def _section(path: Path, captions: _Captions, rules: Iterable[Path], page: Path) -> Section:
     """What a notebook tells."""
     try:
-        cells = nbformat.read(existing(path), as_version=4).cells
-    except (ValueError, AttributeError, nbformat.validator.NotebookValidationError) as error:
+        first, *rest = nbformat.read(existing(path), as_version=4).cells
+        title, _, text = first["source"].partition("\n")
+    except (
+        *UNREADABLE,
+        AttributeError,
+        KeyError,
+        nbformat.validator.NotebookValidationError,
+    ) as error:
         raise InputError(path, found=f"no notebook ({error})", expected="one executed") from error
-    first, *rest = cells
-    title, _, text = first["source"].partition("\n")
     parts = [Part("text", _markdown(text)), *(p for c in rest for p in _parts(c, captions))]
     rule, what = _rule(path.stem, rules)
     above = page.parent
