@@ -12,7 +12,7 @@ endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-all test-lsdb test-mlflow toy lint schema lock bench calibrate clean help
+.PHONY: reproduce test test-all test-lsdb test-mlflow toy lint docs schema lock bench calibrate clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
 	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
+	@echo "make docs       docs/ and the docstrings as a site: build/site/index.html"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings"
 	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
 	@echo "make bench      speed and memory of data steps, training and predictions; the cross-match at full size (2 GB of disk)"
@@ -30,7 +31,7 @@ reproduce: $(READY)
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/demo/paper -newer $(REPORT) -print -quit)" ]; then \
 	    snakemake --report $(REPORT); \
 	fi
-	@echo "Figures and tables: results/demo/paper; all in one page: $(REPORT)"
+	@echo "All in one page: results/demo/index.html; figures and tables: results/demo/paper; report: $(REPORT)"
 	@echo "Time and memory of each rule: results/demo/benchmarks.csv"
 
 # as many processes as cores: threads beside them would wait for each other
@@ -59,6 +60,10 @@ lint: $(READY)
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	lint-imports
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "The site: build/site/index.html"
 
 schema: $(READY)
 	mmae schema > config/schema.yaml.part

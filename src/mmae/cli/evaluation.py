@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mmae")
 
+MOST_LOOKED_AT = 2000
+"""Galaxies of files that are points of the page of `mmae look`."""
 VIEW_HELP = """One of `views` in the config, or JSON such as '{"spectrum": 1.0}'."""
 
 
@@ -201,6 +203,50 @@ def _predict_catalogues(
     options = (view, settings.seed, settings.batch_size, usual)
     n = write_predictions(table, network, catalogues, *options, qp)
     return n, time.monotonic() - started
+
+
+@click.command()
+@path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
+@config_option(evaluation=Evaluation)
+@partial(_model_options, with_galaxies=False)
+@click.option("--view", required=True, help=VIEW_HELP)
+@click.option("--galaxies", type=click.IntRange(min=1), default=60, show_default=True)
+@output_option("--page", "HTML file to write.")
+def look(
+    catalogues: tuple[Path, ...],
+    view: str,
+    galaxies: int,
+    page: Path,
+    arrays: Path | None,
+    split: Path | None,
+    **model: Any,
+) -> None:
+    """Make a page to look at single galaxies: image, mask, reconstruction, spectrum, lines, error.
+
+    Galaxies are those of each CATALOGUE, as for `mmae predict`, or with --arrays and --split the
+    test galaxies of a survey. The page needs no server: open it in a browser.
+    """
+    import numpy as np
+
+    from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.predict_catalogue import shown_modalities
+    from mmae.evaluation.views import read_view
+    from mmae.pages.look import first_galaxies, write_look
+
+    if (arrays is None) == (not catalogues) or (arrays is None) != (split is None):
+        raise click.UsageError("Name either CATALOGUE, or --arrays and --split.")
+    shown = read_view(view, model["config"])
+    if arrays is not None and split is not None:
+        tested = _open(arrays=arrays, split=split, **model)
+        settings, network, rows = tested.settings, tested.model, tested.rows["test"]
+        found, names = tested.galaxies, tested.galaxies.targetid[rows]
+    else:
+        settings, network, _ = _load(**model)
+        opened = open_catalogues(catalogues, shown_modalities(network, shown))
+        found, names = first_galaxies(opened, network, MOST_LOOKED_AT, settings.batch_size)
+        rows = np.arange(len(names))
+    options = (rows, shown, settings.seed, settings.batch_size, galaxies)
+    write_look(network, found, names, *options, page)
 
 
 @click.command()

@@ -48,6 +48,20 @@ def line_table(
     return pd.DataFrame(rows, columns=LINE_COLUMNS)
 
 
+def line_sentence(table: pd.DataFrame) -> str:
+    """What became of the lines of a spectrum, of a table of `line_table`."""
+    words = []
+    for line, fits in table.groupby("line", sort=False):
+        true, drawn = (row for _, row in fits.iterrows())
+        # of one that is too wide or has no width, the rest says little
+        found = drawn["kind"]
+        if found == "found":
+            off = drawn["centre_angstrom"] - true["centre_angstrom"]
+            found = f"found, {off:+.0f} Å off, {drawn['height'] / true['height']:.2f} as high"
+        words.append(f"{line} {found}")
+    return f"Lines of the spectrum in the reconstruction: {'; '.join(words) or 'it has none'}."
+
+
 def _kind(fit: LineFit | None) -> str:
     """What was found, in words."""
     if fit is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from mmae.dataset.spectra import pool
 from mmae.errors import InputError
@@ -170,6 +171,7 @@ def _shown(view: View, others: Mapping[str, Modality], shown: Collection[str]) -
     return View(hidden={**view.hidden, **gone})
 
 
+@torch.no_grad()
 def _of_batch(
     model: Model,
     spectrum: Spectrum,

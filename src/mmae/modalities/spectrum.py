@@ -137,7 +137,7 @@ class Spectrum(Modality):
 
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Patches that are hidden whole."""
-        used = values.expand(len(values), *self.shape)[:, : self.n_tokens * self.settings.patch]
+        used = values.expand(values.shape[0], *self.shape)[:, : self.n_tokens * self.settings.patch]
         return used.unflatten(1, (self.n_tokens, -1)).all(dim=2)
 
     def quality(

@@ -79,7 +79,7 @@ class Bcnn(GalaxyModel):
     def _magnitudes(self, batch: Batch) -> Tensor:
         """Five magnitudes, (B, 5); NaN where unknown, or not read."""
         if self.settings.photometry is None:
-            return batch.redshift.new_full((len(batch.redshift), len(BANDS)), torch.nan)
+            return batch.redshift.new_full((batch.redshift.shape[0], len(BANDS)), torch.nan)
         return batch.known(self.settings.photometry)[:, : len(BANDS)]
 
     def features(self, batch: Batch) -> Tensor:

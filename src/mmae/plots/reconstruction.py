@@ -77,6 +77,7 @@ def _draw_spectrum(
     axes.plot(wave, spectrum, color=TRUE, lw=0.9, label="true")
     axes.plot(wave, reconstruction, color=MODEL, lw=1.3, label="reconstructed")
     both = np.concatenate([spectrum, reconstruction])
+    both = both[np.isfinite(both)]  # some galaxies have no spectrum
     margin = 0.08 * np.ptp(both)
     # room below the spectrum for the names of lines
     low, high = both.min() - 2.5 * margin, both.max() + margin
