@@ -41,6 +41,13 @@ class Targets:
     lrg: Fraction = key("DESI's luminous red galaxies, z = 0.4 to 1")
     elg: Fraction = key("DESI's emission-line galaxies, z = 0.8 to 1.6, fainter than HSC's")
     qso: Fraction = key("DESI's quasars, r < 23")
+    any_galaxy: Fraction = key(
+        "galaxies whose stars, gas and brightness know nothing of each other or of z, 0.01 to 1.7",
+        default=0.0,
+    )
+    any_quasar: Fraction = key(
+        "the same of quasars and their hosts, z = 0.05 to 4.2", default=0.0
+    )
 
     @model_validator(mode="after")
     def _some_are_drawn(self) -> "Targets":

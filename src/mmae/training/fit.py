@@ -27,6 +27,7 @@ from mmae.training.ahead import ahead
 from mmae.training.augment import augment
 from mmae.training.batches import batches_of, n_batches
 from mmae.training.checkpoint import Checkpoints
+from mmae.training.degrade import degrade
 from mmae.training.interruption import TRY_AGAIN, sigterm_noted
 from mmae.training.preflight import check_batch, check_compiler
 from mmae.training.processes import (
@@ -49,7 +50,7 @@ from mmae.workflow.orphans import end_with
 
 log = logging.getLogger(__name__)
 
-ORDER, MASKS, VALIDATION, TURNS, DROPOUT = range(5)
+ORDER, MASKS, VALIDATION, TURNS, DROPOUT, DEGRADED = range(6)
 """Streams of random numbers. Each is a function of the seed and of the epoch or step, so that a
 training that was interrupted goes on with the same numbers."""
 
@@ -187,6 +188,9 @@ def batches(
         if settings.augment == "dihedral":
             which = torch.randint(0, 8, (len(part),), generator=generator_of(seed, TURNS, number))
             batch = augment(batch, which[share.own])
+        if settings.augment == "spectra":
+            rng = np.random.default_rng([seed, DEGRADED, number])
+            batch = degrade(batch, state.model.modalities, len(part), share.own, rng)
         yield batch, share
 
 
