@@ -74,6 +74,7 @@ class Simulation:
     chunk_size: Count = key("galaxies rendered at a time; bounds the memory")
     targets: Targets = key("which kinds of objects; more than `matched` for spectra alone")
     image_faults: ImageFaults = key("what is wrong in images")
+    images: bool = key("draw them; else they are noise, for models of spectra alone", default=True)
     faults: Faults = key("what is wrong on purpose")
 
 
