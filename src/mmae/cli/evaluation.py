@@ -115,7 +115,9 @@ def predict(
     Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
 
-    A model that knows how sure it is gives z_std, too.
+    A model that knows how sure it is gives z_std, too; one with a density of the redshift the ends
+    of its 68% and 95% intervals (z_low68, z_high68, z_low95, z_high95), and one that fits spectra
+    delta_chi2, how much worse the next best redshift fits.
     """
     from mmae.evaluation.views import read_view
     from mmae.files.write import write_json

@@ -11,10 +11,14 @@ from mmae.errors import InputError
 from mmae.evaluation.views import Model, Shown, shower
 from mmae.models.base import GalaxyModel
 from mmae.models.batch import Batch, load_batch
+from mmae.models.density import QUANTILES
 from mmae.models.device import device_of
 from mmae.models.masking import Masks, hidden_values
 from mmae.progress import progress
 from mmae.settings import View
+
+ENDS = {"z_low68": 0.16, "z_high68": 0.84, "z_low95": 0.025, "z_high95": 0.975}
+"""Columns of the ends of central intervals, and which quantiles they are."""
 
 WAVE = "_wave"
 """Ends the names of arrays that all galaxies have in common."""
@@ -45,8 +49,7 @@ def predict(
     Returns
     -------
     DataFrame
-        targetid, z_spec, z_pred and, if the model gives it, z_std; one row a galaxy, in the order
-        of `rows`.
+        targetid, z_spec and the columns of `redshifts`; one row a galaxy, in the order of `rows`.
 
     Raises
     ------
@@ -62,7 +65,13 @@ def predict(
 
 @torch.no_grad()
 def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]:
-    """Columns z_pred and, if the model gives it, z_std of a batch: (B,) float64 each.
+    """What a model says of the redshifts of a batch, by column: (B,) float64 each.
+
+    Returns
+    -------
+    dict of str to ndarray
+        z_pred and, if the model gives them, z_std, the ends z_low68, z_high68, z_low95 and z_high95
+        of intervals, and delta_chi2.
 
     Raises
     ------
@@ -76,9 +85,13 @@ def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]
             found="one that gives no redshifts",
             expected="one that does; `mmae probe` reads redshifts out of embeddings",
         )
+    columns = {"z_pred": said.z_pred, "z_std": said.z_std}
+    if said.quantiles is not None:
+        columns |= {name: said.quantiles[:, QUANTILES.index(q)] for name, q in ENDS.items()}
+    columns["delta_chi2"] = said.delta_chi2
     return {
         name: values.float().cpu().numpy().astype(float)
-        for name, values in (("z_pred", said.z_pred), ("z_std", said.z_std))
+        for name, values in columns.items()
         if values is not None
     }
 

@@ -340,7 +340,8 @@ class Restframe(GalaxyModel):
         density = self.redshift_head.density(logits)
         shown = [name for name in self.spectra if not masks[name].tokens.all()]
         if not (shown and self.settings.synthesis):
-            return Told(density.told(embedding), density, embedding)
+            told = density.told(embedding)
+            return Told(told._replace(delta_chi2=told.z_pred * torch.nan), density, embedding)
         name = shown[0]
         decoder, flux = self.decoders[name], batch.values[name]
         seen = ~unseen_values(self.modalities[name], masks[name]).expand(flux.shape)
