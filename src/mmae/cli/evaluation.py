@@ -17,6 +17,7 @@ from mmae.cli.options import (
     path_option,
     section,
 )
+from mmae.cli.spectra import ManySpectra, predict_files, spectra_options
 from mmae.files.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
@@ -86,17 +87,20 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=ManySpectra)
 @path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
-@click.option("--view", required=True, help=VIEW_HELP)
+@spectra_options
+@click.option("--view", help=f"{VIEW_HELP} Of --spectra, by default nothing is hidden.")
 @output_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
 @output_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
 @output_option("--speed", "JSON to write: galaxies a second.", required=False)
 def predict(
     catalogues: tuple[Path, ...],
-    view: str,
+    spectra: tuple[Path, ...],
+    air: bool,
+    view: str | None,
     predictions: Path,
     validation: Path | None,
     speed: Path | None,
@@ -112,7 +116,11 @@ def predict(
     that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
     flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
 
-    Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
+    With --spectra: redshifts of spectra of any survey, in the order of their files, and of images
+    of the same identifier, where a CATALOGUE has them. The column no_redshift says where no
+    redshift fits much better than all others.
+
+    Without both: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
 
     A model that knows how sure it is gives z_std, too; one with a density of the redshift the ends
@@ -123,12 +131,19 @@ def predict(
     from mmae.files.write import write_json
 
     of_split = {"arrays": arrays, "split": split, "validation": validation}
-    wrong = [name for name, path in of_split.items() if (path is None) != bool(catalogues)]
+    files = catalogues or spectra
+    wrong = [name for name, path in of_split.items() if (path is None) != bool(files)]
     if wrong:
-        found = "both CATALOGUE and" if catalogues else "neither CATALOGUE nor"
+        named = "CATALOGUE" if catalogues else "--spectra"
+        found = f"both {named} and" if files else "neither CATALOGUE nor"
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
-    shown = read_view(view, model["config"])
-    if catalogues:
+    if view is None and not spectra:
+        raise click.UsageError("Missing option '--view'.")
+    shown = read_view(view or "{}", model["config"])
+    if spectra:
+        opened = _load(**model), model["model"]
+        n, seconds = predict_files(spectra, air, catalogues, shown, predictions, *opened)
+    elif catalogues:
         n, seconds = _predict_catalogues(catalogues, shown, predictions, **model)
     else:
         tables = {"test": predictions, "validation": validation}

@@ -131,9 +131,9 @@ def predict_catalogues(
         columns = {catalogue.identifier: block.identifier}
         if known:
             columns["z_spec"] = block.z_spec
-        problem = _problems(catalogue.modalities, block)
+        problem = problems_of(catalogue.modalities, block)
         unlike = None if usual is None else _unlike(usual, block, problem == "", counter)
-        found = redshifts(model, *show(_batch(model, block, problem == "")))
+        found = redshifts(model, *show(batch_of(model, block, problem == "")))
         problem[(problem == "") & ~np.isfinite(found["z_pred"])] = NO_NUMBER
         without.update(problem[problem != ""])
         for name, values in found.items():
@@ -143,7 +143,7 @@ def predict_catalogues(
         yield pd.DataFrame(columns)
 
 
-def _problems(modalities: Mapping[str, Modality], block: Block) -> np.ndarray:
+def problems_of(modalities: Mapping[str, Modality], block: Block) -> np.ndarray:
     """Why galaxies are of no use, empty where they are: (B,) of str."""
     problem = np.full(len(block.identifier), "", object)
     for name, modality in modalities.items():
@@ -171,7 +171,7 @@ def _usable(values: np.ndarray, usable: np.ndarray, instead: float) -> np.ndarra
     return np.where(usable.reshape(-1, *[1] * (values.ndim - 1)), values, np.float32(instead))
 
 
-def _batch(model: Model, block: Block, usable: np.ndarray) -> Batch:
+def batch_of(model: Model, block: Block, usable: np.ndarray) -> Batch:
     """Galaxies as the model sees them; zeros in place of what is hidden or of no use."""
     values, ivar = {}, {}
     for name, modality in model.modalities.items():

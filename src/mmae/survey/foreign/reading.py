@@ -24,6 +24,8 @@ MIN_PIXELS = 0.25
 """Share of DESI's pixels below which a spectrum is flagged."""
 USUAL_RMS = (1e-3, 1e5)
 """Of flux in 1e-17 erg / (s cm2 Å), from sky fibres to the brightest quasars, with room."""
+MAX_IVAR = 1e30
+"""What single precision holds, with room."""
 AIR, NO_IVAR, IVAR_ZERO = "air", "ivar missing", "ivar zero"
 NOTHING, FEW, SCALE = "no overlap", "few pixels", "scale"
 """Flags."""
@@ -88,7 +90,7 @@ def read_spectra(path: Path | str, *, air: bool = False) -> ForeignSpectra:
     scale = np.where((rms > 0) & ((rms < USUAL_RMS[0]) | (rms > USUAL_RMS[1])), rms, 1.0)
     flags = _flags(of_file, (ivar > 0).any(axis=1), weight, scale)
     flux = (flux / scale[:, None]).astype(np.float32)
-    weight = (weight * scale[:, None] ** 2).astype(np.float32)
+    weight = np.minimum(weight * scale[:, None] ** 2, MAX_IVAR).astype(np.float32)
     return ForeignSpectra(found.name, flux, weight, found.z_spec, None, flags)
 
 
@@ -102,7 +104,8 @@ def _on_grid(
         known = np.isfinite(grid)
         order = np.flatnonzero(known)[grid[known].argsort(kind="stable")]
         if len(order) < 2 or (np.diff(grid[order]) <= 0).any():
-            found = f"{len(order)} pixels" if len(order) < 2 else "equal ones"
+            few = f"{len(order)} wavelength{'s' * (len(order) != 1)}"
+            found = few if len(order) < 2 else "equal ones"
             expected = "two or more different wavelengths"
             raise InputError(path, key="wavelengths", found=found, expected=expected)
         parts.append(resample(grid[order], flux[rows][:, order], ivar[rows][:, order]))
