@@ -98,7 +98,7 @@ def of_basis(decoder: torch.nn.Module, basis: Basis) -> Asker:
 
 
 def errors(answer: Answer, spectra: Spectra) -> np.ndarray:
-    """dz of each spectrum."""
+    """The error dz of each spectrum."""
     return (answer.z_pred - spectra.redshift) / (1 + spectra.redshift)
 
 

@@ -45,9 +45,7 @@ class Targets:
         "galaxies whose stars, gas and brightness know nothing of each other or of z, 0.01 to 1.7",
         default=0.0,
     )
-    any_quasar: Fraction = key(
-        "the same of quasars and their hosts, z = 0.05 to 4.2", default=0.0
-    )
+    any_quasar: Fraction = key("the same of quasars and their hosts, z = 0.05 to 4.2", default=0.0)
 
     @model_validator(mode="after")
     def _some_are_drawn(self) -> "Targets":

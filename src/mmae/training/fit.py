@@ -82,6 +82,7 @@ def fit(
     settings: Training,
     checkpoints: Checkpoints | None = None,
     logs: Sequence[TrainingLog] = (),
+    start: Mapping[str, Tensor] | None = None,
 ) -> Fitted:
     """Train a model; keep the epoch that is best on validation galaxies.
 
@@ -100,6 +101,9 @@ def fit(
         Where the training goes on if it was interrupted, and keeps where it is.
     logs : sequence of TrainingLog
         Written by the first process; one that fails is left alone.
+    start : mapping of str to Tensor, optional
+        Parameters and scales of a trained model of the same sizes, from which it goes on. The
+        last epoch is then kept, as validation galaxies may be unlike those that it is tuned on.
 
     Raises
     ------
@@ -118,7 +122,10 @@ def fit(
         check_compiler(fabric.device)
     torch.manual_seed(seed)
     sample = np.sort(split["train"][:PREPARED])
-    model.prepare(load_batch(arrays, sample, model.modalities, "cpu"), len(split["train"]))
+    if start is None:
+        model.prepare(load_batch(arrays, sample, model.modalities, "cpu"), len(split["train"]))
+    else:
+        model.load_state_dict(start)
     n_steps = n_batches(len(split["train"]), settings.batch_size)
     if settings.compile:
         model.compile()
@@ -162,7 +169,7 @@ def fit(
                 row |= validate(
                     model, arrays, split["validation"], mask_ratio, seed, settings, fabric
                 )
-                state.end_epoch(row)
+                state.end_epoch(row, keep=start is not None)
             watch.epoch(row)
             _save(checkpoints, state)
     if state.epoch <= settings.epochs and is_first():
