@@ -306,7 +306,7 @@ class Restframe(GalaxyModel):
         Where a part of a spectrum is visible the density is that of the synthesis, and the redshift
         its best fit.
         """
-        return self._told(batch, self.complete(batch, masks)).prediction
+        return self.tell(batch, masks).prediction
 
     def reconstruct(
         self, batch: Batch, masks: Masks, kind: str = "mean"
@@ -322,7 +322,7 @@ class Restframe(GalaxyModel):
             or as they are at the redshift that is predicted, whose lines are sharp.
         """
         masks = self.complete(batch, masks)
-        told, density, embedding = self._told(batch, masks)
+        told, density, embedding = self.tell(batch, masks)
         redshifts = told.z_pred[:, None]
         if kind == "mean":
             redshifts = density.quantiles([(k + 0.5) / N_DRAWS for k in range(N_DRAWS)])
@@ -341,8 +341,9 @@ class Restframe(GalaxyModel):
             values[name] = self.decoders[name](batch.values[name], unseen)
         return values, told
 
-    def _told(self, batch: Batch, masks: Mapping[str, Mask]) -> Told:
+    def tell(self, batch: Batch, masks: Masks) -> Told:
         """What is said of galaxies; of several spectra, the first that any shows is fitted."""
+        masks = self.complete(batch, masks)
         embedding, logits = self(batch, masks)
         density = self.redshift_head.density(logits)
         shown = [
