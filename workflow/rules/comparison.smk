@@ -310,11 +310,8 @@ rule uncertainty:
 rule reconstruction:
     """Section 5.1: how well hidden parts are reconstructed."""
     input:
-        tables=[
-            f"results/{SURVEY}/evaluation/{run.folder}/{runs.BOTH_HIDDEN}/reconstruction.csv"
-            for run in runs.masks_studied(SETTINGS)
-        ],
-        from_images=headline(runs.HEADLINE_VIEW, "reconstruction.csv"),
+        tables=evaluated(runs.measured, "reconstruction.csv", runs.BOTH_HIDDEN),
+        from_images=evaluated(runs.measured, "reconstruction.csv", runs.HEADLINE_VIEW),
         notebook=shipped("notebooks/reconstruction.ipynb"),
     output:
         table=report(
@@ -365,7 +362,7 @@ rule reconstruction:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set tables "{input.tables}" \
-            --set from_images {input.from_images:q} \
+            --set from_images "{input.from_images}" \
             --set table {output.table:q} \
             --set figure {output.figure:q} \
             --set line_table {output.line_table:q} \
