@@ -37,6 +37,7 @@ COMMANDS = {
     "probe": "evaluation",
     "score": "evaluation",
     "metrics": "evaluation",
+    "compare": "compare",
     "fetch-published": "paper",
     "notebook": "paper",
     "archive": "archive",
