@@ -166,6 +166,26 @@ def pictured(settings: Settings, view: str | None = None) -> list[Tested]:
     return [Tested(run, one) for one in views for run in side_by_side(settings)]
 
 
+def new(settings: Settings) -> str:
+    """The model held against its targets: the first that hides and is not the headline's."""
+    shown = settings.headline.model
+    return next((model for model in settings.grid.models if model != shown), shown)
+
+
+def without_bands(settings: Settings) -> list[Tested]:
+    """What a missing band costs the new model, and the BCNN."""
+    models = [new(settings), *(name for name in settings.grid.baselines if name == "bcnn")]
+    views = [view for view in ("no-g", "no-y") if view in settings.views]
+    return [Tested(run, v) for m in models for run in _seeds(settings, m) for v in views]
+
+
+def rebuilt(settings: Settings) -> list[Tested]:
+    """What the new model's reconstructions are held against, with every seed."""
+    models = dict.fromkeys([settings.headline.model, new(settings)])
+    views = BOTH_HIDDEN, HEADLINE_VIEW
+    return [Tested(run, v) for m in models for run in _seeds(settings, m) for v in views]
+
+
 def embedded(settings: Settings) -> list[Tested]:
     """Whose embeddings are drawn and searched: the first seed of what is read out."""
     return [view for view in probed(settings) if view.run.seed == settings.grid.seeds[0]]
