@@ -142,6 +142,12 @@ CALLS = [
     ("crossmatch --galaxiesml={w}/empty_galaxiesml.hdf5 --desi={desi} --matches={new}/m "
      "--contested={new}/c --counts={new}/n {toy}", "found no row, expected galaxies"),
     ("{predict} --model={model} {w}/empty_galaxiesml.hdf5 {toy}", "found no galaxy"),
+    ("{predict} --model={model} {w}/folder {toy}", "folder: found a folder without FITS files"),
+    ("{predict} --model={model} {w}/good.csv {toy}", "dataset 'image': found only ['object_id', "),
+    ("{predict} --model={model} --columns=a=b=c {w}/good.csv {toy}", "--columns: found 'a=b=c'"),
+    ("cutouts {w}/folder --positions={w}/good.csv --galaxiesml={new}/g", "column ra: found only"),
+    ("metrics {w}/good.csv --columns=zspec=z_spec", "--columns: found 'zspec', expected some of"),
+    ("metrics {w}/good.csv --columns=z_pred=zphot", "column zphot: found only"),
     # JSON and models
     ("{train} --arrays={w}/arrays_deep --model=mmae {toy}", "manifest.json: found no JSON"),
     ("{predict} --model={w}/model_deep {galaxiesml} {toy}", "model.json: found no description"),

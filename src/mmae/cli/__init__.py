@@ -30,6 +30,7 @@ COMMANDS = {
     "train": "training",
     "tune": "training",
     "collect-histories": "training",
+    "cutouts": "own",
     "predict": "evaluation",
     "reconstruct": "evaluation",
     "look": "evaluation",

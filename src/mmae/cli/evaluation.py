@@ -11,6 +11,7 @@ import click
 
 from mmae.cli.options import (
     Fraction,
+    columns_option,
     config_option,
     output_option,
     path_argument,
@@ -92,12 +93,14 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
 @path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
+@columns_option
 @click.option("--view", required=True, help=VIEW_HELP)
-@output_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
+@output_option("--predictions", "Table to write: identifier, z_spec, z_pred of galaxies.")
 @output_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
 @output_option("--speed", "JSON to write: galaxies a second.", required=False)
 def predict(
     catalogues: tuple[Path, ...],
+    columns: dict[str, str],
     view: str,
     predictions: Path,
     validation: Path | None,
@@ -108,8 +111,9 @@ def predict(
 ) -> None:
     """Predict redshifts under one view of galaxies: those of files, or of a survey's split.
 
-    Each CATALOGUE is an HDF5 file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in
-    GalaxiesML, or one in the layout of GalaxiesML-Spectra. All go into one table, which is written
+    Each CATALOGUE is HSC cutouts in FITS or a folder of them, a table with their paths, or an HDF5
+    file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in GalaxiesML, or one in the
+    layout of GalaxiesML-Spectra. All go into one table, CSV, ECSV, FITS or Parquet by its name, CSV
     as it grows: memory does not depend on the number of galaxies. A galaxy whose image has pixels
     that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
     flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
@@ -117,7 +121,9 @@ def predict(
     Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
 
-    A model that knows how sure it is gives z_std, too.
+    A model that knows how sure it is gives z_std, too; one with a density of the redshift the ends
+    of its 68% and 95% intervals (z_low68, z_high68, z_low95, z_high95), and one that fits spectra
+    delta_chi2, how much worse the next best redshift fits.
     """
     from mmae.evaluation.views import read_view
     from mmae.files.write import write_json
@@ -129,7 +135,7 @@ def predict(
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
     shown = read_view(view, model["config"])
     if catalogues:
-        n, seconds = _predict_catalogues(catalogues, shown, predictions, **model)
+        n, seconds = _predict_catalogues(catalogues, columns, shown, predictions, **model)
     else:
         tables = {"test": predictions, "validation": validation}
         n, seconds = _predict_split(tables, shown, arrays=arrays, split=split, **model)
@@ -154,10 +160,11 @@ def _predict_split(tables: dict[str, Path], view: "View", **opened: Any) -> tupl
 
 
 def _predict_catalogues(
-    paths: tuple[Path, ...], view: "View", table: Path, **model: Any
+    paths: tuple[Path, ...], names: dict[str, str], view: "View", table: Path, **model: Any
 ) -> tuple[int, float]:
     """Write the predictions of all galaxies of files; how many, and the seconds they took."""
     from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.own_galaxies import gather
     from mmae.evaluation.predict_catalogue import shown_modalities, write_predictions
     from mmae.modalities.usual import read_usual
 
@@ -166,7 +173,8 @@ def _predict_catalogues(
     if usual is None:
         log.info("no flags: the model was saved without what the galaxies of its training are like")
     wanted = {one.modality.name: one.modality for one in usual or ()}
-    catalogues = open_catalogues(paths, shown_modalities(network, view), wanted)
+    sources = gather(paths, names)
+    catalogues = open_catalogues(sources, shown_modalities(network, view), wanted)
     started = time.monotonic()
     options = (view, settings.seed, settings.batch_size, usual)
     n = write_predictions(table, network, catalogues, *options)
@@ -178,10 +186,12 @@ def _predict_catalogues(
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
 @click.option("--view", required=True, help=VIEW_HELP)
+@columns_option
 @click.option("--galaxies", type=click.IntRange(min=1), default=60, show_default=True)
 @output_option("--page", "HTML file to write.")
 def look(
     catalogues: tuple[Path, ...],
+    columns: dict[str, str],
     view: str,
     galaxies: int,
     page: Path,
@@ -197,6 +207,7 @@ def look(
     import numpy as np
 
     from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.own_galaxies import gather
     from mmae.evaluation.predict_catalogue import shown_modalities
     from mmae.evaluation.views import read_view
     from mmae.pages.look import first_galaxies, write_look
@@ -210,7 +221,7 @@ def look(
         found, names = tested.galaxies, tested.galaxies.targetid[rows]
     else:
         settings, network, _ = _load(**model)
-        opened = open_catalogues(catalogues, shown_modalities(network, shown))
+        opened = open_catalogues(gather(catalogues, columns), shown_modalities(network, shown))
         found, names = first_galaxies(opened, network, MOST_LOOKED_AT, settings.batch_size)
         rows = np.arange(len(names))
     options = (rows, shown, settings.seed, settings.batch_size, galaxies)
@@ -239,9 +250,8 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
         for name in ("low_redshift", "high_redshift")
     }
     rows = np.array(list(examples.values()))
-    pictures = reconstruct_galaxies(
-        tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
-    )
+    options = (shown, settings.seed, settings.batch_size, tested.model.settings.reconstructions[1:])
+    pictures = reconstruct_galaxies(tested.model, tested.galaxies, rows, *options)
     write_npz(reconstructions, name=np.array(list(examples)), **pictures)
 
 
@@ -253,32 +263,25 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
 def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     """Measure how well test galaxies are reconstructed where they were hidden.
 
-    Each modality has measures of its own. Images: PSNR, SSIM, colours, sizes and ellipticities.
-    Spectra: squared error, cosine, slope of the continuum, and the centre, height and width of
-    lines.
+    Each modality has measures of its own. Images: PSNR, SSIM, colours, sizes and ellipticities,
+    also of the radial profile of the visible pixels. Spectra: squared error, cosine, slope of the
+    continuum, and the centre, height and width of lines, at z_spec and at the model's own redshift.
     """
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
-    from mmae.evaluation.predict import true_and_rebuilt
-    from mmae.evaluation.reconstruction import reconstruction_table
+    from mmae.evaluation.quality import quality_table
     from mmae.evaluation.views import read_view
     from mmae.files.write import write_table
 
     shown = read_view(view, opened["config"])
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
-    settings = tested.settings
+    settings, model = tested.settings, tested.model
     rows = tested.rows["test"][: settings.reconstructed]
-    said = reconstruct_galaxies(
-        tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
-    )
-    z_spec = said["z_spec"].astype(float)
-    measures = (
-        one
-        for name, modality in tested.model.modalities.items()
-        for one in modality.quality(*true_and_rebuilt(said, name), z_spec)
-    )
-    measured = reconstruction_table(measures, z_spec, scoring)
+    options = (shown, settings.seed, settings.batch_size, model.settings.reconstructions[1:])
+    said = reconstruct_galaxies(model, tested.galaxies, rows, *options)
+    measured = quality_table(model, said, scoring)
     measured.insert(0, "mask", tested.mask)
+    measured.insert(0, "model", tested.name)
     write_table(table, measured)
 
 
@@ -403,10 +406,11 @@ def score(
 
 @click.command()
 @path_argument("file")
+@columns_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @config_option(scoring=Scoring)
-def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
-    """Print the redshift metrics of a CSV file.
+def metrics(file: Path, columns: dict[str, str], config: dict[str, Any], as_json: bool) -> None:
+    """Print the redshift metrics of a table: CSV, ECSV, FITS, VOTable or Parquet.
 
     FILE has the columns z_spec and z_pred (or the authors' y_test and y_pred). Printed are bias,
     sigma_NMAD and outlier fraction, their biweight versions, the redshift loss, RMSE and
@@ -418,5 +422,5 @@ def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
     from mmae.files.write import with_nulls
 
     settings = section({"scoring": {}} | config, "scoring", Scoring)
-    report = full_report(read_forecast(file, only_redshifts=True), None, settings)
+    report = full_report(read_forecast(file, True, columns), None, settings)
     click.echo(json.dumps(with_nulls(report), indent=1) if as_json else metrics_text(report))

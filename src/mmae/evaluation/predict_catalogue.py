@@ -107,9 +107,10 @@ def predict_catalogues(
     Yields
     ------
     DataFrame
-        object_id or targetid, z_spec if one of the files has redshifts, z_pred and, if the model
-        gives it, z_std; NaN in both where an image is damaged or blank. With `usual`, flags: in
-        what a galaxy is unlike those of the training, or why it has no redshift; else empty.
+        object_id or targetid, z_spec if one of the files has redshifts, and the columns of
+        `mmae.evaluation.predict.redshifts`, NaN where an image is damaged or blank. With `usual`,
+        flags: in what a galaxy is unlike those of the training, or why it has no redshift; else
+        empty.
 
     Raises
     ------

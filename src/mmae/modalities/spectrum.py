@@ -21,7 +21,7 @@ from mmae.metrics.line_quality import (
     line_errors,
     noise_lines,
 )
-from mmae.metrics.spectrum_quality import continuum_slope_error, cosine_similarity, mse
+from mmae.metrics.spectrum_quality import continuum_slope_error, cosine_similarity, mse, noise
 from mmae.modalities.base import Measured, Modality
 from mmae.settings import Arrays, SpectrumModality
 
@@ -144,11 +144,26 @@ class Spectrum(Modality):
         slope = continuum_slope_error(wave, *arrays, z_spec)
         unit = "normalised flux squared"
         yield Measured("spectrum mse", "", unit, "median", False, mse(*arrays))
+        yield Measured("spectrum noise", "", unit, "median", False, noise(true, hidden))
         cosine = cosine_similarity(*arrays)
         yield Measured("spectrum cosine", "", "dimensionless", "median", False, cosine)
         unit = "normalised flux / 1000 Angstrom"
         yield Measured("continuum slope", "", unit, "median", True, slope)
         yield from _lines(*arrays, wave, z_spec)
+        passed = noise_lines(wave, true, z_spec)
+        passed[~hidden.any(axis=1)] = np.nan
+        yield Measured("line noise", "", "dimensionless", "fraction", False, passed)
+
+    def quality_at(
+        self,
+        true: np.ndarray,
+        reconstruction: np.ndarray,
+        hidden: np.ndarray,
+        z_spec: np.ndarray,
+        z_pred: np.ndarray,
+    ) -> Iterator[Measured]:
+        """Lines where they belong at the redshift that the model says."""
+        yield from _lines(true, reconstruction, hidden, self.wave, z_spec, z_pred)
 
 
 def _lines(
@@ -157,10 +172,11 @@ def _lines(
     hidden: np.ndarray,
     wave: np.ndarray,
     z_spec: np.ndarray,
+    z_pred: np.ndarray | None = None,
 ) -> Iterator[Measured]:
     """Quantities of lines that were hidden whole, in the composite of what was shown and not."""
     pasted = composite(true, reconstruction, hidden)
-    errors = line_errors(wave, true, pasted, z_spec, hidden=hidden)
+    errors = line_errors(wave, true, pasted, z_spec, hidden=hidden, own_redshift=z_pred)
 
     def by_galaxy(series: pd.Series) -> np.ndarray:
         return series.reindex(range(len(z_spec))).to_numpy(dtype=float)
@@ -177,6 +193,7 @@ def _lines(
         both = (ours["found_reconstructed"] & found).astype(float)
         for name, column, among in (
             ("line found", "both", found),
+            ("line right", "right", found),
             ("line too wide", "too_wide", found),
             ("line missed", "missed", found),
             ("line unresolved", "unresolved", found),
@@ -184,9 +201,6 @@ def _lines(
         ):
             values = by_galaxy(ours.assign(both=both)[column][among])
             yield Measured(name, line, "dimensionless", "fraction", False, values)
-    noise = noise_lines(wave, true, z_spec)
-    noise[~hidden.any(axis=1)] = np.nan
-    yield Measured("line noise", "", "dimensionless", "fraction", False, noise)
     ratios = bpt_errors(errors)
     for ratio in BPT_RATIOS:
         yield Measured(f"bpt {ratio}", "", "dex", "median", True, by_galaxy(ratios[ratio]))

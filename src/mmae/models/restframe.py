@@ -23,7 +23,7 @@ from mmae.models.density import Density, DensityHead
 from mmae.models.layers import Block, nothing_hidden, perceptron, visible_mean
 from mmae.models.losses import Mean
 from mmae.models.masking import Mask, Masks, draw, hidden_values, unseen_values
-from mmae.models.noise import estimated_ivar
+from mmae.models.noise import estimated_ivar, usual_ivar
 from mmae.models.photometry import Photometry
 from mmae.models.profile import Profile
 from mmae.models.restframe_decoder import RestframeDecoder
@@ -107,8 +107,8 @@ class Restframe(GalaxyModel):
         for name, scale in self.scales.items():
             scale.fit(sample.known(name))
         for name in self.spectra:
-            if name in sample.ivar:
-                self.decoders[name].fit(sample.ivar[name])
+            ivar = sample.ivar.get(name)
+            self.decoders[name].fit(usual_ivar(sample.known(name)) if ivar is None else ivar)
 
     @property
     def exported(self) -> tuple[str, ...]:
@@ -232,12 +232,11 @@ class Restframe(GalaxyModel):
         patches = pair[..., : one.n_tokens * patch].unflatten(2, (-1, patch))  # (B, 2, N, P)
         return self.projections[name](patches.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def _ivar(name: str, batch: Batch, seen: Tensor) -> Tensor:
+    def _ivar(self, name: str, batch: Batch, seen: Tensor) -> Tensor:
         """Inverse variance of a spectrum where it is seen, (B, L); estimated if it is not known."""
         if name in batch.ivar:
             return batch.ivar[name].masked_fill(~seen, 0.0)
-        return estimated_ivar(batch.values[name], seen)
+        return estimated_ivar(batch.values[name], seen, self.decoders[name].weight)
 
     # --- losses --------------------------------------------------------------------------------
 
@@ -354,7 +353,8 @@ class Restframe(GalaxyModel):
             if may_be_any(~masks[name].tokens)
         ]
         if not (shown and self.settings.synthesis):
-            return Told(density.told(embedding), density, embedding)
+            told = density.told(embedding)
+            return Told(told._replace(delta_chi2=told.z_pred * torch.nan), density, embedding)
         name = shown[0]
         decoder, flux = self.decoders[name], batch.values[name]
         seen = ~unseen_values(self.modalities[name], masks[name]).expand(flux.shape)
