@@ -180,7 +180,8 @@ CALLS = [
     ("notebook {w}/no_cells.ipynb {new}/n.ipynb", "found no cells, expected a Jupyter notebook"),
     ("notebook {w}/bad_cells.ipynb {new}/n.ipynb", "found no notebook"),
     ("notebook {w}/folder {new}/n.ipynb", "folder: found no JSON"),
-    ("article {w}/bad_cells.ipynb --page={new}/p --opening={new}/o {toy}", "found bad_cells"),
+    ("article {w}/bad_cells.ipynb --page={new}/p --opening={new}/o --survey=a --source=b {toy}",
+     "found bad_cells"),
     # no such thing at all
     ("schema none", "Got unexpected extra argument (none)"),
     ("nosuch", "No such command 'nosuch'"),

@@ -14,10 +14,11 @@ from browser import look_at, needs_chromium
 from helpers import PROJECT
 from mmae.config import read_config, read_section
 from mmae.errors import InputError
-from mmae.pages.article import CHAPTERS, KEY_FIGURES, write_article
+from mmae.pages.article import CHAPTERS, KEY_FIGURES, Run, write_article
 from mmae.settings import Settings
 
-CONFIG = str(PROJECT / "config/config.yaml")
+SETTINGS = read_section(Settings, read_config(str(PROJECT / "config/config.yaml")), "config")
+RUN = Run("demo", "simulate", SETTINGS.split, SETTINGS.grid)
 CAPTIONS = sorted((PROJECT / "workflow/report").glob("*.rst"))
 RULES = [PROJECT / f"workflow/rules/{name}.smk" for name in ("paper", "comparison")]
 SHIPPED = {path.stem: path for path in (PROJECT / "notebooks").glob("*.ipynb")}
@@ -79,8 +80,7 @@ def folder(tmp_path_factory) -> Path:
     """Of the page and the report's opening of all notebooks that there are."""
     home = tmp_path_factory.mktemp("article")
     notebooks = [executed(name, home) for name in SHIPPED]
-    settings = read_section(Settings, read_config(CONFIG), "config")
-    write_article(notebooks, CAPTIONS, RULES, settings, home / "index.html", home / "opening.rst")
+    write_article(notebooks, CAPTIONS, RULES, RUN, home / "index.html", home / "opening.rst")
     return home
 
 
@@ -189,8 +189,7 @@ def test_every_figure_has_a_caption_and_words(name):
 
 
 def test_a_notebook_that_is_not_there_is_told(tmp_path):
-    settings = read_section(Settings, read_config(CONFIG), "config")
     gone = [tmp_path / "table_1.ipynb"]
     with pytest.raises(InputError, match=r"table_1\.ipynb"):
-        write_article(gone, CAPTIONS, RULES, settings, tmp_path / "a.html", tmp_path / "b.rst")
+        write_article(gone, CAPTIONS, RULES, RUN, tmp_path / "a.html", tmp_path / "b.rst")
     assert not list(tmp_path.iterdir())

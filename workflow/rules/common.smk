@@ -147,9 +147,10 @@ def paper(name):
     return f"results/{SURVEY}/paper/{name}"
 
 
-def notebook_of(name):
-    """The executed notebook that makes a figure or table."""
-    return f"results/{SURVEY}/paper/notebooks/{Path(name).stem}.ipynb"
+def notebooks_of(paths):
+    """The executed notebooks that make figures and tables."""
+    places = [Path(path) for path in paths]
+    return [f"{path.parents[1]}/notebooks/{path.stem}.ipynb" for path in places]
 
 
 def captions():

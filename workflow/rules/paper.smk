@@ -270,8 +270,9 @@ rule article:
         mem_mb=on_retry(1000),
         runtime=on_retry(15),
     params:
-        settings=lambda wildcards: settings(*config),
-        notebooks=[notebook_of(name) for name in paper_files(SETTINGS)],
+        settings=settings("split", "grid"),
+        source=SETTINGS.survey.source,
+        notebooks=lambda wildcards, input: notebooks_of(input.paper),
         captions=lambda wildcards, input: [
             f"--caption={path}" for path in input.captions
         ],
@@ -284,6 +285,8 @@ rule article:
         """
         mmae article {params.notebooks:q} \
             --config {params.settings:q} \
+            --survey {wildcards.survey:q} \
+            --source {params.source:q} \
             {params.captions:q} \
             {params.rules:q} \
             --page {output.page:q} \

@@ -210,10 +210,12 @@ def _predict_catalogues(
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
 @click.option("--view", required=True, help=VIEW_HELP)
+@columns_option
 @click.option("--galaxies", type=click.IntRange(min=1), default=60, show_default=True)
 @output_option("--page", "HTML file to write.")
 def look(
     catalogues: tuple[Path, ...],
+    columns: dict[str, str],
     view: str,
     galaxies: int,
     page: Path,
@@ -229,6 +231,7 @@ def look(
     import numpy as np
 
     from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.own_galaxies import gather
     from mmae.evaluation.predict_catalogue import shown_modalities
     from mmae.evaluation.views import read_view
     from mmae.pages.look import first_galaxies, write_look
@@ -242,7 +245,7 @@ def look(
         found, names = tested.galaxies, tested.galaxies.targetid[rows]
     else:
         settings, network, _ = _load(**model)
-        opened = open_catalogues(catalogues, shown_modalities(network, shown))
+        opened = open_catalogues(gather(catalogues, columns), shown_modalities(network, shown))
         found, names = first_galaxies(opened, network, MOST_LOOKED_AT, settings.batch_size)
         rows = np.arange(len(names))
     options = (rows, shown, settings.seed, settings.batch_size, galaxies)

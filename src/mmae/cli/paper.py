@@ -13,8 +13,7 @@ from mmae.cli.options import (
     section,
     writes,
 )
-from mmae.config import read_section
-from mmae.settings import Download, Published, Settings
+from mmae.settings import Download, Grid, Published, Split
 
 
 @click.command()
@@ -54,7 +53,9 @@ def notebook(source: Path, executed: Path, parameters: tuple[tuple[str, str], ..
 
 @click.command()
 @path_argument("notebooks", nargs=-1, required=True)
-@config_option()
+@config_option(split=Split, grid=Grid)
+@click.option("--survey", required=True, help="Name of the survey.")
+@click.option("--source", required=True, help="Where it is from: survey.source in the config.")
 @click.option(
     "--caption",
     "captions",
@@ -75,16 +76,18 @@ def notebook(source: Path, executed: Path, parameters: tuple[tuple[str, str], ..
 def article(
     notebooks: tuple[Path, ...],
     config: dict[str, Any],
+    survey: str,
+    source: str,
     captions: tuple[Path, ...],
     rules: tuple[Path, ...],
     page: Path,
     opening: Path,
 ) -> None:
-    """Make one page of executed NOTEBOOKS, in the order of the paper; the config must be whole."""
-    from mmae.pages.article import write_article
+    """Make one page of executed NOTEBOOKS, in the order of the paper."""
+    from mmae.pages.article import Run, write_article
 
-    settings = read_section(Settings, config, "config")
-    write_article(notebooks, captions, rules, settings, page, opening)
+    split, grid = section(config, "split", Split), section(config, "grid", Grid)
+    write_article(notebooks, captions, rules, Run(survey, source, split, grid), page, opening)
 
 
 @click.command()

@@ -18,7 +18,7 @@ from mmae.errors import InputError
 from mmae.files.read import UNREADABLE, existing
 from mmae.files.write import atomic
 from mmae.pages.render import render
-from mmae.settings import Settings
+from mmae.settings import Grid, Split
 
 CHAPTERS = {
     "Data": ("table_1", "cleaning"),
@@ -52,6 +52,16 @@ class Part(NamedTuple):
     rows: int = 0
 
 
+class Run(NamedTuple):
+    """What is told of a run besides its notebooks."""
+
+    survey: str
+    source: str
+    """As of `survey.source` in the config."""
+    split: Split
+    grid: Grid
+
+
 class Section(NamedTuple):
     """One notebook."""
 
@@ -77,7 +87,7 @@ def write_article(
     notebooks: Sequence[Path],
     captions: Sequence[Path],
     rules: Sequence[Path],
-    settings: Settings,
+    run: Run,
     page: Path,
     opening: Path,
 ) -> None:
@@ -92,8 +102,7 @@ def write_article(
         The captions, <caption>.rst, and workflow.rst, which tells what the report is of.
     rules : sequence of Path
         Files with the rules of the same names.
-    settings : Settings
-        Of the run.
+    run : Run
     page : Path
         HTML file to write: one article, images inside.
     opening : Path
@@ -104,7 +113,7 @@ def write_article(
     InputError
         If a notebook or caption is missing, or a notebook has no place in CHAPTERS.
     """
-    told = _Captions(captions, settings)
+    told = _Captions(captions, run)
     by_name = {path.stem: path for path in notebooks}
     known = [name for names in CHAPTERS.values() for name in names]
     if unknown := [name for name in by_name if name not in known]:
@@ -115,10 +124,10 @@ def write_article(
     }
     sections = [section for found in chapters.values() for section in found]
     words = {
-        "settings": settings,
+        "run": run,
         "chapters": {title: found for title, found in chapters.items() if found},
         "sections": sections,
-        "simulated": settings.survey.source == "simulate",
+        "simulated": run.source == "simulate",
         "introduction": told("workflow"),
         "key_figures": [
             part
@@ -136,10 +145,10 @@ def write_article(
 class _Captions:
     """Captions in HTML by their names."""
 
-    def __init__(self, paths: Sequence[Path], settings: Settings):
+    def __init__(self, paths: Sequence[Path], run: Run):
         self.paths = {path.stem: path for path in paths}
-        config = {"survey": {"name": settings.survey.name, "source": settings.survey.source}}
-        wildcards = SimpleNamespace(survey=settings.survey.name)
+        config = {"survey": {"name": run.survey, "source": run.source}}
+        wildcards = SimpleNamespace(survey=run.survey)
         self.snakemake = SimpleNamespace(config=config, wildcards=wildcards)
 
     def __call__(self, name: str) -> Markup:
