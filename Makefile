@@ -12,7 +12,7 @@ endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-all test-lsdb test-mlflow compare toy lint docs schema lock bench calibrate clean help
+.PHONY: reproduce test test-all test-lsdb test-mlflow compare toy lint docs schema lock bench calibrate figures sky clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
@@ -25,6 +25,8 @@ help:
 	@echo "make schema     write config/schema.yaml from src/mmae/settings"
 	@echo "make lock       renew the lock file and the conda environment from pyproject.toml"
 	@echo "make bench      speed and memory of data steps, training and predictions; the cross-match at full size (2 GB of disk)"
+	@echo "make sky        ask models and controls for the redshifts of real spectra: the tables and figures of docs/sky.md"
+	@echo "make figures    draw the reference run's figures and tables again, from its archive"
 	@echo "make calibrate  hold the embedded survey against real data, half an hour: the table in docs/survey.md"
 
 reproduce: $(READY)
@@ -88,8 +90,15 @@ bench: $(READY)
 	        results/demo/models/mmae/mask0.75/seed0 image0.25-spectrum1.00; \
 	else echo "storage, training, predict: run make reproduce first"; fi
 
+figures: $(READY)
+	snakemake --cores all --config from_archive=results/reference/archive
+
 calibrate: $(READY)
 	PYTHONPATH=benchmarks python -m calibration --write docs/survey.md
+
+sky: $(READY)
+	snakemake $(foreach model,sky paper,results/sky/models/$(model)/mask0.75/seed0) --cores all --configfile config/sky.yaml
+	PYTHONPATH=benchmarks python -m sky --write docs/sky.md
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"error: Python 3.11 or newer is needed, found {v[0]}.{v[1]}; name another with PYTHON=")'

@@ -1,8 +1,5 @@
 """Densities as qp reads them, and the estimator in RAIL: `make test-rail` installs both."""
 
-import os
-import sys
-from collections import Counter
 from contextlib import chdir
 from pathlib import Path
 
@@ -17,13 +14,12 @@ from mmae.errors import InputError
 from mmae.evaluation.catalogue import open_catalogues
 from mmae.evaluation.ensembles import pdfs_of
 from mmae.evaluation.predict_catalogue import shown_modalities, write_predictions
-from mmae.files.write import write_table
 from mmae.metrics.uncertainty import pit
 from mmae.models import build_model
 from mmae.models.base import Prediction
 from mmae.models.weights import save_model
 from mmae.settings import View
-from mmae.survey.galaxiesml import IMAGE, write_galaxiesml
+from mmae.survey.galaxiesml import write_galaxiesml
 
 N = 10
 WHOLE = View({"spectrum": {"random": 1.0}})

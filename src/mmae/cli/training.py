@@ -36,7 +36,13 @@ RANKED = ("model", "learning_rate", "epoch", "validation_total", "validation_sig
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), required=True, help="Of weights, order and masks."
 )
-@path_option("--from", "Folder of a trained model, from which this one goes on.", False, MODEL)
+@click.option(
+    "--from",
+    "before",
+    type=click.Path(path_type=Path),
+    callback=reads(MODEL),
+    help="Folder of a trained model, from which this one goes on.",
+)
 @click.option(
     "--spectra",
     type=click.Path(path_type=Path),
@@ -67,7 +73,7 @@ def train(
     model: str,
     mask: float,
     seed: int,
-    from_: Path | None,
+    before: Path | None,
     spectra: tuple[Path, ...],
     output: Path,
     cost: Path,
@@ -94,7 +100,7 @@ def train(
     entry, settings = _entry(config, model)
     galaxies = open_arrays(arrays)
     rows = with_unpaired(read_split(split, galaxies.targetid), galaxies, settings.unpaired)
-    start = None if from_ is None else load_model(from_)[0].state_dict()
+    start = None if before is None else load_model(before)[0].state_dict()
     if spectra:
         if start is None:
             raise click.UsageError("--spectra tune a model: name it with --from.")
@@ -106,8 +112,8 @@ def train(
         "seed": seed,
         "training": config["training"] | (entry.get("training") or {}),
     }
-    if from_ is not None:
-        tuned = {"weights": file_digest(from_ / WEIGHTS), "spectra": [*map(file_digest, spectra)]}
+    if before is not None:
+        tuned = {"weights": file_digest(before / WEIGHTS), "spectra": [*map(file_digest, spectra)]}
         description |= {"from": tuned}
     # the model's own keys of training are among all
     own = {key: value for key, value in entry.items() if key != "training"}

@@ -361,7 +361,7 @@ class Restframe(GalaxyModel):
         seen = ~unseen_values(self.modalities[name], masks[name]).expand(flux.shape)
         ivar = self._ivar(name, batch, seen)
         if name not in self._tables:
-            keys = ("z_max", "temper", "model_error")
+            keys = ("z_max", "temper", "model_error", "misfit")
             self._tables[name] = Synthesis(decoder, *(getattr(self.settings, k) for k in keys))
         synthesis = self._tables[name].to(embedding.device)
         fit = synthesis(decoder, embedding, density, flux, ivar)

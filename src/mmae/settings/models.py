@@ -196,6 +196,10 @@ class RestframeModel(CanDo):
     )
     temper: Fraction = key("factor of chi2 in that fit", default=0.25)
     model_error: Positive = key("added to the noise in that fit, normalised flux", default=0.03)
+    misfit: Weight = key(
+        "power of the best chi2 per degree of freedom, over 1, by which the log density is divided",
+        default=0.0,
+    )
     min_delta_chi2: Positive = key(
         "by which the best redshift must fit better than all others to be one", default=25.0
     )
