@@ -152,7 +152,7 @@ def predict(
     shown = read_view(view or "{}", model["config"])
     if spectra:
         opened = _load(**model), model["model"]
-        n, seconds = predict_files(spectra, air, catalogues, shown, predictions, *opened)
+        n, seconds = predict_files(spectra, air, (catalogues, columns), shown, predictions, *opened)
     elif catalogues:
         n, seconds = _predict_catalogues(catalogues, columns, shown, predictions, qp, **model)
     else:

@@ -40,20 +40,24 @@ def spectra_options(command: Command) -> Command:
 def predict_files(
     spectra: tuple[Path, ...],
     air: bool,
-    images: tuple[Path, ...],
+    images: "tuple[tuple[Path, ...], dict[str, str]]",
     view: "View",
     table: Path,
     opened: "tuple[Evaluation, Model, dict[str, Any]]",
     model: Path,
 ) -> tuple[int, float]:
-    """Write the redshifts of all spectra of files; how many, and the seconds they took."""
+    """Write the redshifts of all spectra of files; how many, and the seconds they took.
+
+    `images` are files with images of the same galaxies, and names of the columns of tables.
+    """
     from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.own_galaxies import gather
     from mmae.evaluation.predict_spectra import spectrum_of, write_spectrum_predictions
 
     settings, network, _ = opened
     one = spectrum_of(network, view, model)
     wanted = {name: other for name, other in network.modalities.items() if other is not one}
-    catalogues = open_catalogues(images, {}, wanted)
+    catalogues = open_catalogues(gather(*images), {}, wanted)
     started = time.monotonic()
     options = (settings.seed, settings.batch_size, air)
     n = write_spectrum_predictions(table, network, spectra, view, catalogues, *options)
