@@ -70,7 +70,7 @@ def test_rows_are_those_of_the_files(spectra, options, tmp_path):
     assert "b.npz: no ivar or error" in result.stderr
     table = pd.read_csv(tmp_path / "z.csv")
     assert list(table) == [
-        *("file", "id", "z_spec", "z_pred", "z_std", "z_low68", "z_high68", "z_low95", "z_high95"),
+        *("file", "id", "z_spec", "z_pred", "z_std", "z_low95", "z_low68", "z_high68", "z_high95"),
         *("delta_chi2", "no_redshift", "flags"),
     ]
     assert table["file"].tolist() == ["a.npz"] * N + ["b.npz"]
