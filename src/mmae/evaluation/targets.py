@@ -180,9 +180,10 @@ def _ratio(
     mine, my_draws, n = _draws(metric, ours, part, evidence.scoring)
     other, other_draws, _ = _draws(metric, theirs, part, evidence.scoring)
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = np.nanpercentile(my_draws / other_draws, [2.5, 97.5])
-        values = np.array(mine) / np.mean(other)
-    return Numbers(values.tolist(), (float(low), float(high)), n)
+        draws, values = my_draws / other_draws, np.array(mine) / np.mean(other)
+    draws = draws[np.isfinite(draws)]
+    interval = tuple(np.percentile(draws, [2.5, 97.5]).tolist()) if len(draws) else None
+    return Numbers(values.tolist(), interval, n)
 
 
 def _rivals(evidence: Evidence, view: str) -> dict[str, list[ScoredRun]]:
