@@ -12,12 +12,13 @@ endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-all test-lsdb test-mlflow toy lint docs schema lock bench calibrate clean help
+.PHONY: reproduce test test-all test-lsdb test-mlflow compare toy lint docs schema lock bench calibrate clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
 	@echo "make test       set up and run the tests; make test-all: with those that take many minutes"
 	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
+	@echo "make compare    what the new model must show, measured with every seed of the embedded survey's run: one table"
 	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make docs       docs/ and the docstrings as a site: build/site/index.html"
@@ -47,6 +48,10 @@ test-lsdb: $(READY)
 test-mlflow: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-mlflow.lock
 	pytest tests/training/test_mlflow_log.py
+
+compare: $(READY)
+	snakemake --cores all compare
+	@cat results/demo/paper/tables/targets.md
 
 toy: $(READY)
 	snakemake --configfile config/toy.yaml --cores all

@@ -227,10 +227,11 @@ def if_released(path):
     return path if RELEASED else []
 
 
-def evaluated(of, name):
+def evaluated(of, name, *view):
     """Path of a file of each run or view that a function of mmae.workflow.runs names."""
     return [
-        f"results/{SURVEY}/evaluation/{part.folder}/{name}" for part in of(SETTINGS)
+        f"results/{SURVEY}/evaluation/{part.folder}/{name}"
+        for part in of(SETTINGS, *view)
     ]
 
 

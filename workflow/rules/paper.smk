@@ -8,7 +8,9 @@ rule figure_1:
     """Section 5.1: a low-redshift galaxy with 75% of both modalities hidden."""
     input:
         notebook=shipped("notebooks/figure_1.ipynb"),
-        reconstructions=headline("image0.75-spectrum0.75", "reconstructions.npz"),
+        reconstructions=evaluated(
+            runs.pictured, "reconstructions.npz", runs.BOTH_HIDDEN
+        ),
     output:
         pdf="results/{survey}/paper/figures/figure_1.pdf",
         png=report(
@@ -43,7 +45,7 @@ rule figure_1:
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
-            --set reconstructions {input.reconstructions:q} \
+            --set reconstructions "{input.reconstructions}" \
             --set figure {output.pdf:q} \
             --set lines {output.lines:q} \
             --set seed {params.seed:q}
@@ -54,7 +56,9 @@ rule figure_2:
     """Section 5.1: a high-redshift galaxy whose spectrum is hidden entirely."""
     input:
         notebook=shipped("notebooks/figure_2.ipynb"),
-        reconstructions=headline("image0.00-spectrum1.00", "reconstructions.npz"),
+        reconstructions=evaluated(
+            runs.pictured, "reconstructions.npz", runs.WHOLE_IMAGE
+        ),
     output:
         pdf="results/{survey}/paper/figures/figure_2.pdf",
         png=report(
@@ -89,7 +93,7 @@ rule figure_2:
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
-            --set reconstructions {input.reconstructions:q} \
+            --set reconstructions "{input.reconstructions}" \
             --set figure {output.pdf:q} \
             --set lines {output.lines:q} \
             --set seed {params.seed:q}

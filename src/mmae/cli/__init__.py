@@ -39,6 +39,7 @@ COMMANDS = {
     "probe": "evaluation",
     "score": "evaluation",
     "metrics": "evaluation",
+    "compare": "compare",
     "fetch-published": "paper",
     "notebook": "paper",
     "article": "paper",

@@ -234,7 +234,11 @@ def look(
 @click.option("--view", required=True, help=VIEW_HELP)
 @output_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
 def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
-    """Reconstruct the galaxies of the figures."""
+    """Reconstruct the galaxies of the figures, in each way that the model has.
+
+    `<modality>_reconstruction` has the least squared error; of `restframe`, `<modality>_mode` is
+    drawn at its one most probable redshift, with sharp lines.
+    """
     import numpy as np
 
     from mmae.evaluation.examples import choose_example
@@ -250,9 +254,13 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
         for name in ("low_redshift", "high_redshift")
     }
     rows = np.array(list(examples.values()))
-    options = (shown, settings.seed, settings.batch_size, tested.model.settings.reconstructions[1:])
+    others = tested.model.settings.reconstructions[1:]
+    options = (shown, settings.seed, settings.batch_size, others)
     pictures = reconstruct_galaxies(tested.model, tested.galaxies, rows, *options)
-    write_npz(reconstructions, name=np.array(list(examples)), **pictures)
+    about = {"name": [*examples], "model": [tested.name] * len(rows)}
+    # what figures show of the spectrum: what is sharp, where there is a choice
+    about["kind"] = [["reconstruction", *others][-1]] * len(rows)
+    write_npz(reconstructions, **{key: np.array(one) for key, one in about.items()}, **pictures)
 
 
 @click.command()

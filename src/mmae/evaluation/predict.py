@@ -162,7 +162,8 @@ def reconstructed_batches(
     dict of str to ndarray
         targetid, z_spec, z_pred (B,); for each modality `<name>`, `<name>_reconstruction`, of other
         kinds `<name>_<kind>`, `<name>_hidden` (bool), of shape (B, *shape), and `<name>_wave` (L,),
-        Å, of those that have wavelengths. Values that belong to no token, which no loss trains, are as they are.
+        Å, of those that have wavelengths. Values that belong to no token, which no loss trains, are
+        as they are.
 
     Raises
     ------

@@ -201,9 +201,12 @@ def _lines(
         ):
             values = by_galaxy(ours.assign(both=both)[column][among])
             yield Measured(name, line, "dimensionless", "fraction", False, values)
-    ratios = bpt_errors(errors)
-    for ratio in BPT_RATIOS:
-        yield Measured(f"bpt {ratio}", "", "dex", "median", True, by_galaxy(ratios[ratio]))
+    # how far the true ones scatter is how far a constant is from them
+    for end, column in (("", "flux_ratio"), (" true", "flux_true")):
+        ratios = bpt_errors(errors, column)
+        for ratio in BPT_RATIOS:
+            values = by_galaxy(ratios[ratio])
+            yield Measured(f"bpt {ratio}{end}", "", "dex", "median", True, values)
 
 
 MODALITY = Spectrum

@@ -16,6 +16,15 @@ WIDTH_INCH = 7.0
 TRUE, MODEL, PUBLISHED, OTHER = (sns.color_palette("colorblind")[k] for k in (7, 0, 1, 2))
 """Grey: the truth; blue: this model; orange: published; green: other models here."""
 
+LOOKS = tuple(
+    zip(
+        [sns.color_palette("colorblind")[k] for k in (0, 1, 2, 3, 4, 5, 6, 9)],
+        "osD^vPXh",
+        strict=True,
+    )
+)
+"""Colour and marker of each of several models; without grey, the truth, and faint yellow."""
+
 
 @contextmanager
 def paper_style() -> Iterator[None]:
