@@ -165,7 +165,13 @@ def _results(reports: Iterable[Mapping[str, Any]], settings: Settings) -> list[d
 
 def _label(report: Mapping[str, Any], settings: Settings) -> str:
     """What the model was shown, in words."""
-    return settings.views[report["view"]].label or report["view"]
+    view = settings.views[report["view"]]
+    hidden = [
+        f"{name} {kinds['random']:.0%} hidden"
+        for name, kinds in view.hidden.items()
+        if kinds.get("random")
+    ]
+    return view.label or ", ".join(hidden) or report["view"]
 
 
 def _with_interval(part: Mapping[str, Any], name: str) -> str:

@@ -22,7 +22,7 @@ from mmae.files.write import atomic
 from mmae.instruments import LINES
 from mmae.modalities import to_plain
 from mmae.pages.render import render
-from mmae.plots.reconstruction import reconstruction_figure
+from mmae.plots.reconstruction import Drawn, reconstruction_figure
 from mmae.settings import View
 
 FIGURE_DPI = 80
@@ -163,14 +163,13 @@ def _drawn(galaxy: Mapping[str, Any]) -> Markup:
     lines = pd.DataFrame(columns=LINE_COLUMNS)
     if has_spectrum and np.isfinite(z_spec):
         lines = line_table(wave, true, galaxy["spectrum_reconstruction"], z_spec, LINES)
+    rebuilt = (galaxy[f"{name}_reconstruction"] for name in SHOWN)
+    # of lines three, both spectra
+    drawn = Drawn("reconstructed", *rebuilt, float(galaxy["z_pred"]), lines.head(6))
     figure = reconstruction_figure(
-        *(galaxy[f"image{part}"] for part in ("", "_hidden", "_reconstruction")),
-        wave,
+        *(galaxy["image"], galaxy["image_hidden"], wave),
         true if has_spectrum else np.full_like(true, np.nan),
-        *(galaxy[f"spectrum{part}"] for part in ("_hidden", "_reconstruction")),
-        z_spec,
-        float(galaxy["z_pred"]),
-        lines.head(6),  # three lines, both spectra
+        *(galaxy["spectrum_hidden"], z_spec, [drawn]),
     )
     stream = BytesIO()
     figure.savefig(stream, format="png", dpi=FIGURE_DPI)
