@@ -12,11 +12,7 @@ endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-<<<<<<< HEAD
 .PHONY: reproduce test test-all test-lsdb test-mlflow compare toy lint docs schema lock bench calibrate figures sky clean help
-=======
-.PHONY: reproduce test test-all test-lsdb test-mlflow compare toy lint docs schema lock bench calibrate clean help
->>>>>>> page
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
