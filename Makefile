@@ -12,12 +12,12 @@ endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-all test-lsdb test-mlflow toy lint schema lock bench calibrate clean help
+.PHONY: reproduce test test-all test-lsdb test-mlflow test-rail toy lint schema lock bench calibrate clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
 	@echo "make test       set up and run the tests; make test-all: with those that take many minutes"
-	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
+	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow; make test-rail: qp, RAIL"
 	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
 	@echo "make schema     write config/schema.yaml from src/mmae/settings"
@@ -46,6 +46,10 @@ test-lsdb: $(READY)
 test-mlflow: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-mlflow.lock
 	pytest tests/training/test_mlflow_log.py
+
+test-rail: $(READY)
+	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-rail.lock
+	pytest tests/evaluation/test_ensembles.py tests/evaluation/test_own_galaxies.py
 
 toy: $(READY)
 	snakemake --configfile config/toy.yaml --cores all
