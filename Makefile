@@ -12,12 +12,12 @@ endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-all test-lsdb test-mlflow compare toy lint docs schema lock bench calibrate figures sky clean help
+.PHONY: reproduce test test-all test-lsdb test-mlflow test-rail compare toy lint docs schema lock bench calibrate figures sky clean help
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
 	@echo "make test       set up and run the tests; make test-all: those that are long, too"
-	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
+	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow; make test-rail: qp, RAIL"
 	@echo "make compare    what the new model must show, measured with every seed of the embedded survey's run: one table"
 	@echo "make toy        the whole workflow in two minutes, for a look"
 	@echo "make lint       formatting, style, the workflow's own lint, import rules"
@@ -57,6 +57,10 @@ test-mlflow: $(READY)
 compare: $(READY)
 	snakemake --cores all compare
 	@cat results/demo/paper/tables/targets.md
+
+test-rail: $(READY)
+	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-rail.lock
+	pytest tests/evaluation/test_ensembles.py tests/evaluation/test_own_galaxies.py
 
 toy: $(READY)
 	snakemake --configfile config/toy.yaml --cores all

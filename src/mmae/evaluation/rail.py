@@ -31,9 +31,9 @@ WHOLE_IMAGE = View({"spectrum": {"random": 1.0}})
 class MmaeEstimator(CatEstimator):
     """Densities of the redshift from images: a table with `image` (N, 5, 64, 64) and `object_id`.
 
-    Other columns that the model reads, such as `g_cmodel_mag`, are as in GalaxiesML, whose HDF5
-    files are inputs (`hdf5_groupname=""`). The model is a folder that `mmae train` wrote, named by
-    `trained`; it is shown the whole image.
+    A file in GalaxiesML's layout is such a table (`hdf5_groupname=""`), with the other columns that
+    the model may read, such as `g_cmodel_mag`. `trained` is a folder that `mmae train` wrote; the
+    model is shown the whole image.
     """
 
     name = "MmaeEstimator"
