@@ -74,7 +74,7 @@ def test_rows_are_those_of_the_files(spectra, options, tmp_path):
         *("delta_chi2", "no_redshift", "flags"),
     ]
     assert table["file"].tolist() == ["a.npz"] * N + ["b.npz"]
-    assert table["id"].tolist() == [*NAMES, 0]
+    assert table["id"].tolist() == [*map(str, NAMES), "b"]
     np.testing.assert_allclose(table["z_spec"][:N], np.linspace(0.1, 0.5, N))
     assert table["z_pred"].isna().tolist() == [False, False, True, False, False, False]
     assert table["delta_chi2"].isna().tolist() == table["z_pred"].isna().tolist()

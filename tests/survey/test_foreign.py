@@ -85,6 +85,7 @@ def jansky(folder: Path) -> Path:
     table = Table(
         {"wave": WAVE * 1e-4, "flux": FLUX[0] * factor, "sigma": IVAR[0] ** -0.5 * factor},
         units={"wave": "um", "flux": "Jy"},
+        meta={"REDSHIFT": Z[1]},
     )
     table.write(folder / "a.ecsv")
     return folder / "a.ecsv"
@@ -112,14 +113,18 @@ MANY = {
     vectors: [39627776344457978, 2],
     sp_plate: ["431-51877-7", "431-51877-9"],
 }
-SINGLE = {sdss_spec: "431-51877-19", nanometres: 0, jansky: 0, votable: 0, csv: 0, named_by_unit: 0}
+SINGLE = {
+    sdss_spec: "431-51877-19",
+    **dict.fromkeys((nanometres, jansky, votable, csv, named_by_unit), "a"),
+}
 
 
 @pytest.mark.parametrize("layout", [*MANY, *SINGLE], ids=lambda layout: layout.__name__)
 def test_every_layout_gives_the_same_spectra(layout, tmp_path):
     found = read_spectra(layout(tmp_path))
     assert found.name.tolist() == MANY.get(layout, [SINGLE.get(layout)])
-    expected = Z if layout in (many_npz, vectors) else Z[:1] if layout is sdss_spec else None
+    known = {many_npz: Z, vectors: Z, sdss_spec: Z[:1], jansky: Z[1:]}
+    expected = known.get(layout)
     assert (found.z_spec is None) == (expected is None)
     if expected is not None:
         np.testing.assert_allclose(found.z_spec, expected)

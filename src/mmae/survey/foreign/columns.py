@@ -65,8 +65,8 @@ class Spectra(NamedTuple):
     """(N, L) bool: finite, and not masked."""
     z_spec: np.ndarray | None
     """(N,), NaN where unknown."""
-    name: np.ndarray
-    """(N,) int or str."""
+    name: np.ndarray | None
+    """(N,) int or str; None if they have no names."""
     is_air: bool = False
     """Whether wavelengths were in air."""
 
@@ -125,7 +125,8 @@ def spectra_of(columns: Columns, path: object, air: bool) -> Spectra:
             ivar = np.broadcast_to(ivar / np.square(factor), flux.shape)
             ivar = np.where(good & np.isfinite(ivar) & (ivar > 0), ivar, 0.0)
     wave = air_to_vacuum(wave) if is_air else wave
-    z_spec = _z_spec(columns.values, found["z"], len(flux))
+    told_z = {**columns.header, **columns.values}
+    z_spec = _z_spec(told_z, named(told_z, NAMES["z"]), len(flux))
     return Spectra(wave, flux, ivar, good, z_spec, _names(columns.values, path, len(flux)), is_air)
 
 
@@ -237,15 +238,15 @@ def _z_spec(values: Mapping[str, np.ndarray], name: str | None, n: int) -> np.nd
     return np.where(REDSHIFT.contain(found), found, np.nan)
 
 
-def _names(values: Mapping[str, np.ndarray], path: object, n: int) -> np.ndarray:
-    """What spectra are called: an identifier, plate, MJD and fibre, or the number of the row."""
+def _names(values: Mapping[str, np.ndarray], path: object, n: int) -> np.ndarray | None:
+    """What spectra are called: an identifier, or plate, MJD and fibre."""
     parts = [named(values, names) for names in FIBRE]
     if all(part is not None and np.size(values[part]) == n for part in parts):
         rows = zip(*(np.ravel(values[part]) for part in parts), strict=True)
         return np.array(["-".join(str(part) for part in row) for row in rows])
     name = named(values, NAMES["name"])
     if name is None or np.size(values[name]) != n:
-        return np.arange(n)
+        return None
     found = np.asarray(values[name]).reshape(n)
     check_identifiers(path, name, found)
     return np.char.strip(found.astype(str)) if found.dtype.kind in "SUO" else found

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from astropy.io import fits
 
 from mmae.errors import InputError
 from mmae.instruments import N_WAVE, desi_wave
@@ -39,7 +38,8 @@ class ForeignSpectra(NamedTuple):
     """N spectra on DESI's 7,781 pixels."""
 
     name: np.ndarray
-    """(N,) TARGETID or another identifier of the file, int64 or str; else the number of the row."""
+    """(N,) TARGETID or another identifier of the file, int64 or str; else the number of the row, or
+    of a single spectrum the file's name."""
     flux: np.ndarray
     """(N, 7781) float32, 1e-17 erg / (s cm2 Å) if the file tells its unit; 0 without data."""
     ivar: np.ndarray
@@ -70,15 +70,13 @@ def read_spectra(path: Path | str, *, air: bool = False) -> ForeignSpectra:
         its wavelengths are from 3600 to 9824 Å.
     """
     path = Path(path)
-    if is_fits(path):
-        with open_fits(path, checksum=True) as hdus:
-            if is_desi(hdus):
-                if air:
-                    found = "wavelengths of DESI, which are in vacuum"
-                    raise InputError(path, found=found, expected="no --air")
-                name, flux, ivar = desi_spectra(hdus, path)
-                flags = _flags([], (ivar > 0).any(axis=1), ivar, np.ones(len(ivar)))
-                return ForeignSpectra(name, flux, ivar, None, _redrock(hdus, path, name), flags)
+    if is_fits(path) and is_desi(path):
+        if air:
+            found = "wavelengths of DESI, which are in vacuum"
+            raise InputError(path, found=found, expected="no --air")
+        name, flux, ivar = desi_spectra(path)
+        flags = _flags([], (ivar > 0).any(axis=1), ivar, np.ones(len(ivar)))
+        return ForeignSpectra(name, flux, ivar, None, _redrock(path, name), flags)
     found = spectra_of(read_columns(path), path, air)
     ivar, of_file = found.ivar, [AIR] * found.is_air
     if ivar is None:
@@ -91,7 +89,10 @@ def read_spectra(path: Path | str, *, air: bool = False) -> ForeignSpectra:
     flags = _flags(of_file, (ivar > 0).any(axis=1), weight, scale)
     flux = (flux / scale[:, None]).astype(np.float32)
     weight = np.minimum(weight * scale[:, None] ** 2, MAX_IVAR).astype(np.float32)
-    return ForeignSpectra(found.name, flux, weight, found.z_spec, None, flags)
+    name = np.arange(len(flux)) if found.name is None else found.name
+    if found.name is None and len(flux) == 1:
+        name = np.array([path.stem])
+    return ForeignSpectra(name, flux, weight, found.z_spec, None, flags)
 
 
 def _on_grid(
@@ -149,14 +150,14 @@ def _flags(
     return np.array(["; ".join([*of_file, *compress(which, row)]) for row in rows], dtype=object)
 
 
-def _redrock(hdus: fits.HDUList, path: Path, targetid: np.ndarray) -> np.ndarray | None:
+def _redrock(path: Path, targetid: np.ndarray) -> np.ndarray | None:
     """Redrock's redshifts of targets, from the file or the one beside it; NaN where it has none."""
     beside = path.with_name(re.sub("^(coadd|spectra)-", "redrock-", path.name))
-    if REDROCK in hdus:
-        table = fits_columns(hdus, path, REDROCK, ["TARGETID", "Z"])
-    elif beside != path and beside.is_file():
-        with open_fits(beside) as other:
-            table = fits_columns(other, beside, REDROCK, ["TARGETID", "Z"])
-    else:
-        return None
-    return table.drop_duplicates("TARGETID").set_index("TARGETID")["Z"].reindex(targetid).to_numpy()
+    for one in (path, beside):
+        if one.is_file():
+            with open_fits(one) as hdus:
+                if REDROCK in hdus:
+                    table = fits_columns(hdus, one, REDROCK, ["TARGETID", "Z"])
+                    z = table.drop_duplicates("TARGETID").set_index("TARGETID")["Z"]
+                    return z.reindex(targetid).to_numpy()
+    return None
