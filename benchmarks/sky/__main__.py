@@ -24,14 +24,18 @@ from mmae.settings import Training
 from mmae.training.mixed import mixed
 from mmae.training.run import train_model
 from sky import figures
-from sky.answers import Answer, Asker, cells, coverage, errors, of_basis, of_network
+from sky.answers import Answer, Asker, cells, coverage, errors, of_fit, of_network
+from sky.basis import fit as fit_basis
 from sky.basis import learn
 from sky.sets import FILES, REAL, SKY, TUNED, Spectra, read
+from sky.templates import fit as fit_templates
+from sky.templates import sets as sets_of_templates
 
 START, END = "<!-- sky -->\n", "<!-- end of sky -->\n"
 SHARES = (0.0, 0.75)
 TUNING = {"epochs": 5, "learning_rate": 5e-4}
-PAPER, OURS, AFTER, BASIS = "the paper's", "rest frame", "rest frame, tuned", "linear basis"
+PAPER, OURS, AFTER = "the paper's", "rest frame", "rest frame, tuned"
+BASIS, TEMPLATES = "linear basis", "templates"
 
 
 def tuned(
@@ -125,7 +129,9 @@ def accepted(answers: dict, sets: dict[str, Spectra], limits: dict[str, float]) 
                 claimed = answer.delta_chi2 > limits[who]
                 right = np.abs(errors(answer, sets[name])[claimed]) < 0.01
                 row.append(f"{claimed.mean():.2f}, {right.mean():.2f}" if len(right) else "0")
-        seconds = np.mean([answers[who][name, 0.0].seconds for name in names])
+        sizes = [len(sets[name].flux) for name in names]
+        each = [answers[who][name, 0.0].seconds for name in names]
+        seconds = np.average(each, weights=sizes)
         lines.append(f"| {who} | {' | '.join(row)} | {seconds:.3f} |")
     return lines
 
@@ -155,11 +161,13 @@ def main() -> None:
     rows = np.sort(split["train"])
     parts = (arrays.values["spectrum"], arrays.ivar["spectrum"], arrays.redshift)
     basis = learn(decoder, *(torch.from_numpy(np.nan_to_num(part[rows])) for part in parts))
+    parts = sets_of_templates(decoder)
     askers = {
         PAPER: of_network(paper),
         OURS: of_network(ours),
         AFTER: by_halves([of_network(one) for one in pair]),
-        BASIS: of_basis(decoder, basis),
+        BASIS: of_fit(lambda *spectra: fit_basis(decoder, basis, *spectra)),
+        TEMPLATES: of_fit(lambda *spectra: fit_templates(decoder, parts, *spectra)),
     }
     answers = {
         who: {(name, share): ask(sets[name], share) for name in sets for share in SHARES}

@@ -1,7 +1,7 @@
 """What networks and controls say of real spectra, and how good it is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +9,9 @@ import torch
 
 from mmae.metrics.redshift import sigma_nmad
 from mmae.models.base import GalaxyModel
-from mmae.models.batch import to_batch
+from mmae.models.batch import Batch, to_batch
 from mmae.models.masking import Mask
-from sky.basis import Basis, fit
+from sky.basis import Fitted
 from sky.sets import PATCH, Spectra, hidden_tokens
 
 BATCH, RESAMPLINGS = 64, 400
@@ -44,12 +44,13 @@ Asker = Callable[[Spectra, float], Answer]
 """From spectra and the hidden share to an answer."""
 
 
-@torch.no_grad()
-def batches(model: GalaxyModel, spectra: Spectra, share: float):
-    """Batches of a network, spectrum alone, with their masks."""
+def batches(
+    model: GalaxyModel, spectra: Spectra, share: float, chosen: slice = slice(None)
+) -> Iterator[tuple[Batch, dict[str, Mask]]]:
+    """Batches of a network, spectrum alone, with their masks; of some of the spectra."""
     flux, ivar = spectra.pooled()
-    hidden = torch.from_numpy(hidden_tokens(ivar, share))
-    flux = np.where(ivar > 0, flux, np.nan)
+    hidden = torch.from_numpy(hidden_tokens(ivar, share))[chosen]
+    flux, ivar = np.where(ivar > 0, flux, np.nan)[chosen], ivar[chosen]
     for start in range(0, len(flux), BATCH):
         rows = slice(start, start + BATCH)
         values, masks = {}, {}
@@ -81,8 +82,8 @@ def of_network(model: GalaxyModel) -> Asker:
     return ask
 
 
-def of_basis(decoder: torch.nn.Module, basis: Basis) -> Asker:
-    """The learned linear basis asked for redshifts."""
+def of_fit(fit: Callable[[torch.Tensor, torch.Tensor], Fitted]) -> Asker:
+    """A control, which fits flux and ivar (N, L), asked for redshifts."""
 
     def ask(spectra: Spectra, share: float) -> Answer:
         started = time.process_time()
@@ -90,7 +91,7 @@ def of_basis(decoder: torch.nn.Module, basis: Basis) -> Asker:
         hidden = hidden_tokens(ivar, share).repeat(PATCH, axis=1)
         ivar[:, : hidden.shape[1]][hidden] = 0
         ivar[:, hidden.shape[1] :] = 0
-        found = fit(decoder, basis, torch.from_numpy(flux), torch.from_numpy(ivar))
+        found = fit(torch.from_numpy(flux), torch.from_numpy(ivar))
         seconds = (time.process_time() - started) / len(flux)
         return Answer(found.z_pred.astype(float), None, found.delta_chi2, seconds)
 

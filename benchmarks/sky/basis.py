@@ -38,8 +38,6 @@ class Fitted(NamedTuple):
     """Of N spectra."""
 
     z_pred: np.ndarray
-    density: np.ndarray
-    """(N, G) on the grid, for a temper of 1: the logarithm, not normalised."""
     delta_chi2: np.ndarray
 
 
@@ -114,11 +112,29 @@ def learn(
     return Basis(templates.detach(), mean, covariance)
 
 
+def grid() -> Tensor:
+    """Of ln(1 + z), (G,)."""
+    return torch.arange(STEP, math.log1p(Z_MAX), STEP)
+
+
+def best_of(score: Tensor, zeta: Tensor) -> Fitted:
+    """Best redshift of spectra whose log probabilities are (N, G), between the steps of the grid."""
+    best = score.argmax(dim=1)
+    inner = best.clamp(1, len(zeta) - 2)
+    low, middle, high = (score.gather(1, (inner + d)[:, None])[:, 0] for d in (-1, 0, 1))
+    curved = low - 2 * middle + high
+    moved = torch.where(curved < 0, 0.5 * (low - high) / curved.clamp(max=-1e-9), 0.0)
+    at = zeta[best] + STEP * torch.where(inner == best, moved.clamp(-0.5, 0.5), 0.0)
+    far = (zeta - zeta[best][:, None]).abs() > APART
+    other = score.masked_fill(~far, -torch.inf).amax(dim=1)
+    lead = 2 * (score.amax(dim=1) - other)
+    return Fitted(torch.expm1(at).numpy(), lead.numpy())
+
+
 @torch.no_grad()
 def fit(decoder: RestframeDecoder, basis: Basis, flux: Tensor, ivar: Tensor) -> Fitted:
     """Redshifts of spectra (N, L); ivar 0 where hidden or missing."""
-    zeta = torch.arange(STEP, math.log1p(Z_MAX), STEP)
-    n = TEMPLATES + POLYNOMIALS
+    zeta, n = grid(), TEMPLATES + POLYNOMIALS
     weight = weights(ivar)
     weighted = weight * flux
     total = (weighted * flux).sum(dim=1)
@@ -138,13 +154,4 @@ def fit(decoder: RestframeDecoder, basis: Basis, flux: Tensor, ivar: Tensor) -> 
             half = torch.linalg.solve_triangular(factor, right[:, :, None], upper=False)
             chi2 = total + offset - half.square().sum(dim=(1, 2))
             score[:, g] = torch.maximum(score[:, g], -0.5 * chi2)
-    best = score.argmax(dim=1)
-    inner = best.clamp(1, len(zeta) - 2)
-    low, middle, high = (score.gather(1, (inner + d)[:, None])[:, 0] for d in (-1, 0, 1))
-    curved = low - 2 * middle + high
-    moved = torch.where(curved < 0, 0.5 * (low - high) / curved.clamp(max=-1e-9), 0.0)
-    at = zeta[best] + STEP * torch.where(inner == best, moved.clamp(-0.5, 0.5), 0.0)
-    far = (zeta - zeta[best][:, None]).abs() > APART
-    other = score.masked_fill(~far, -torch.inf).amax(dim=1)
-    lead = 2 * (score.amax(dim=1) - other)
-    return Fitted(torch.expm1(at).numpy(), score.numpy(), lead.numpy())
+    return best_of(score, zeta)

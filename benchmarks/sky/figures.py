@@ -15,18 +15,14 @@ MARKED = ("Ly-alpha", "C IV", "C III]", "Mg II", "[O II]", "H-beta", "[O III]", 
 
 
 @torch.no_grad()
-def drawn(model: Restframe, spectra: Spectra, share: float) -> tuple[np.ndarray, ...]:
-    """Flux, ivar, hidden pixels, reconstruction (N, 259) and density (N, G) with its edges."""
-    parts = []
-    for batch, masks in batches(model, spectra, share):
-        told = model.reconstruct(batch, masks, "mode")[0]["spectrum"]
-        density = model.tell(batch, masks).density
-        hidden = model.modalities["spectrum"].covered(masks["spectrum"].tokens)
-        parts.append(
-            (batch.values["spectrum"], batch.ivar["spectrum"], hidden, told, density.probability)
-        )
-    joined = [torch.cat(part).numpy() for part in zip(*parts, strict=True)]
-    return (*joined, density.edges.numpy())
+def drawn(model: Restframe, spectra: Spectra, row: int, share: float) -> tuple[np.ndarray, ...]:
+    """Flux, ivar, hidden pixels, reconstruction (259,) and density (G,) of one, with its edges."""
+    batch, masks = next(batches(model, spectra, share, slice(row, row + 1)))
+    told = model.reconstruct(batch, masks, "mode")[0]["spectrum"]
+    density = model.tell(batch, masks).density
+    hidden = model.modalities["spectrum"].covered(masks["spectrum"].tokens)
+    parts = (batch.values["spectrum"], batch.ivar["spectrum"], hidden, told, density.probability)
+    return (*(part[0].numpy() for part in parts), density.edges.numpy())
 
 
 def examples(
@@ -37,15 +33,12 @@ def examples(
         figure = Figure(figsize=(WIDTH_INCH, 1.45 * len(chosen)))
         axes = figure.subplots(len(chosen), 2, width_ratios=(3, 1), squeeze=False)
         for (title, spectra, row, share), (left, right) in zip(chosen, axes, strict=True):
-            one = spectra.rows(np.array([row]))
-            flux, ivar, hidden, told, probability, edges = drawn(model, one, share)
-            _spectrum(left, wave, flux[0], ivar[0], hidden[0], told[0])
-            z_spec = one.redshift[0]
-            z_pred = np.expm1((edges[:-1] + edges[1:])[probability[0].argmax()] / 2)
-            _marks(left, z_pred, wave)
+            flux, ivar, hidden, told, probability, edges = drawn(model, spectra, row, share)
+            _spectrum(left, wave, flux, ivar, hidden, told)
+            z_spec, middle = spectra.redshift[row], np.expm1((edges[:-1] + edges[1:]) / 2)
+            _marks(left, middle[probability.argmax()], wave)
             left.set_title(title, fontsize=7, loc="left")
-            middle = np.expm1((edges[:-1] + edges[1:]) / 2)
-            right.semilogy(middle, probability[0].clip(1e-6), color=MODEL, lw=0.8)
+            right.semilogy(middle, probability.clip(1e-6), color=MODEL, lw=0.8)
             right.set(ylim=(1e-6, 2), xlim=(0, 4.6))
             if np.isfinite(z_spec):
                 right.axvline(z_spec, color=PUBLISHED, ls="--", lw=0.9)
@@ -101,6 +94,8 @@ def against_truth(answers: dict[str, tuple[Answer, Spectra]]) -> Figure:
             )  # fmt: skip
         axis.plot([0, 4], [0, 4], color=TRUE, lw=0.6, zorder=0)
         axis.set(xlabel="published redshift", ylabel="redshift by synthesis")
-        axis.set(xscale="symlog", yscale="symlog", xlim=(0, 5), ylim=(0, 5))
+        axis.set_xscale("function", functions=(np.log1p, np.expm1))
+        axis.set_yscale("function", functions=(np.log1p, np.expm1))
+        axis.set(xlim=(0, 4.6), ylim=(0, 4.6), xticks=range(5), yticks=range(5))
         axis.legend(fontsize=6, frameon=False)
     return figure
