@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 help:
 	@echo "make reproduce  set up, run the embedded survey, write all figures, tables and the report"
-	@echo "make test       set up and run the tests; make test-all: with those that take many minutes"
+	@echo "make test       set up and run the tests; make test-all: those that are long, too"
 	@echo "make test-lsdb  install the optional LSDB into .venv and test it; make test-mlflow: MLflow"
 	@echo "make compare    what the new model must show, measured with every seed of the embedded survey's run: one table"
 	@echo "make toy        the whole workflow in two minutes, for a look"
@@ -35,11 +35,14 @@ reproduce: $(READY)
 	@echo "All in one page: results/demo/index.html; figures and tables: results/demo/paper; report: $(REPORT)"
 	@echo "Time and memory of each rule: results/demo/benchmarks.csv"
 
+# as many processes as cores: threads beside them would wait for each other
+test test-all: export OMP_NUM_THREADS ?= 1
+
 test: $(READY)
-	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-all: $(READY)
-	pytest -m "" --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	pytest -m "" --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-lsdb: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-lsdb.lock
