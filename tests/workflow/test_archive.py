@@ -72,10 +72,9 @@ def test_an_archive_gives_one_figure_and_the_same_bytes(finished, archive, tmp_p
 def test_nothing_else_of_an_archived_run_can_be_made(archive, project):
     chosen = ("--config", f"from_archive={archive}")
     assert project.planned(*chosen) == PLAN
-    for target in ("models/mmae/mask0.75/seed0", "dataset/arrays", "catalog/desi"):
-        result = project.snakemake(f"results/toy/{target}", "-n", *chosen)
-        assert result.returncode == 1
-        assert "No rule to produce" in result.stdout + result.stderr
+    result = project.snakemake("results/toy/models/mmae/mask0.75/seed0", "-n", *chosen)
+    assert result.returncode == 1
+    assert "No rule to produce" in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
