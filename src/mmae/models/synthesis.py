@@ -16,7 +16,6 @@ from mmae.models.restframe_decoder import RestframeDecoder
 
 STEP, DECODE_STEP = 5e-4, 0.01
 """Of the grid, and between redshifts for which the network decodes, in zeta."""
-N_POLYNOMIALS = 3
 PRIOR_FLOOR = -12.0
 """Of the logarithm of the prior's probability a step: a surprise is not impossible."""
 APART = 0.005
@@ -47,6 +46,8 @@ class Synthesis(nn.Module):
         Factor of chi2: noise has heavier tails, and neighbours more in common, than chi2 believes.
     model_error : float
         Added to the noise, in units of the normalised flux.
+    polynomials : int
+        Terms of the polynomial that is free.
 
     Notes
     -----
@@ -55,7 +56,14 @@ class Synthesis(nn.Module):
     p(zeta) exp(-temper chi2 / 2), where p is what was known before.
     """
 
-    def __init__(self, decoder: RestframeDecoder, z_max: float, temper: float, model_error: float):
+    def __init__(
+        self,
+        decoder: RestframeDecoder,
+        z_max: float,
+        temper: float,
+        model_error: float,
+        polynomials: int,
+    ):
         super().__init__()
         self.temper, self.model_error = temper, model_error
         last = torch.tensor(z_max).log1p().item()
@@ -70,7 +78,7 @@ class Synthesis(nn.Module):
         tables["part"] = place - left
         tables["width"] = place.diff(dim=1).clamp(min=1e-3)
         x = torch.linspace(-1, 1, len(decoder.edges) - 1)
-        tables["polynomials"] = torch.stack([x**k for k in range(N_POLYNOMIALS)])
+        tables["polynomials"] = torch.stack([x**k for k in range(polynomials)])
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
 
