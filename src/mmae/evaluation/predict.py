@@ -9,8 +9,8 @@ import torch
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.views import Model, Shown, shower
-from mmae.metrics.uncertainty import ENDS
-from mmae.models.base import GalaxyModel
+from mmae.metrics.ends import ENDS
+from mmae.models.base import GalaxyModel, Prediction
 from mmae.models.batch import Batch, load_batch
 from mmae.models.density import QUANTILES
 from mmae.models.device import device_of
@@ -54,29 +54,26 @@ def predict(
     InputError
         If the model gives no redshifts, or cannot hide what the view hides.
     """
-    parts = [
-        redshifts(model, *batch) for batch in batches(model, arrays, rows, view, seed, batch_size)
-    ]
+    shown = batches(model, arrays, rows, view, seed, batch_size)
+    parts = [redshifts(model.predict(*batch)) for batch in shown]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return truth(arrays, rows).assign(**columns)
 
 
-@torch.no_grad()
-def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]:
+def redshifts(said: Prediction) -> dict[str, np.ndarray]:
     """What a model says of the redshifts of a batch, by column: (B,) float64 each.
 
     Returns
     -------
     dict of str to ndarray
         z_pred and, if the model gives them, z_std, the ends of intervals
-        (`mmae.metrics.uncertainty.ENDS`), and delta_chi2.
+        (`mmae.metrics.ends.ENDS`), and delta_chi2.
 
     Raises
     ------
     InputError
         If the model gives no redshifts.
     """
-    said = model.predict(batch, masks)
     if said.z_pred is None:
         raise InputError(
             "model",

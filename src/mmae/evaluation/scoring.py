@@ -12,10 +12,11 @@ from mmae.errors import InputError
 from mmae.files.read import read_npz, read_table
 from mmae.limits import REDSHIFT, Z_PRED, Z_STD, Known, Limits
 from mmae.metrics.conformal import conformal_report
+from mmae.metrics.ends import ENDS
 from mmae.metrics.intervals import MIN_GALAXIES
 from mmae.metrics.redshift import METRICS, RedshiftRange, outlier_fraction
 from mmae.metrics.report import redshift_report
-from mmae.metrics.uncertainty import ENDS, coverage_report, uncertainty_report
+from mmae.metrics.uncertainty import coverage_report, uncertainty_report
 from mmae.settings import Scoring
 
 log = logging.getLogger(__name__)
@@ -31,14 +32,18 @@ LIMITS: dict[str, Limits] = NEEDED | {"z_std": Z_STD} | dict.fromkeys(ENDS, Z_PR
 """What the columns of a forecast can be; those that are not NEEDED may be absent."""
 
 
-def read_forecast(path: Path | str, only_redshifts: bool = False) -> pd.DataFrame:
-    """Predictions of a CSV file with z_spec and z_pred, or the authors' y_test and y_pred.
+def read_forecast(
+    path: Path | str, only_redshifts: bool = False, names: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Predictions of a table with z_spec and z_pred, or the authors' y_test and y_pred.
 
     Parameters
     ----------
     path : path
     only_redshifts : bool
         Leave out all other columns.
+    names : mapping of str to str, optional
+        Columns that the file calls otherwise, as of `read_table`.
 
     Returns
     -------
@@ -51,7 +56,10 @@ def read_forecast(path: Path | str, only_redshifts: bool = False) -> pd.DataFram
     InputError
         If the file is missing or no table, a column is missing, or values are no numbers.
     """
-    table = read_table(path, only=[*LIMITS, *AUTHORS_COLUMNS] if only_redshifts else None)
+    only = [*LIMITS, *AUTHORS_COLUMNS] if only_redshifts else None
+    for name in {*(names or ())} - {*LIMITS}:
+        raise InputError("--columns", found=repr(name), expected=f"some of {[*LIMITS]}")
+    table = read_table(path, only=only, names=names)
     names = {theirs: ours for theirs, ours in AUTHORS_COLUMNS.items() if ours not in table}
     table = table.rename(columns=names)
     with Known(path) as known:

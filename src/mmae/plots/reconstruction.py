@@ -68,6 +68,7 @@ def reconstruction_figure(
         said = [rf"$z_\mathrm{{pred}}={one.z_pred:.3f}$ ({one.label})" for one in drawn]
         top.suptitle(", ".join([rf"$z_\mathrm{{spec}}={z_spec:.3f}$", *said]))
         both = np.concatenate([spectrum, *(one.spectrum for one in drawn)])
+        both = both[np.isfinite(both)]  # some galaxies have no spectrum
         rows = bottom.subplots(n, 1, sharex=True, squeeze=False)[:, 0]
         for axes, one, (colour, _) in zip(rows, drawn, cycle(LOOKS), strict=False):
             spectra = (spectrum, spectrum_hidden, one.spectrum)

@@ -36,6 +36,8 @@ def paper_style() -> Iterator[None]:
         "xtick.direction": "in",
         "ytick.direction": "in",
     }
+    # a notebook's backend, loaded inside, would have its interactive mode undone: no further figure
+    plt.switch_backend(plt.get_backend())
     with sns.axes_style("ticks"), plt.rc_context({**context, **look}):
         yield
 
