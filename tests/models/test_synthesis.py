@@ -37,7 +37,7 @@ def decoder() -> KnownLines:
 
 @pytest.fixture
 def synthesis(decoder) -> Synthesis:
-    return Synthesis(decoder, Z_MAX, temper=0.25, model_error=0.03)
+    return Synthesis(decoder, Z_MAX, temper=0.25, model_error=0.03, polynomials=3)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from mmae.models.restframe_decoder import RestframeDecoder
 
 STEP, DECODE_STEP = 5e-4, 0.01
 """Of the grid, and between redshifts for which the network decodes, in zeta."""
-N_POLYNOMIALS = 3
 PRIOR_FLOOR = -12.0
 """Of the logarithm of the prior's probability a step: a surprise is not impossible."""
 APART = 0.005
@@ -50,6 +49,8 @@ class Synthesis(nn.Module):
     misfit : float
         Power of the best chi2 per degree of freedom, where over 1, by which the logarithm of the
         density is divided: what is not understood at the best redshift does not tell others apart.
+    polynomials : int
+        Terms of the polynomial that is free.
 
     Notes
     -----
@@ -65,6 +66,7 @@ class Synthesis(nn.Module):
         temper: float,
         model_error: float,
         misfit: float = 0.0,
+        polynomials: int = 3,
     ):
         super().__init__()
         self.temper, self.model_error, self.misfit = temper, model_error, misfit
@@ -80,7 +82,7 @@ class Synthesis(nn.Module):
         tables["part"] = place - left
         tables["width"] = place.diff(dim=1).clamp(min=1e-3)
         x = torch.linspace(-1, 1, len(decoder.edges) - 1)
-        tables["polynomials"] = torch.stack([x**k for k in range(N_POLYNOMIALS)])
+        tables["polynomials"] = torch.stack([x**k for k in range(polynomials)])
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
 
@@ -110,7 +112,7 @@ class Synthesis(nn.Module):
                 for one, *data in zip(embedding.float(), flux, ivar, strict=True)
             ]
         )
-        free = (ivar > 0).sum(dim=1) - N_POLYNOMIALS - 1
+        free = (ivar > 0).sum(dim=1) - len(self.polynomials) - 1
         excess = (chi2.amin(dim=1) / free.clamp(min=1)).clamp(min=1)
         known = prior.on(self.edges).probability.clamp(min=1e-30).log()
         known = torch.logaddexp(known, torch.full_like(known, PRIOR_FLOOR))
