@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import PROJECT, SmallSurvey, run_mmae, small_disk_in
+from helpers import PROJECT, SmallSurvey, made_once, run_mmae, small_disk_in
 from mmae.cli import STRICT
 
 # a defect ends in its traceback, in our own processes and in those that they start
 os.environ[STRICT] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that run Snakemake take longest: first, so that no process ends long after others."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
 @pytest.fixture
@@ -42,7 +47,14 @@ FAULTS = {
 @pytest.fixture(scope="session")
 def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> SmallSurvey:
     """Run all data steps of the command line on a survey with many faults."""
-    home = tmp_path_factory.mktemp("survey")
+    home = made_once(
+        tmp_path_factory, "survey", lambda folder: make_survey(survey_in(folder), config)
+    )
+    return survey_in(home)
+
+
+def survey_in(home: Path) -> SmallSurvey:
+    """Paths of a survey in a folder."""
     names = {name: home / f"{name}" for name in ("desi", "arrays")}
     names |= {n: home / f"{n}.hdf5" for n in ("galaxiesml", "noiseless", "spectra", "dataset")}
     names |= {
@@ -50,14 +62,18 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
         for n in ("matches", "contested", "counts", "report", "removed", "unpaired")
     }
     groups = tuple(home / f"group{k}.hdf5" for k in range(2))
-    survey = SmallSurvey(
-        **names, groups=groups, split=home / "split.npz", truth=home / "truth.fits"
-    )
+    return SmallSurvey(**names, groups=groups, split=home / "split.npz", truth=home / "truth.fits")
+
+
+def make_survey(survey: SmallSurvey, config: dict) -> None:
+    """Take every data step."""
     config = copy.deepcopy(config)
     config["survey"]["simulate"] |= {"n_galaxies": N_GOOD, "faults": FAULTS}
     config["survey"]["spectra"]["groups"] = len(survey.groups)
-    (home / "config.yaml").write_text(yaml.safe_dump(config))
-    config_option = ["--config", home / "config.yaml"]
+    own = survey.truth.with_name("config.yaml")
+    own.write_text(yaml.safe_dump(config))
+    config_option = ["--config", own]
+    groups = survey.groups
     for step, paths in {
         "simulate-survey": ("galaxiesml", "desi", "truth", "noiseless"),
         "crossmatch": ("galaxiesml", "desi", "matches", "contested", "counts"),
@@ -84,18 +100,13 @@ def small_survey(tmp_path_factory: pytest.TempPathFactory, config: dict) -> Smal
             config_words = [] if step == "collect-spectra" else config_option
             result = run_mmae(step, *words, *more, *config_words)
             assert result.returncode == 0, (step, result.stderr)
-    return survey
 
 
 @pytest.fixture
 def scratch_survey(small_survey: SmallSurvey, tmp_path: Path) -> SmallSurvey:
     """A copy of the small survey that a test may damage."""
-    home = tmp_path / "survey"
-    shutil.copytree(small_survey.truth.parent, home)
-    moved = {
-        name: home / path.name for name, path in small_survey._asdict().items() if name != "groups"
-    }
-    return SmallSurvey(**moved, groups=tuple(home / path.name for path in small_survey.groups))
+    shutil.copytree(small_survey.truth.parent, tmp_path / "survey")
+    return survey_in(tmp_path / "survey")
 
 
 @pytest.fixture(scope="session")
@@ -110,11 +121,13 @@ def trained_model(
     small_survey: SmallSurvey, toy_config: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Folder of a model trained by the command on the small survey."""
-    folder = tmp_path_factory.mktemp("models") / "mask0.75"
     options = ["--arrays", small_survey.arrays, "--split", small_survey.split, *toy_config]
-    result = run_mmae(
-        *("train", "--model", "mmae", "--mask", "0.75", "--seed", "0"),
-        *("--output", folder, "--cost", folder.with_name("cost.json"), *options),
-    )
-    assert result.returncode == 0, result.stderr
-    return folder
+
+    def train(folder: Path) -> None:
+        result = run_mmae(
+            *("train", "--model", "mmae", "--mask", "0.75", "--seed", "0"),
+            *("--output", folder / "mask0.75", "--cost", folder / "cost.json", *options),
+        )
+        assert result.returncode == 0, result.stderr
+
+    return made_once(tmp_path_factory, "trained", train) / "mask0.75"

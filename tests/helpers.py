@@ -1,10 +1,12 @@
 """What tests share: where things are, how the command is run, what a survey's files are."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -17,6 +19,7 @@ import psutil
 import pytest
 from astropy.io import fits
 
+import forked_mmae
 from mmae.survey.desi import zcatalog_blocks
 from mmae.survey.fits_rows import join_blocks
 
@@ -34,6 +37,22 @@ def shared(name: str) -> Path:
     return path
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first of the processes which divide the tests makes for all."""
+    home = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        home = home.parent
+    folder, whole = home / name, home / f"{name}.whole"
+    with (home / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            whole.touch()
+    return folder
+
+
 @contextmanager
 def small_disk_in(folder: Path, size: str) -> Iterator[Path]:
     """A disk of its own, where this user may mount one; else the test is skipped."""
@@ -49,11 +68,15 @@ def small_disk_in(folder: Path, size: str) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def run_mmae(*arguments: object, **options) -> subprocess.CompletedProcess:
-    """Run the command as a user does."""
-    command = [sys.executable, "-m", "mmae", *map(str, arguments)]
-    options = {"cwd": PROJECT, "capture_output": True, "text": True} | options
-    return subprocess.run(command, **options)
+def run_mmae(
+    *arguments: object, cwd: Path = PROJECT, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
+    """Run the command as a user does; without an environment of its own, see `forked_mmae`."""
+    words = [*map(str, arguments)]
+    if env is None:
+        return forked_mmae.run(words, cwd)
+    command = [sys.executable, "-m", "mmae", *words]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
 
 
 def assert_one_sentence(result: subprocess.CompletedProcess, *words: str) -> None:

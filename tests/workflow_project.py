@@ -21,7 +21,8 @@ class Project:
     def __init__(self, folder: Path):
         self.folder = folder
         self.package = folder / "src"
-        shutil.copytree(PROJECT, folder, ignore=LEFT_OUT)
+        if not folder.exists():
+            shutil.copytree(PROJECT, folder, ignore=LEFT_OUT)
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run Snakemake as a user does."""

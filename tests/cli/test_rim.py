@@ -90,10 +90,9 @@ def test_a_reader_that_leaves_is_no_error():
     assert result.stdout.startswith("# Written by")
 
 
-@pytest.mark.parametrize("locale", ["C", "POSIX"])
-def test_a_locale_without_our_letters_is_no_error(tmp_path, locale):
+def test_a_locale_without_our_letters_is_no_error(tmp_path):
     environment = os.environ | {
-        **{"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        **{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     }
     (tmp_path / "config.yaml").write_text(
         "# Å\nscoring: {bootstrap_samples: 5}\n", encoding="utf-8"

@@ -153,6 +153,11 @@ CALLS = [
     ("{predict} --model={w}/model_deep {galaxiesml} {toy}", "model.json: found no description"),
     ("{predict} --model={w}/model_bytes {galaxiesml} {toy}", "model.json: found no description"),
     ("{predict} --model={w}/loop {galaxiesml} {toy}", "model.json: found no such file"),
+    ("export {w}/loop --output={new}/e {toy}", "model.json: found no such file"),
+    ("export {model} --output={new}/e --metrics={w}/deep.json {toy}", "found no JSON"),
+    ("look --model={model} --view=image0.25-spectrum1.00 --page={new}/p {toy}", "Name either"),
+    ("look --model={model} --view=image0.25-spectrum1.00 --page={new}/p {w}/loop {toy}",
+     "found no such file"),
     # paths
     ("{train} --output={new}/{name} --arrays={arrays} --model=mmae {toy}", "File name too long"),
     ("restore --archive={long}.zip --results={new}/r", "File name too long"),
@@ -175,6 +180,8 @@ CALLS = [
     ("notebook {w}/no_cells.ipynb {new}/n.ipynb", "found no cells, expected a Jupyter notebook"),
     ("notebook {w}/bad_cells.ipynb {new}/n.ipynb", "found no notebook"),
     ("notebook {w}/folder {new}/n.ipynb", "folder: found no JSON"),
+    ("article {w}/bad_cells.ipynb --page={new}/p --opening={new}/o --survey=a --source=b {toy}",
+     "found bad_cells"),
     # no such thing at all
     ("schema none", "Got unexpected extra argument (none)"),
     ("nosuch", "No such command 'nosuch'"),

@@ -20,9 +20,9 @@ SPLIT = split_of(N)
 MODELS = {entry["kind"]: name for name, entry in TOY["models"].items() if name != "bcnn-mag"}
 WHOLE_IMAGE, SPECTRUM_ALONE = View({"spectrum": 1.0}), View({"image": 1.0})
 KNOWN = modalities_of(size=64, length=259)
-WITHOUT_REDSHIFT, WITH_STD = {"astroclip"}, {"annuli", "bcnn", "restframe"}
+WITHOUT_REDSHIFT, WITH_STD = {"astroclip"}, {"annuli", "bcnn", "cnn", "restframe"}
 ENDS = ["z_low95", "z_low68", "z_high68", "z_high95"]
-SAID = {"annuli": ENDS, "restframe": [*ENDS, "delta_chi2"]}
+SAID = {"annuli": ENDS, "cnn": ENDS, "restframe": [*ENDS, "delta_chi2"]}
 """Columns that models give besides z_pred and z_std."""
 EMBEDDINGS = {"paper": 32, "restframe": 8, "annuli": 8, "astroclip": 8, "bcnn": 8, "cnn": 8}
 """Kinds that have one, and how long it is at the toy's sizes."""

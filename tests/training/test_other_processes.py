@@ -14,6 +14,8 @@ from helpers import LAUNCH
 from mmae.training import fit as training_loop
 from mmae.training.fit import Fitted
 
+pytestmark = pytest.mark.nightly
+
 SCRIPT = Path(divided_training.__file__)
 
 
@@ -60,7 +62,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     return in_one(tmp_path_factory.mktemp("one"))
 
 
-@pytest.mark.nightly
 def test_two_processes_go_on_as_if_nothing_had_been(tmp_path):
     """With batch norm, stopped between the last step of an epoch and its validation."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import psutil
 import pytest
 
 from galaxies import SMALL_PAPER, training_with
-from helpers import LAUNCH, SmallSurvey, await_end
+from helpers import LAUNCH, SmallSurvey, await_end, run_mmae
 from mmae.errors import InputError
 from mmae.training.processes import check_devices, check_world, share_of
 
@@ -82,12 +81,12 @@ def history(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "model/history.csv")
 
 
-@pytest.mark.parametrize("masking", ["zero", "drop"])
+@pytest.mark.parametrize("masking", ["zero", pytest.param("drop", marks=pytest.mark.nightly)])
 def test_two_processes_equal_one(small_survey, tmp_path, masking):
     """Sums in another order: single precision over 14 steps leaves five digits."""
     one, two = tmp_path / "one", tmp_path / "two"
-    words = arguments(small_survey, one, masking=masking)
-    subprocess.run([sys.executable, "-m", "mmae", *words], check=True, capture_output=True)
+    result = run_mmae(*arguments(small_survey, one, masking=masking))
+    assert result.returncode == 0, result.stderr
     words = arguments(small_survey, two, masking=masking)
     result = subprocess.run([*LAUNCH, "-m", "mmae", *words], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
@@ -99,12 +98,15 @@ def test_two_processes_equal_one(small_survey, tmp_path, masking):
     assert len([*(two / "events").iterdir()]) == 1
 
 
-@pytest.mark.parametrize("launch", [(sys.executable,), LAUNCH])
-def test_a_gpu_that_is_not_there_is_told_once(small_survey, tmp_path, launch):
+@pytest.mark.parametrize("launch", [(), pytest.param(LAUNCH, marks=pytest.mark.nightly)])
+def test_a_gpu_that_is_not_there_is_told_once(small_survey, tmp_path, monkeypatch, launch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     words = arguments(small_survey, tmp_path, device="cuda")
-    command = [*launch, "-m", "mmae", *words]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if launch:
+        command = [*launch, "-m", "mmae", *words]
+        result = subprocess.run(command, capture_output=True, text=True)
+    else:
+        result = run_mmae(*words)
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if "error" in line.lower()]
     assert line.startswith("mmae: error: config: training.device: found no CUDA device on ")
@@ -123,6 +125,7 @@ def test_a_node_that_does_not_come_is_told():
     )
 
 
+@pytest.mark.nightly
 def test_a_lost_process_is_told_and_the_training_goes_on_from_its_checkpoint(
     small_survey, tmp_path
 ):
@@ -154,6 +157,7 @@ def test_a_lost_process_is_told_and_the_training_goes_on_from_its_checkpoint(
     assert len(history(tmp_path)) == 60
 
 
+@pytest.mark.nightly
 def test_workers_do_not_outlive_a_killed_torchrun(small_survey, tmp_path):
     words = arguments(small_survey, tmp_path, epochs=4000, patience=4000)
     running = subprocess.Popen([*LAUNCH, "-m", "mmae", *words], stderr=subprocess.PIPE)

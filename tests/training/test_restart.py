@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from galaxies import SMALL_PAPER, made_up_galaxies, modalities_of, split_of, training_with
-from helpers import SmallSurvey
+from helpers import SmallSurvey, run_mmae
 from mmae.errors import InputError
 from mmae.models import build_model
 from mmae.training import fit as training_loop
@@ -248,7 +248,10 @@ def test_a_diverging_training_keeps_its_last_good_checkpoint(kept, at_step):
     assert all(torch.isfinite(value).all() for value in state["model"].values())
 
 
-def train_command(survey: SmallSurvey, folder: Path, **own: object) -> list[str]:
+COMMAND = (sys.executable, "-m", "mmae")
+
+
+def train_words(survey: SmallSurvey, folder: Path, **own: object) -> list[str]:
     """Of `mmae train`, with the model's own keys of training."""
     model = SMALL_PAPER | {"training": own}
     config = json.dumps(
@@ -258,7 +261,7 @@ def train_command(survey: SmallSurvey, folder: Path, **own: object) -> list[str]
         }
     )
     return [
-        *(sys.executable, "-m", "mmae", "train", "--config", config),
+        *("train", "--config", config),
         *("--arrays", str(survey.arrays), "--split", str(survey.split)),
         *("--model", "mmae", "--mask", "0.5", "--seed", "1"),
         *("--checkpoints", str(folder / "checkpoints")),
@@ -266,13 +269,28 @@ def train_command(survey: SmallSurvey, folder: Path, **own: object) -> list[str]
     ]
 
 
-@pytest.mark.parametrize("moment", ["start", "middle", "while a checkpoint is written"])
-def test_kill_9_at_any_moment_gives_the_same_bytes(small_survey, tmp_path, moment):
-    subprocess.run(train_command(small_survey, tmp_path / "whole"), check=True, capture_output=True)
+@pytest.fixture(scope="module")
+def whole(small_survey, tmp_path_factory) -> Path:
+    """What the command makes if nobody kills it."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert run_mmae(*train_words(small_survey, folder)).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("start", marks=pytest.mark.nightly),
+        pytest.param("middle", marks=pytest.mark.nightly),
+        "while a checkpoint is written",
+    ],
+)
+def test_kill_9_at_any_moment_gives_the_same_bytes(small_survey, tmp_path, whole, moment):
     killed = tmp_path / "killed"
     checkpoints = killed / "checkpoints"
     process = subprocess.Popen(
-        train_command(small_survey, killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*COMMAND, *train_words(small_survey, killed)],
+        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
     )
     ready = {
         "start": lambda: killed.exists(),
@@ -284,22 +302,20 @@ def test_kill_9_at_any_moment_gives_the_same_bytes(small_survey, tmp_path, momen
     process.kill()
     process.wait()
     assert not (killed / "model").exists(), "too late for this test"
-    subprocess.run(train_command(small_survey, killed), check=True, capture_output=True)
+    assert run_mmae(*train_words(small_survey, killed)).returncode == 0
     for name in ("weights.safetensors", "history.csv", "model.json"):
-        assert (killed / "model" / name).read_bytes() == (
-            tmp_path / "whole/model" / name
-        ).read_bytes()
+        assert (killed / "model" / name).read_bytes() == (whole / "model" / name).read_bytes()
     assert not checkpoints.exists()
 
 
+@pytest.mark.nightly
 def test_a_model_s_own_number_of_processes_may_change(small_survey, tmp_path):
-    command = train_command(small_survey, tmp_path, epochs=9, processes=2)
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    words = train_words(small_survey, tmp_path, epochs=9, processes=2)
+    process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.DEVNULL)
     while not any((tmp_path / "checkpoints").glob("*.sha256")) and process.poll() is None:
         time.sleep(0.0005)
     process.terminate()
     assert process.wait() == TRY_AGAIN
-    command = train_command(small_survey, tmp_path, epochs=9)
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = run_mmae(*train_words(small_survey, tmp_path, epochs=9))
     assert result.returncode == 0, result.stderr
     assert "going on from checkpoint" in result.stderr

@@ -49,6 +49,7 @@ def test_config_of_the_folder_is_read(other):
     assert "results/ours/dataset" in result.stdout
 
 
+@pytest.mark.nightly
 def test_is_a_module_of_another_workflow(project, other):
     (other.folder / "Snakefile").write_text(MODULE)
     planned = other.planned()

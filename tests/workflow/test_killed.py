@@ -20,6 +20,7 @@ from workflow_project import TOY, Project
 
 pytestmark = pytest.mark.workflow
 
+MODEL = "results/toy/models/mmae/mask0.75/seed0"
 RUN = "results/toy/evaluation/mmae/mask0.75/seed0"
 VIEW = f"{RUN}/image0.25-spectrum1.00"
 SIZES = (
@@ -89,7 +90,7 @@ class Killed(Project):
         self.started: list[subprocess.Popen] = []
 
     def start(
-        self, moments: Sequence[Moment] = (), command: tuple[str, ...] = COMMAND
+        self, moments: Sequence[Moment] = (), command: tuple[str, ...] = ()
     ) -> subprocess.Popen:
         """Start the workflow as a user does, in a process group of its own."""
         paths = [self.folder / "src"]
@@ -127,20 +128,20 @@ class Killed(Project):
         """What Snakemake and all jobs printed."""
         return self.folder / "log.txt"
 
-    def finish(self) -> None:
+    def finish(self, command: tuple[str, ...]) -> None:
         """Run the workflow to its good end."""
-        assert self.start().wait(timeout=600) == 0, self.log.read_text()[-5000:]
+        assert self.start(command=command).wait(timeout=600) == 0, self.log.read_text()[-5000:]
 
-    def kill_at_one_of(self, moments: Sequence[Moment]) -> Moment:
+    def kill_at_one_of(self, moments: Sequence[Moment], command: tuple[str, ...]) -> Moment:
         """Start the workflow, wait for the first of the moments, kill; which it was."""
-        snakemake = self.start(moments)
+        snakemake = self.start(moments, command)
         number, stopped, path = self.stopped(snakemake)
         moment = moments[number]
         assert self.orphan is None or not alive([self.orphan]), "two do the same job"
         self.orphan = stopped if moment.victim == SNAKEMAKE else None
         names = [word for parent in stopped.parents() for word in parent.cmdline()]
-        command = moment.rule.replace("_", "-").replace("figure-3", "notebook")
-        assert command == "(none)" or command in [*stopped.cmdline(), *names], moment
+        step = moment.rule.replace("_", "-").replace("figure-3", "notebook")
+        assert step == "(none)" or step in [*stopped.cmdline(), *names], moment
         if moment.words.startswith("half"):
             halve(Path(self.folder, path))
         if moment.victim == SNAKEMAKE:
@@ -148,7 +149,7 @@ class Killed(Project):
         elif moment.victim == BOTH:
             os.killpg(snakemake.pid, signal.SIGKILL)
         else:
-            job = next(p for p in [stopped, *stopped.parents()] if command in p.cmdline())
+            job = next(p for p in [stopped, *stopped.parents()] if step in p.cmdline())
             assert Path(job.cmdline()[1]).name == "mmae", job.cmdline()
             job.kill()
             if job != stopped:
@@ -215,24 +216,26 @@ def halve(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "moments",
-    [MOMENTS[1::5], pytest.param(MOMENTS, marks=pytest.mark.nightly)],
+    ("moments", "command"),
+    [
+        ((MOMENTS[6], MOMENTS[12], MOMENTS[14]), (*("--cores", "1", MODEL), *SIZES)),
+        pytest.param(MOMENTS, COMMAND, marks=pytest.mark.nightly),
+    ],
     ids=["some", "all"],
 )
-def test_the_workflow_goes_on_after_kill_9_at_any_moment(copy, moments):
+def test_the_workflow_goes_on_after_kill_9_at_any_moment(copy, moments, command):
     whole, killed = copy("whole"), copy("killed")
-    whole.finish()
+    whole.finish(command)
     to_come = list(moments)
     while to_come:
-        moment = killed.kill_at_one_of(to_come)
+        moment = killed.kill_at_one_of(to_come, command)
         to_come.remove(moment)
         print(f"| `{moment.rule}` | {moment.words} | {moment.victim} |", flush=True)
-    killed.finish()
+    killed.finish(command)
     expected, found = whole.made(), killed.made()
     assert expected.keys() == found.keys(), "a file is missing, or one is left over"
     assert [name for name in expected if expected[name] != found[name]] == []
-    for name in ("metrics.json", "predictions.csv"):
-        assert f"evaluation/mmae/mask0.75/seed0/image0.25-spectrum1.00/{name}" in expected
+    assert "models/mmae/mask0.75/seed0/weights.safetensors" in expected
     assert "ended: " in killed.log.read_text()
 
 
@@ -253,6 +256,7 @@ def test_jobs_that_were_suspended_with_snakemake_are_ended_with_their_shells(cop
     assert alive(left) == []
 
 
+@pytest.mark.nightly
 def test_a_second_snakemake_is_refused_and_the_first_goes_on(copy):
     project = copy("project")
     moment = Moment("simulate_survey", "it starts", START, "simulate-survey", JOB)

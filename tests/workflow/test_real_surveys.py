@@ -96,7 +96,7 @@ def arrays(project: Project) -> dict[str, np.ndarray]:
     return {path.stem: np.load(path) for path in (project.folder / ARRAYS).glob("*.npy")}
 
 
-@pytest.mark.parametrize("way", ["coadd", "sparcl"])
+@pytest.mark.parametrize("way", ["coadd", pytest.param("sparcl", marks=pytest.mark.nightly)])
 def test_both_ways_give_the_same_arrays_for_the_same_galaxies(run, small_survey, way):
     released, rebuilt = arrays(run("released", **WAYS["released"])), arrays(run(way, **WAYS[way]))
     assert set(released) == set(rebuilt)
@@ -131,6 +131,7 @@ def test_each_group_lists_what_could_not_be_had(run):
     assert sum(map(len, tables)) == 0
 
 
+@pytest.mark.nightly
 def test_nothing_is_fetched_again(run, server, small_survey):
     project = run("released", **WAYS["released"])
     server.asked.clear()
@@ -140,6 +141,7 @@ def test_nothing_is_fetched_again(run, server, small_survey):
     assert server.asked == []
 
 
+@pytest.mark.nightly
 def test_table_1_is_of_what_was_downloaded(run, server, small_survey):
     for way, rows in (
         ("released", ["GalaxiesML-Spectra"]),
@@ -163,6 +165,7 @@ def test_the_schema_is_told(run):
     assert (folder / "galaxiesml_spectra.hdf5").is_symlink()
 
 
+@pytest.mark.nightly
 def test_a_broken_line_and_a_gap_in_desi_are_survived(server, small_survey, tmp_path):
     """Cuts and 503s everywhere; one coadd file that DESI does not have, within the limit."""
     server.faults = {
@@ -183,6 +186,7 @@ def test_a_broken_line_and_a_gap_in_desi_are_survived(server, small_survey, tmp_
     assert listed["reason"].str.contains("answer 404").all()
 
 
+@pytest.mark.nightly
 def test_too_many_gaps_fail_with_their_number(server, small_survey, tmp_path):
     server.faults = {".fits": [services.well, *[answers(404)] * 100]}
     project = Project(tmp_path / "project")

@@ -107,6 +107,16 @@ def eventually(condition: Callable[[], bool], running: subprocess.Popen) -> None
         time.sleep(0.1)
 
 
+def test_two_rules_are_jobs_of_their_partition(cluster):
+    cluster.finish("results/toy/dataset/matches.csv")
+    done = " ".join(cluster.jobs("COMPLETED").values())
+    assert "simulate_survey" in done
+    assert "crossmatch" in done
+    partitions = cluster.run("squeue", "--noheader", "--states=all", "--format=%P").stdout
+    assert set(partitions.split()) == {"cpu"}
+
+
+@pytest.mark.nightly
 def test_the_workflow_runs_from_simulation_to_figure(cluster, drawn):
     assert (cluster.results / "paper/figures/figure_3.pdf").read_bytes().startswith(b"%PDF")
     assert "100%" in drawn
@@ -119,6 +129,7 @@ def test_the_workflow_runs_from_simulation_to_figure(cluster, drawn):
     assert re.search(r"^cpu .*figure_3", partitions, re.MULTILINE)
 
 
+@pytest.mark.nightly
 def test_tiny_jobs_share_an_allocation_two_at_a_time(cluster, drawn):
     for view in VIEWS:
         folder = cluster.results / f"evaluation/mmae/mask0.75/seed0/{view}"
@@ -129,6 +140,7 @@ def test_tiny_jobs_share_an_allocation_two_at_a_time(cluster, drawn):
     assert group == "COMPLETED 8000M 2 rule_small_predict_score"
 
 
+@pytest.mark.nightly
 def test_a_single_rule_is_one_job(cluster, drawn):
     before = len(cluster.jobs("COMPLETED"))
     cluster.finish("results/toy/models/median/mask0.00/seed0")
@@ -136,6 +148,7 @@ def test_a_single_rule_is_one_job(cluster, drawn):
     assert len(cluster.jobs("COMPLETED")) == before + 1
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("end", "mask"), [("KILL", "0.25"), ("TERM", "0.35")])
 def test_a_training_that_slurm_ends_goes_on_and_asks_for_more(cluster, drawn, end, mask):
     """TERM is what comes at the time limit."""
@@ -157,6 +170,7 @@ def test_a_training_that_slurm_ends_goes_on_and_asks_for_more(cluster, drawn, en
     assert [words[:2] for words in attempts] == [["4000M", "12:00:00"], ["8000M", "1-00:00:00"]]
 
 
+@pytest.mark.nightly
 def test_a_training_on_a_gpu_asks_slurm_for_it(cluster, drawn):
     """The GPU of this cluster is none, which the training says."""
     running = cluster.start(
@@ -173,6 +187,7 @@ def test_a_training_on_a_gpu_asks_slurm_for_it(cluster, drawn):
     assert re.search(r"TresPerJob=gres[:/]gpu:toy:1\b", details), details
 
 
+@pytest.mark.nightly
 def test_slurms_warning_saves_requeues_and_the_job_finishes_by_itself(cluster, drawn):
     folder = cluster.results / "checkpoints/mmae/mask0.50/seed0"
     config = "config/toy.yaml"

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -48,69 +48,81 @@ def nothing_to_do_before_and_after(finished):
     assert finished.planned(*TOY) == {}
 
 
+EDITS = [
+    # code
+    ("src/mmae/plots/figure_3.py", "lw=0.8, ls=", "lw=0.9, ls=", {"figure_3"}),
+    ("src/mmae/plots/style.py", "font_scale=0.95", "font_scale=1.0", {
+        *("figure_1", "figure_2", "figure_3", "masking", "reconstruction", "embeddings"),
+        *("history", *COMPARED),
+    }),
+    ("src/mmae/evaluation/tables.py", '"measured here"', '"here"', {"table_1"}),
+    ("src/mmae/metrics/redshift.py", "> CATASTROPHIC_LIMIT", "> 2", SCORED),
+    ("src/mmae/plots/history.py", "LOG_FROM = 5.0", "LOG_FROM = 6.0", {"history"}),
+    ("src/mmae/evaluation/story.py", "MOST_PERMUTED = 5040", "MOST_PERMUTED = 99", {"masking"}),
+    ("src/mmae/models/paper.py", "pooled.get(name, none)", "-pooled.get(name, none)", TRAINED),
+    ("src/mmae/training/fit.py", "network.train()", "network.eval()", TRAINED),
+    ("src/mmae/survey/collect.py", "weight > 0", "weight > 1", COLLECTED),
+    ("src/mmae/survey/simulated/quasars.py", "** -1.2", "** -1.3", EVERYTHING),
+    # config
+    ("config/toy.yaml", "training:\n  epochs: 2", "training:\n  epochs: 3", TRAINED),
+    ("config/config.yaml", "radius_arcsec: 1.0", "radius_arcsec: 0.9",
+     EVERYTHING - {"simulate_survey"}),
+    ("config/config.yaml", "max_unavailable: 0.0", "max_unavailable: 0.1", CLEANED),
+]  # fmt: skip
+SAMPLE = [
+    ("src/mmae/models/gbdt.py", "np.log1p(train", "np.log(train", {
+        *("train", "predict", "score", *HISTORIES, *COMPARED),
+    }),
+    ("src/mmae/dataset/clean.py", "!= 0", "> 0", CLEANED),
+    ("workflow/rules/paper.smk", '"MMAE, simulated galaxies"', '"MMAE"', {"figure_3"}),
+    ("notebooks/table_1.ipynb", "# Table 1", "# Table one", {"table_1"}),
+    ("config/toy.yaml", "bootstrap_samples: 20", "bootstrap_samples: 30", {
+        *("study_masks", "score_reconstruction", "masking", "reconstruction"), *SCORED,
+    }),
+    ("config/config.yaml", "seed: 0                   # of the test masks", "seed: 1", EVALUATED),
+]  # fmt: skip
+UNUSED = [
+    ("src/mmae/plots/figure_3.py", "def _draw_bars", "# a comment\ndef _draw_bars"),
+    ("src/mmae/cli/training.py", 'help="Mask ratio."', 'help="Ratio."'),
+    ("src/mmae/survey/published.py", "found != file", "found == file"),
+    ("config/config.yaml", "epochs: 7", "epochs: 8"),
+    ("config/config.yaml", "url: https://raw", "url: https://new"),
+    ("config/config.yaml", "tries: 8", "tries: 9"),
+    ("config/config.yaml", "tensorboard: true ", "tensorboard: false"),
+    ("config/config.yaml", "mlflow: null ", "mlflow: runs"),
+    ("src/mmae/workflow/timing.py", '"s": "seconds"', '"s": "time"'),
+    ("config/config.yaml", "batch_size: 50 ", "batch_size: 51 "),
+    ("src/mmae/downloads/zenodo.py", 'key="files"', 'key="file"'),
+    ("README.md", "# ", "# The "),
+]
+"""What nothing here uses."""
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "rules"),
-    [
-        # code
-        ("src/mmae/plots/figure_3.py", "lw=0.8, ls=", "lw=0.9, ls=", {"figure_3"}),
-        ("src/mmae/plots/style.py", "font_scale=0.95", "font_scale=1.0", {
-            *("figure_1", "figure_2", "figure_3", "masking", "reconstruction", "embeddings"),
-            *("history", *COMPARED),
-        }),
-        ("src/mmae/evaluation/tables.py", '"measured here"', '"here"', {"table_1"}),
-        ("src/mmae/metrics/redshift.py", "> CATASTROPHIC_LIMIT", "> 2", SCORED),
-        ("src/mmae/models/gbdt.py", "np.log1p(train", "np.log(train", {
-            *("train", "predict", "score", *HISTORIES, *COMPARED),
-        }),
-        ("src/mmae/plots/history.py", "LOG_FROM = 5.0", "LOG_FROM = 6.0", {"history"}),
-        ("src/mmae/evaluation/story.py", "MOST_PERMUTED = 5040", "MOST_PERMUTED = 99",
-         {"masking"}),
-        ("src/mmae/models/paper.py", "pooled.get(name, none)", "-pooled.get(name, none)",
-         TRAINED),
-        ("src/mmae/training/fit.py", "network.train()", "network.eval()", TRAINED),
-        ("src/mmae/dataset/clean.py", "!= 0", "> 0", CLEANED),
-        ("src/mmae/survey/collect.py", "weight > 0", "weight > 1", COLLECTED),
-        ("src/mmae/survey/simulated/quasars.py", "** -1.2", "** -1.3", EVERYTHING),
-        ("workflow/rules/paper.smk", '"MMAE, simulated galaxies"', '"MMAE"', {"figure_3"}),
-        # notebooks
-        ("notebooks/table_1.ipynb", "# Table 1", "# Table one", {"table_1"}),
-        # config
-        ("config/toy.yaml", "training:\n  epochs: 2", "training:\n  epochs: 3", TRAINED),
-        ("config/toy.yaml", "bootstrap_samples: 20", "bootstrap_samples: 30", {
-            *("study_masks", "score_reconstruction", "masking", "reconstruction"), *SCORED,
-        }),
-        ("config/config.yaml", "radius_arcsec: 1.0", "radius_arcsec: 0.9",
-         EVERYTHING - {"simulate_survey"}),
-        ("config/config.yaml", "seed: 0                   # of the test masks", "seed: 1",
-         EVALUATED),
-        # what nothing here uses
-        ("src/mmae/plots/figure_3.py", "def _draw_bars", "# a comment\ndef _draw_bars", set()),
-        ("src/mmae/cli/training.py", 'help="Mask ratio."', 'help="Ratio."', set()),
-        ("src/mmae/survey/published.py", "found != file", "found == file", set()),
-        ("config/config.yaml", "epochs: 7", "epochs: 8", set()),
-        ("config/config.yaml", "url: https://raw", "url: https://new", set()),
-        ("config/config.yaml", "tries: 8", "tries: 9", set()),
-        ("config/config.yaml", "tensorboard: true ", "tensorboard: false", set()),
-        ("config/config.yaml", "mlflow: null ", "mlflow: runs", set()),
-        ("src/mmae/workflow/timing.py", '"s": "seconds"', '"s": "time"', set()),
-        ("config/config.yaml", "batch_size: 50 ", "batch_size: 51 ", set()),
-        ("config/config.yaml", "max_unavailable: 0.0", "max_unavailable: 0.1", CLEANED),
-        ("src/mmae/downloads/zenodo.py", "key=\"files\"", "key=\"file\"", set()),
-        ("README.md", "# ", "# The ", set()),
-    ],
-)  # fmt: skip
+    [*SAMPLE, *(pytest.param(*edit, marks=pytest.mark.nightly) for edit in EDITS)],
+)
 def test_an_edit_reruns_what_uses_it(finished, file, old, new, rules):
     with edited(finished.folder / file, old, new):
-        assert set(finished.planned(*TOY)) == rules
+        # what shows a figure is made again with it
+        assert set(finished.planned(*TOY)) == rules | ({"article"} if rules else set())
 
 
+def test_edits_of_what_nothing_uses_rerun_nothing(finished):
+    with ExitStack() as all_edits:
+        for file, old, new in UNUSED:
+            all_edits.enter_context(edited(finished.folder / file, old, new))
+        assert finished.planned(*TOY) == {}
+
+
+@pytest.mark.nightly
 def test_a_new_ratio_reruns_nothing_that_is_finished(finished):
     with edited(finished.folder / "config/toy.yaml", "[0.25, 0.75]", "[0.25, 0.50, 0.75]"):
         jobs = finished.planned(*TOY)
     assert jobs == dict.fromkeys(
         (
             *("train", "study_masks", "score_reconstruction", "masking", "reconstruction"),
-            *HISTORIES,
+            *("article", *HISTORIES),
             # what trainings were given stands in a table beside the comparison
             *COMPARED,
         ),
@@ -140,6 +152,7 @@ def test_a_new_model_is_an_entry_of_the_config(finished):
         "score": 2,
         "comparison": 1,
         "uncertainty": 1,
+        "article": 1,
     } | dict.fromkeys(HISTORIES, 1)
 
 
@@ -147,10 +160,12 @@ def test_a_new_model_is_an_entry_of_the_config(finished):
     ("name", "rules", "trained"),
     [
         ("models/mmae/mask0.75/seed0/weights.safetensors", TRAINED, 1),
-        ("models/gbdt/mask0.00/seed0/regressor.skops",
-         {"train", "predict", "score", *HISTORIES, *COMPARED}, 1),
-        ("dataset/arrays/redshift.npy", {"training_arrays", *TRAINED}, None),
-        ("catalog/desi/zcatalog/v1/zall-pix-iron.fits", EVERYTHING, None),
+        *(pytest.param(*deleted, marks=pytest.mark.nightly) for deleted in (
+            ("models/gbdt/mask0.00/seed0/regressor.skops",
+             {"train", "predict", "score", *HISTORIES, *COMPARED}, 1),
+            ("dataset/arrays/redshift.npy", {"training_arrays", *TRAINED}, None),
+            ("catalog/desi/zcatalog/v1/zall-pix-iron.fits", EVERYTHING, None),
+        )),
     ],
 )  # fmt: skip
 def test_a_file_deleted_inside_a_folder_is_made_again(finished, tmp_path, name, rules, trained):
@@ -161,7 +176,7 @@ def test_a_file_deleted_inside_a_folder_is_made_again(finished, tmp_path, name, 
         one = finished.planned("results/toy/paper/tables/cleaning.csv", *TOY)
     finally:
         away.rename(path)
-    assert set(jobs) == rules
+    assert set(jobs) == rules | {"article"}
     assert trained in (None, jobs["train"])
     assert "table_1" not in one
 
@@ -169,11 +184,8 @@ def test_a_file_deleted_inside_a_folder_is_made_again(finished, tmp_path, name, 
 @pytest.fixture
 def copied(finished, tmp_path):
     """A copy of the finished project whose files all have new times, as `cp -r` makes it."""
-    project = object.__new__(Project)
-    project.folder = tmp_path / "copied"
-    project.package = project.folder / "src"
-    shutil.copytree(finished.folder, project.folder, copy_function=shutil.copy)
-    return project
+    folder = tmp_path / "copied"
+    return Project(shutil.copytree(finished.folder, folder, copy_function=shutil.copy))
 
 
 def test_a_copy_runs_nothing_again_but_what_differs(copied):
@@ -189,6 +201,7 @@ def test_a_copy_runs_nothing_again_but_what_differs(copied):
     assert set(copied.planned(*TOY)) >= {"fetch_spectra", "clean", "train", "figure_3"}
 
 
+@pytest.mark.nightly
 def test_a_copy_is_up_to_date_after_a_touch(copied):
     """What docs/restart.md offers for files that are too large to compare."""
     options = ("--max-checksum-file-size", "0")
@@ -202,7 +215,7 @@ def test_a_deleted_figure_is_drawn_again_and_nothing_else(finished):
     content, times = figure.read_bytes(), figure.stat()
     figure.unlink()
     try:
-        assert finished.planned(*TOY) == {"masking": 1}
+        assert finished.planned(*TOY) == {"masking": 1, "article": 1}
     finally:
         figure.write_bytes(content)
         os.utime(figure, ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -35,7 +35,11 @@ DATA = {"simulate_survey": 1, **dict.fromkeys(MATCHED, 1), "fetch_spectra": 2}
 
 @pytest.mark.parametrize(
     ("config", "n_train", "n_masks", "n_probed"),
-    [("config.yaml", 22, 3, 12), ("toy.yaml", 8, 2, 4), ("paper.yaml", 22, 5, 12)],
+    [
+        ("config.yaml", 22, 3, 12),
+        pytest.param("toy.yaml", 8, 2, 4, marks=pytest.mark.nightly),
+        ("paper.yaml", 22, 5, 12),
+    ],
 )
 def test_every_config_plans_the_whole_paper(project, config, n_train, n_masks, n_probed):
     jobs = project.planned("--configfile", f"config/{config}")
@@ -49,7 +53,10 @@ def test_every_config_plans_the_whole_paper(project, config, n_train, n_masks, n
 @pytest.mark.parametrize(
     ("source", "first", "absent"),
     [
-        ("simulate", {"simulate_survey", *MATCHED, "cleaning"}, {"check_split"}),
+        pytest.param(
+            *("simulate", {"simulate_survey", *MATCHED, "cleaning"}, {"check_split"}),
+            marks=pytest.mark.nightly,
+        ),
         ("rebuild", {"fetch_galaxiesml", "fetch_zcatalog", *MATCHED, "cleaning"}, {"check_split"}),
         ("released", {"fetch_released", "check_split", *ARRAYS}, {"cleaning", "clean"}),
     ],
@@ -59,9 +66,14 @@ def test_only_the_first_rules_differ(project, source, first, absent):
     assert set(jobs) >= first
     assert not set(jobs) & absent
     others = set(jobs) - first - {"fetch_published"}
-    assert others == {"summarise", "train", "collect_histories", *EVALUATED, *NOTEBOOKS} - {
-        "cleaning"
-    }
+    assert others == {
+        "summarise",
+        "train",
+        "collect_histories",
+        *EVALUATED,
+        *NOTEBOOKS,
+        "article",
+    } - {"cleaning"}
 
 
 def test_a_file_on_disk_that_is_not_there_is_named(project):
@@ -86,9 +98,13 @@ def test_one_training_needs_the_data_alone(project):
     "target",
     [
         "toy/models/mmae/mask0.5/seed0",
-        "demo/paper/figures/figure_3.pdf",
-        "published/paper/figures/figure_1.pdf",
-        "published/paper/tables/table_1.csv",
+        *(
+            pytest.param(name, marks=pytest.mark.nightly)
+            for name in (
+                *("demo/paper/figures/figure_3.pdf", "published/paper/figures/figure_1.pdf"),
+                "published/paper/tables/table_1.csv",
+            )
+        ),
         "published/models/mmae/mask0.75/seed0",
     ],
 )
@@ -99,29 +115,23 @@ def test_what_no_rule_makes_is_no_run(project, target):
     assert "No rule to produce" in result.stdout + result.stderr
 
 
-@pytest.mark.parametrize(("device", "n_gpus"), [("cpu", 0), ("cuda", 1), ("auto", 1)])
-def test_trainings_ask_for_a_gpu_when_the_config_does(project, device, n_gpus):
-    result = project.snakemake("-n", *TOY, "--config", f'training={{"device": "{device}"}}')
-    trainings = re.findall(
-        r"rule train:.*?model=([\w-]+).*?resources: (.*?)\n", result.stdout, re.DOTALL
-    )
-    assert len(trainings) == 8
-    for model, resources in trainings:
-        # scikit-learn has no use for one
-        assert f"gpu={0 if model in ('gbdt', 'limit', 'median') else n_gpus}" in resources
-
-
-@pytest.mark.parametrize(("device", "n_gpus"), [("cpu", 0), ("cuda", 1)])
-def test_predictions_ask_for_a_gpu_when_the_config_does(project, device, n_gpus):
-    result = project.snakemake("-n", *TOY, "--config", f'evaluation={{"device": "{device}"}}')
-    found = re.findall(
-        r"rule (?:predict|probe|reconstruct|score_reconstruction|study_masks):"
+@pytest.mark.parametrize(
+    ("device", "n_gpus"),
+    [("cpu", 0), pytest.param("cuda", 1, marks=pytest.mark.nightly), ("auto", 1)],
+)
+def test_jobs_ask_for_a_gpu_when_the_config_does(project, device, n_gpus):
+    sections = (f'{name}={{"device": "{device}"}}' for name in ("training", "evaluation"))
+    result = project.snakemake("-n", *TOY, "--config", *sections)
+    jobs = re.findall(
+        r"rule (train|predict|probe|reconstruct|score_reconstruction|study_masks):"
         r".*?model=([\w-]+).*?resources: (.*?)\n",
         result.stdout,
         re.DOTALL,
     )
-    assert len(found) > 10
-    for model, resources in found:
+    assert [rule for rule, *_ in jobs].count("train") == 8
+    assert len(jobs) > 18
+    for _, model, resources in jobs:
+        # scikit-learn has no use for one
         assert f"gpu={0 if model in ('gbdt', 'limit', 'median') else n_gpus}" in resources
 
 
@@ -129,8 +139,14 @@ def test_predictions_ask_for_a_gpu_when_the_config_does(project, device, n_gpus)
     ("config", "words"),
     [
         ('training={"epoch": 3}', "config: training.epoch: found an unknown key"),
-        ('training={"epochs": "x"}', "config: training.epochs: found 'x', expected a valid int"),
-        ('survey={"name": "Two Words"}', "config: survey.name: found 'Two Words'"),
+        pytest.param(
+            *('training={"epochs": "x"}', "config: training.epochs: found 'x', expected a valid"),
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            *('survey={"name": "Two Words"}', "config: survey.name: found 'Two Words'"),
+            marks=pytest.mark.nightly,
+        ),
         ('grid={"masks": [0.5]}', "headline.mask 0.75 is not among grid.masks [0.5]"),
     ],
 )
@@ -153,12 +169,19 @@ def assert_sentence_alone(result, sentence: str) -> None:
     assert result.stderr.splitlines()[-1].startswith(sentence), text
 
 
-@pytest.mark.parametrize("words", [("--cores", "1"), ("--lint",), ("--list-rules",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--cores", "1"),
+        *(pytest.param((x,), marks=pytest.mark.nightly) for x in ("--lint", "--list-rules")),
+    ],
+)
 def test_a_wrong_config_is_told_alone_whatever_snakemake_shall_do(project, words):
     result = project.snakemake(*words, "--config", 'training={"epochs": 0}')
     assert_sentence_alone(result, "config: training.epochs: found 0, expected greater than")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
@@ -183,7 +206,7 @@ def test_a_mask_of_minus_zero_is_planned_as_zero(project):
 
 
 def test_a_report_before_a_run_is_told(project):
-    for words in (("--report",), ("--report=page.html",), ("--report", "page.html", "-n")):
+    for words in (("--report=page.html",), ("--report", "page.html", "-n")):
         result = project.snakemake(*TOY, *words)
         assert_sentence_alone(result, "--report: found no figure under results/, expected a fin")
 
@@ -191,9 +214,14 @@ def test_a_report_before_a_run_is_told(project):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda path: path.write_text("a file"), "results: found a file, expected a folder"),
         (lambda path: path.symlink_to("/nowhere"), "results: found a link to /nowhere, where not"),
-        (lambda path: path.symlink_to("results"), "results: found a link to results, where not"),
+        *(
+            pytest.param(*case, marks=pytest.mark.nightly)
+            for case in (
+                (lambda path: path.write_text("a file"), "results: found a file, expected a"),
+                (lambda path: path.symlink_to("results"), "results: found a link to results, wh"),
+            )
+        ),
     ],
 )
 def test_a_results_folder_that_is_none_is_told(tmp_path, make, sentence):
@@ -202,12 +230,14 @@ def test_a_results_folder_that_is_none_is_told(tmp_path, make, sentence):
     assert_sentence_alone(project.snakemake("-n", *TOY), sentence)
 
 
+@pytest.mark.nightly
 def test_braces_in_the_projects_path_are_told(tmp_path):
     project = Project(tmp_path / "pro{j}ect")
     sentence = f"{project.folder}: found braces, which Snakemake takes for wildcards"
     assert_sentence_alone(project.snakemake("-n", *TOY), sentence)
 
 
+@pytest.mark.nightly
 def test_another_locale_plans_nothing_again(finished, monkeypatch):
     monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("PYTHONUTF8", "0")
@@ -215,6 +245,7 @@ def test_another_locale_plans_nothing_again(finished, monkeypatch):
     assert finished.planned(*TOY) == {}
 
 
+@pytest.mark.nightly
 def test_a_home_that_cannot_be_written_is_no_obstacle(finished, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/dev/null/home")
     # Snakemake wants its own before it reads the rules: docs/restart.md
@@ -243,6 +274,14 @@ def test_figures_tables_and_executed_notebooks_are_there(finished):
     for name in NOTEBOOKS:
         cells = nbformat.read(paper / f"notebooks/{name}.ipynb", as_version=4).cells
         assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+
+
+def test_one_page_shows_them_all(finished):
+    page = (finished.folder / "results/toy/index.html").read_text()
+    assert set(re.findall(r'<section id="(\w+)"', page)) == set(NOTEBOOKS)
+    assert page.count("<img ") == page.count('src="data:image/png;base64,') == len(FIGURES)
+    for link in re.findall(r'<a href="([^":#]+)"', page):
+        assert (finished.folder / "results/toy" / link).is_file(), link
 
 
 def test_the_comparison_has_every_model(finished):
@@ -315,6 +354,7 @@ def test_cleaning_is_told_from_the_crossmatch_on(finished):
     assert measured["cut"].iloc[-1].endswith(" images without a spectrum left out")
 
 
+@pytest.mark.nightly
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(finished):
     name = "image0.25-spectrum1.00/metrics.json"
     run = "results/toy/evaluation/mmae/mask0.75"
@@ -338,12 +378,14 @@ def test_the_report_is_one_page_that_asks_nothing_of_the_network(finished):
         "in the paper a quasar at z = 2.17",
         "Sources that each quality cut removed",
         "All galaxies of this survey are",
+        "What was found",
         *(f"{name}.png" for name in FIGURES),
         *(f"{name}.csv" for name in TABLES),
     ):
         assert words in page, words
 
 
+@pytest.mark.nightly
 def test_published_predictions_are_drawn_and_scored(finished):
     shared("himes2025")
     folder = shared("himes2025").as_posix()
@@ -360,6 +402,7 @@ def test_published_predictions_are_drawn_and_scored(finished):
     assert 0.008 < whole["difference_low"] < whole["difference_high"] < 0.011
 
 
+@pytest.mark.nightly
 def test_a_failed_notebook_says_where_and_leaves_no_figure(finished):
     """Bad input inside a notebook: the sentence is in the output of the run."""
     metrics = finished.folder / (

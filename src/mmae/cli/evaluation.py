@@ -18,6 +18,7 @@ from mmae.cli.options import (
     path_option,
     section,
 )
+from mmae.cli.spectra import ManySpectra, predict_files, spectra_options
 from mmae.files.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mmae")
 
+MOST_LOOKED_AT = 2000
+"""Galaxies of files that are points of the page of `mmae look`."""
 VIEW_HELP = """One of `views` in the config, or JSON such as '{"spectrum": 1.0}'."""
 
 
@@ -87,20 +90,23 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=ManySpectra)
 @path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
+@spectra_options
 @columns_option
-@click.option("--view", required=True, help=VIEW_HELP)
+@click.option("--view", help=f"{VIEW_HELP} Of --spectra, by default nothing is hidden.")
 @output_option("--predictions", "Table to write: identifier, z_spec, z_pred of galaxies.")
 @output_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
 @output_option("--qp", "HDF5 to write: densities, as an ensemble of qp.", required=False)
 @output_option("--speed", "JSON to write: galaxies a second.", required=False)
 def predict(
     catalogues: tuple[Path, ...],
+    spectra: tuple[Path, ...],
+    air: bool,
     columns: dict[str, str],
-    view: str,
+    view: str | None,
     predictions: Path,
     validation: Path | None,
     qp: Path | None,
@@ -118,7 +124,11 @@ def predict(
     that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
     flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
 
-    Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
+    With --spectra: redshifts of spectra of any survey, in the order of their files, and of images
+    of the same identifier, where a CATALOGUE has them. The column no_redshift says where no
+    redshift fits much better than all others.
+
+    Without both: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
 
     A model that knows how sure it is gives z_std, too; one with a density of the redshift the ends
@@ -129,14 +139,21 @@ def predict(
     from mmae.files.write import write_json
 
     of_split = {"arrays": arrays, "split": split, "validation": validation}
-    wrong = [name for name, path in of_split.items() if (path is None) != bool(catalogues)]
+    files = catalogues or spectra
+    wrong = [name for name, path in of_split.items() if (path is None) != bool(files)]
     if wrong:
-        found = "both CATALOGUE and" if catalogues else "neither CATALOGUE nor"
+        named = "CATALOGUE" if catalogues else "--spectra"
+        found = f"both {named} and" if files else "neither CATALOGUE nor"
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
-    if qp is not None and not catalogues:
+    if view is None and not spectra:
+        raise click.UsageError("Missing option '--view'.")
+    if qp is not None and (spectra or not catalogues):
         raise click.UsageError("Found --qp without CATALOGUE: densities are of galaxies of files.")
-    shown = read_view(view, model["config"])
-    if catalogues:
+    shown = read_view(view or "{}", model["config"])
+    if spectra:
+        opened = _load(**model), model["model"]
+        n, seconds = predict_files(spectra, air, (catalogues, columns), shown, predictions, *opened)
+    elif catalogues:
         n, seconds = _predict_catalogues(catalogues, columns, shown, predictions, qp, **model)
     else:
         tables = {"test": predictions, "validation": validation}
@@ -189,12 +206,63 @@ def _predict_catalogues(
 
 
 @click.command()
+@path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
+@config_option(evaluation=Evaluation)
+@partial(_model_options, with_galaxies=False)
+@click.option("--view", required=True, help=VIEW_HELP)
+@columns_option
+@click.option("--galaxies", type=click.IntRange(min=1), default=60, show_default=True)
+@output_option("--page", "HTML file to write.")
+def look(
+    catalogues: tuple[Path, ...],
+    columns: dict[str, str],
+    view: str,
+    galaxies: int,
+    page: Path,
+    arrays: Path | None,
+    split: Path | None,
+    **model: Any,
+) -> None:
+    """Make a page to look at single galaxies: image, mask, reconstruction, spectrum, lines, error.
+
+    Galaxies are those of each CATALOGUE, as for `mmae predict`, or with --arrays and --split the
+    test galaxies of a survey. The page needs no server: open it in a browser.
+    """
+    import numpy as np
+
+    from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.own_galaxies import gather
+    from mmae.evaluation.predict_catalogue import shown_modalities
+    from mmae.evaluation.views import read_view
+    from mmae.pages.look import first_galaxies, write_look
+
+    if (arrays is None) == (not catalogues) or (arrays is None) != (split is None):
+        raise click.UsageError("Name either CATALOGUE, or --arrays and --split.")
+    shown = read_view(view, model["config"])
+    if arrays is not None and split is not None:
+        tested = _open(arrays=arrays, split=split, **model)
+        settings, network, rows = tested.settings, tested.model, tested.rows["test"]
+        found, names = tested.galaxies, tested.galaxies.targetid[rows]
+    else:
+        settings, network, _ = _load(**model)
+        opened = open_catalogues(gather(catalogues, columns), shown_modalities(network, shown))
+        found, names = first_galaxies(opened, network, MOST_LOOKED_AT, settings.batch_size)
+        rows = np.arange(len(names))
+    options = (rows, shown, settings.seed, settings.batch_size, galaxies)
+    write_look(network, found, names, *options, page)
+
+
+@click.command()
 @config_option(evaluation=Evaluation)
 @_model_options
 @click.option("--view", required=True, help=VIEW_HELP)
 @output_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
 def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
-    """Reconstruct the galaxies of the figures."""
+    """Reconstruct the galaxies of the figures, in each way that the model has.
+
+    `<modality>_reconstruction` has the least squared error; of `restframe`, `<modality>_mode` is
+    drawn at its one most probable redshift, with sharp lines.
+    """
     import numpy as np
 
     from mmae.evaluation.examples import choose_example
@@ -210,9 +278,13 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
         for name in ("low_redshift", "high_redshift")
     }
     rows = np.array(list(examples.values()))
-    options = (shown, settings.seed, settings.batch_size, tested.model.settings.reconstructions[1:])
+    others = tested.model.settings.reconstructions[1:]
+    options = (shown, settings.seed, settings.batch_size, others)
     pictures = reconstruct_galaxies(tested.model, tested.galaxies, rows, *options)
-    write_npz(reconstructions, name=np.array(list(examples)), **pictures)
+    about = {"name": [*examples], "model": [tested.name] * len(rows)}
+    # what figures show of the spectrum: what is sharp, where there is a choice
+    about["kind"] = [["reconstruction", *others][-1]] * len(rows)
+    write_npz(reconstructions, **{key: np.array(one) for key, one in about.items()}, **pictures)
 
 
 @click.command()

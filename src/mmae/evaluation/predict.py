@@ -9,7 +9,7 @@ import torch
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.views import Model, Shown, shower
-from mmae.metrics.uncertainty import ENDS
+from mmae.metrics.ends import ENDS
 from mmae.models.base import GalaxyModel, Prediction
 from mmae.models.batch import Batch, load_batch
 from mmae.models.density import QUANTILES
@@ -67,7 +67,7 @@ def redshifts(said: Prediction) -> dict[str, np.ndarray]:
     -------
     dict of str to ndarray
         z_pred and, if the model gives them, z_std, the ends of intervals
-        (`mmae.metrics.uncertainty.ENDS`), and delta_chi2.
+        (`mmae.metrics.ends.ENDS`), and delta_chi2.
 
     Raises
     ------
@@ -159,7 +159,8 @@ def reconstructed_batches(
     dict of str to ndarray
         targetid, z_spec, z_pred (B,); for each modality `<name>`, `<name>_reconstruction`, of other
         kinds `<name>_<kind>`, `<name>_hidden` (bool), of shape (B, *shape), and `<name>_wave` (L,),
-        Å, of those that have wavelengths. Values that belong to no token, which no loss trains, are as they are.
+        Å, of those that have wavelengths. Values that belong to no token, which no loss trains, are
+        as they are.
 
     Raises
     ------

@@ -141,10 +141,10 @@ def predict_catalogues(
         columns = {catalogue.identifier: block.identifier}
         if known:
             columns["z_spec"] = block.z_spec
-        problem = _problems(catalogue.modalities, block)
+        problem = problems_of(catalogue.modalities, block)
         unlike = None if usual is None else _unlike(usual, block, problem == "", counter)
         with torch.no_grad():
-            said = model.predict(*show(_batch(model, block, problem == "")))
+            said = model.predict(*show(batch_of(model, block, problem == "")))
         found = redshifts(said)
         problem[(problem == "") & ~np.isfinite(found["z_pred"])] = NO_NUMBER
         without.update(problem[problem != ""])
@@ -158,7 +158,7 @@ def predict_catalogues(
         yield table
 
 
-def _problems(modalities: Mapping[str, Modality], block: Block) -> np.ndarray:
+def problems_of(modalities: Mapping[str, Modality], block: Block) -> np.ndarray:
     """Why galaxies are of no use, empty where they are: (B,) of str."""
     problem = np.full(len(block.identifier), "", object)
     for name, modality in modalities.items():
@@ -186,7 +186,7 @@ def _usable(values: np.ndarray, usable: np.ndarray, instead: float) -> np.ndarra
     return np.where(usable.reshape(-1, *[1] * (values.ndim - 1)), values, np.float32(instead))
 
 
-def _batch(model: Model, block: Block, usable: np.ndarray) -> Batch:
+def batch_of(model: Model, block: Block, usable: np.ndarray) -> Batch:
     """Galaxies as the model sees them; zeros in place of what is hidden or of no use."""
     values, ivar = {}, {}
     for name, modality in model.modalities.items():

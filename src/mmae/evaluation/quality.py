@@ -7,15 +7,12 @@ import pandas as pd
 import torch
 
 from mmae.evaluation.predict import true_and_rebuilt
-from mmae.evaluation.reconstruction import reconstruction_table
+from mmae.evaluation.reconstruction import PROFILE, reconstruction_table
 from mmae.metrics.redshift import OUTLIER_LIMIT, redshift_errors
 from mmae.modalities.base import Measured
 from mmae.models.base import GalaxyModel
 from mmae.models.profile import Profile
 from mmae.settings import Scoring
-
-PROFILE = "profile"
-"""Kind of the reference that nothing is learnt for: the mean of a hidden pixel's ring."""
 
 
 def quality_table(
@@ -34,9 +31,9 @@ def quality_table(
     -------
     DataFrame
         As `mmae.evaluation.reconstruction.reconstruction_table`, after the columns `kind`, one of
-        the model's or PROFILE, and `at`, the redshift at which lines are looked for: z_spec or
-        z_pred, the model's own, for the last kind. What does not differ between kinds has the
-        first. `redshift` is the error of z_pred over 1 + z_spec, whose `scatter` is sigma_NMAD.
+        the model's or PROFILE, and `at`, the redshift at which lines are looked for: z_spec or, for
+        the last kind, also z_pred. What does not differ between kinds has the first. `redshift` is
+        the error of z_pred over 1 + z_spec, whose `scatter` is sigma_NMAD.
     """
     z_spec, z_pred = said["z_spec"].astype(float), said["z_pred"].astype(float)
     tables = []
@@ -46,7 +43,7 @@ def quality_table(
         tables.append(table.assign(kind=kind, at=at))
 
     first, *others = model.settings.reconstructions
-    add(first, "z_pred", _redshifts(z_pred, z_spec))
+    add(first, "z_spec", _redshifts(z_pred, z_spec))
     for name, modality in model.modalities.items():
         drawn = {first: true_and_rebuilt(said, name)}
         for kind in others:

@@ -12,10 +12,11 @@ from mmae.errors import InputError
 from mmae.files.read import read_npz, read_table
 from mmae.limits import REDSHIFT, Z_PRED, Z_STD, Known, Limits
 from mmae.metrics.conformal import conformal_report
+from mmae.metrics.ends import ENDS
 from mmae.metrics.intervals import MIN_GALAXIES
 from mmae.metrics.redshift import METRICS, RedshiftRange, outlier_fraction
 from mmae.metrics.report import redshift_report
-from mmae.metrics.uncertainty import ENDS, coverage_report, uncertainty_report
+from mmae.metrics.uncertainty import coverage_report, uncertainty_report
 from mmae.settings import Scoring
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ HEADER_LINES = 1000
 
 UNREADABLE = (
     *(OSError, ValueError, EOFError, RecursionError, ImportError),
-    *(LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+    *(LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error, TokenError),
 )
 """What readers raise for damaged files, and for those that their ending says to be compressed."""
 

@@ -44,7 +44,7 @@ ERROR_COLUMNS = {
     **{"galaxy": int, "line": str, "found_true": bool, "found_reconstructed": bool},
     **{"centre_error_kms": float, "height_ratio": float, "width_ratio": float},
     **{"flux_ratio": float, "too_wide": bool, "missed": bool, "false": bool, "unresolved": bool},
-    "right": bool,
+    **{"right": bool, "flux_true": float},
 }
 """Columns and their types."""
 
@@ -124,8 +124,8 @@ def line_errors(
         `height_ratio`, `width_ratio`, `flux_ratio` are reconstructed minus, and relative to, true,
         NaN where it is missed, that of the width also where one of the two is not resolved;
         `unresolved`: the true one is not. `right`: found, and as high and wide as the true one
-        within RIGHT. `false`: only the reconstructed one is found, though it
-        is so high that the noise of the true spectrum would not hide it.
+        within RIGHT; `flux_true` (Å) is the flux of the true one. `false`: only the reconstructed
+        one is found, though it is so high that the noise of the true spectrum would not hide it.
 
     Raises
     ------
@@ -161,7 +161,8 @@ def line_errors(
             unresolved = found and np.isnan(true.width)
             drawn = rebuilt is not None and not wide
             right = found and drawn and _is_right(true, rebuilt, float(np.diff(wave).mean()))
-            rows.append((int(galaxy), line, found, drawn, *errors, *kinds, unresolved, right))
+            flux = true.flux if found else np.nan
+            rows.append((int(galaxy), line, found, drawn, *errors, *kinds, unresolved, right, flux))
     return pd.DataFrame(rows, columns=list(ERROR_COLUMNS)).astype(ERROR_COLUMNS)
 
 
@@ -194,13 +195,15 @@ def noise_lines(wave: np.ndarray, spectrum: np.ndarray, redshift: np.ndarray) ->
     return passed
 
 
-def bpt_errors(errors: pd.DataFrame) -> pd.DataFrame:
+def bpt_errors(errors: pd.DataFrame, column: str = "flux_ratio") -> pd.DataFrame:
     """Errors of the logarithms of line ratios, reconstructed minus true.
 
     Parameters
     ----------
     errors : DataFrame
         As from `line_errors`.
+    column : str
+        `flux_true` for the true logarithms instead, of the same galaxies.
 
     Returns
     -------
@@ -208,7 +211,7 @@ def bpt_errors(errors: pd.DataFrame) -> pd.DataFrame:
         One column for each of BPT_RATIOS; indexed by `galaxy`, those with both lines found in both
         spectra for at least one ratio. NaN for the other ratio if it is not.
     """
-    flux = np.log10(errors["flux_ratio"].where(errors["found_reconstructed"]))
+    flux = np.log10(errors[column].where(errors["found_reconstructed"]))
     table = errors.assign(flux=flux).pivot(index="galaxy", columns="line", values="flux")
     table = table.reindex(columns=sorted({line for pair in BPT_RATIOS.values() for line in pair}))
     ratios = {name: table[upper] - table[lower] for name, (upper, lower) in BPT_RATIOS.items()}

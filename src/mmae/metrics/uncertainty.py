@@ -13,14 +13,13 @@ from scipy.special import ndtr, ndtri
 
 from mmae.errors import InputError
 from mmae.metrics.bootstrap import mean_interval, of_all, resamplings
+from mmae.metrics.ends import ENDS
 from mmae.metrics.intervals import FEW, of_distance, wilson
 from mmae.metrics.redshift import Errors, redshift_errors, sigma_nmad
 
 LEVELS = (0.68, 0.95)
 """Central intervals whose coverage is reported."""
 
-ENDS = {"z_low95": 0.025, "z_low68": 0.16, "z_high68": 0.84, "z_high95": 0.975}
-"""Columns with the ends of a density's central intervals, and which quantiles they are."""
 
 SCORES = ndtri([0.025, 0.16, 0.5, 0.84, 0.975])
 """Normal scores of those ends and of the median."""

@@ -182,7 +182,7 @@ class Modality:
         z_spec: np.ndarray,
         z_pred: np.ndarray,
     ) -> Iterator[Measured]:
-        """What of it depends on the redshift, at the one that the model says; nothing by default."""
+        """What of it depends on the redshift, at the model's own; nothing by default."""
         yield from ()
 
     summary: ClassVar[tuple[str, str, Callable[..., np.ndarray]]]

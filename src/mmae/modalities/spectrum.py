@@ -88,6 +88,10 @@ class Spectrum(Modality):
         weighted = known(layout.FLUX, np.where(ivar > 0, flux, 0), limits.FLUX, damage=True)
         ivar = np.where(np.isnan(weighted), 0, ivar)
         flux = np.where(np.isnan(weighted), 0, flux)
+        return self.pooled(flux, ivar)
+
+    def pooled(self, flux: np.ndarray, ivar: np.ndarray) -> np.ndarray:
+        """Spectra of finite flux (B, L of the file) as `read` gives them."""
         width = self.geometry.pool
         if self.has_ivar:
             pooled, weight = normalise_pooled(*pool_by_ivar(flux, ivar, width))
@@ -133,7 +137,7 @@ class Spectrum(Modality):
 
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Patches that are hidden whole."""
-        used = values.expand(len(values), *self.shape)[:, : self.n_tokens * self.settings.patch]
+        used = values.expand(values.shape[0], *self.shape)[:, : self.n_tokens * self.settings.patch]
         return used.unflatten(1, (self.n_tokens, -1)).all(dim=2)
 
     def quality(
@@ -201,9 +205,12 @@ def _lines(
         ):
             values = by_galaxy(ours.assign(both=both)[column][among])
             yield Measured(name, line, "dimensionless", "fraction", False, values)
-    ratios = bpt_errors(errors)
-    for ratio in BPT_RATIOS:
-        yield Measured(f"bpt {ratio}", "", "dex", "median", True, by_galaxy(ratios[ratio]))
+    # how far the true ones scatter is how far a constant is from them
+    for end, column in (("", "flux_ratio"), (" true", "flux_true")):
+        ratios = bpt_errors(errors, column)
+        for ratio in BPT_RATIOS:
+            values = by_galaxy(ratios[ratio])
+            yield Measured(f"bpt {ratio}{end}", "", "dex", "median", True, values)
 
 
 MODALITY = Spectrum

@@ -74,6 +74,11 @@ class GalaxyModel(nn.Module):
         """Galaxies that a training step needs: two where they are compared, as in batch norm."""
         return 2 if any(isinstance(part, _BatchNorm) for part in self.modules()) else 1
 
+    @property
+    def exported(self) -> tuple[str, ...]:
+        """Modalities that an exported program is shown; the others are hidden whole."""
+        return tuple(self.modalities)
+
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Learn the scale of the inputs from some of the `n_train` training galaxies."""
 

@@ -83,13 +83,13 @@ def noiseless(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_copying_the_nearest_training_galaxy_gains_nothing():
     """Galaxies of one survey are as far from each other as from those of another survey."""
-    n = 3000
+    n = 1500
     features, redshift = noiseless(2 * n, 1)
     other = noiseless(n, 2)
     train, test = (features[:n], redshift[:n]), (features[n:], redshift[n:])
     within, across = copied(train, test), copied(other, test)
     assert within[0] == pytest.approx(across[0], rel=0.1)
-    # 3000 galaxies each: four standard deviations of a difference between two shares
+    # 1500 galaxies each: four standard deviations of a difference between two shares
     assert within[1] == pytest.approx(across[1], abs=4 * np.sqrt(2 * across[1] / n))
     # and a survey that displaces real galaxies a little would be found out
     rng = np.random.default_rng(3)
