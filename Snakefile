@@ -21,7 +21,11 @@ include: "workflow/rules/common.smk"
 validate(config, "config/schema.yaml", set_default=False)
 
 
-report: "workflow/report/workflow.rst"
+# once there are findings, the report opens with them
+OPENING = f"results/{SURVEY}/paper/opening.rst"
+
+
+report: os.path.abspath(OPENING) if os.path.exists(OPENING) else "workflow/report/workflow.rst"
 
 
 include: f"workflow/rules/sources/{SETTINGS.survey.source}.smk"  # section 3: simulated or fetched
@@ -35,8 +39,9 @@ include: "workflow/rules/archive.smk"  # a run packed for others; figures and ta
 
 
 rule all:
-    """All figures and tables of the paper, on the survey of the config."""
+    """All figures and tables of the paper and one page of them, on the survey of the config."""
     default_target: True
     input:
         [paper(name) for name in paper_files(SETTINGS)],
+        f"results/{SURVEY}/index.html",
         if_released(f"results/{SURVEY}/dataset/authors_split.csv"),  # is it the paper's?

@@ -57,7 +57,7 @@ def test_rules_name_what_they_use(name):
 def test_rules_and_commands_have_the_same_names():
     starts = r"^ +(?:mmae|\{params\.launcher:q\}) ([a-z-]+) "
     called = set(re.findall(starts, "".join(WORK.values()), re.MULTILINE))
-    alone = {"metrics", "schema", "fetch-archive", "history", "timing"}
+    alone = {"cutouts", "look", "metrics", "schema", "fetch-archive", "history", "timing"}
     assert called == set(COMMANDS) - alone
     for command in called - {"notebook"}:
         assert command.replace("-", "_") in WORK

@@ -189,7 +189,11 @@ def test_schema_file_is_what_the_dataclasses_say():
         ("training.threads", 100_000, ["training.threads", "found 100000", "equal to 512"]),
         ("evaluation.threads", 513, ["evaluation.threads", "found 513"]),
         ("survey.simulate.n_galaxies", 2**31, ["survey.simulate.n_galaxies", "less than"]),
-        ("training.batch_size", 1, ["models.cnn.training.batch_size", "found 1", "at least 2"]),
+        (
+            "training.batch_size",
+            1,
+            ["models.astroclip.training.batch_size", "found 1", "at least 2"],
+        ),
         ("grid.masks", [0.75, 0.5, 0.75], ["grid: masks [0.75, 0.5, 0.75] names one twice"]),
         ("grid.masks", [0.75, 0.0, -0.0], ["grid: masks [0.75, 0.0, 0.0] names one twice"]),
         ("grid.views", ["no-y", "no-y"], ["grid: views ['no-y', 'no-y'] names one twice"]),

@@ -16,6 +16,7 @@ from mmae.archive import packing
 from mmae.archive.contents import PAPER_FILES, paper_files, required_files
 from mmae.archive.manifest import parse_manifest
 from mmae.archive.packing import pack
+from mmae.archive.reading import read_archive
 from mmae.config import read_section
 from mmae.errors import InputError
 from mmae.settings import Settings
@@ -34,6 +35,16 @@ def test_all_but_images_and_arrays_is_packed(run, packed):
     assert names_in(packed) == expected | own
     assert {METRICS, WEIGHTS, "dataset/matches.csv", "paper/figures/figure_1.png"} <= expected
     assert all((packed / name).read_bytes() == (run / name).read_bytes() for name in expected)
+
+
+def test_a_light_archive_holds_the_headlines_weights_alone(run, packed, tmp_path):
+    light = tmp_path / "light"
+    pack(run, CONFIG | {"archived_weights": "headline"}, CITATION, light)
+    gone = names_in(packed) - names_in(light)
+    assert gone == {p for p in names_in(packed) if p.endswith((".safetensors", ".skops"))} - {
+        WEIGHTS
+    }
+    assert read_archive(str(light), CONFIG, {}).sums.keys() >= {WEIGHTS, METRICS}
 
 
 def test_sha256sum_reads_the_manifest(packed, archive):

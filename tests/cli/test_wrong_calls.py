@@ -142,11 +142,22 @@ CALLS = [
     ("crossmatch --galaxiesml={w}/empty_galaxiesml.hdf5 --desi={desi} --matches={new}/m "
      "--contested={new}/c --counts={new}/n {toy}", "found no row, expected galaxies"),
     ("{predict} --model={model} {w}/empty_galaxiesml.hdf5 {toy}", "found no galaxy"),
+    ("{predict} --model={model} {w}/folder {toy}", "folder: found a folder without FITS files"),
+    ("{predict} --model={model} {w}/good.csv {toy}", "dataset 'image': found only ['object_id', "),
+    ("{predict} --model={model} --columns=a=b=c {w}/good.csv {toy}", "--columns: found 'a=b=c'"),
+    ("cutouts {w}/folder --positions={w}/good.csv --galaxiesml={new}/g", "column ra: found only"),
+    ("metrics {w}/good.csv --columns=zspec=z_spec", "--columns: found 'zspec', expected some of"),
+    ("metrics {w}/good.csv --columns=z_pred=zphot", "column zphot: found only"),
     # JSON and models
     ("{train} --arrays={w}/arrays_deep --model=mmae {toy}", "manifest.json: found no JSON"),
     ("{predict} --model={w}/model_deep {galaxiesml} {toy}", "model.json: found no description"),
     ("{predict} --model={w}/model_bytes {galaxiesml} {toy}", "model.json: found no description"),
     ("{predict} --model={w}/loop {galaxiesml} {toy}", "model.json: found no such file"),
+    ("export {w}/loop --output={new}/e {toy}", "model.json: found no such file"),
+    ("export {model} --output={new}/e --metrics={w}/deep.json {toy}", "found no JSON"),
+    ("look --model={model} --view=image0.25-spectrum1.00 --page={new}/p {toy}", "Name either"),
+    ("look --model={model} --view=image0.25-spectrum1.00 --page={new}/p {w}/loop {toy}",
+     "found no such file"),
     # paths
     ("{train} --output={new}/{name} --arrays={arrays} --model=mmae {toy}", "File name too long"),
     ("restore --archive={long}.zip --results={new}/r", "File name too long"),
@@ -169,6 +180,8 @@ CALLS = [
     ("notebook {w}/no_cells.ipynb {new}/n.ipynb", "found no cells, expected a Jupyter notebook"),
     ("notebook {w}/bad_cells.ipynb {new}/n.ipynb", "found no notebook"),
     ("notebook {w}/folder {new}/n.ipynb", "folder: found no JSON"),
+    ("article {w}/bad_cells.ipynb --page={new}/p --opening={new}/o --survey=a --source=b {toy}",
+     "found bad_cells"),
     # no such thing at all
     ("schema none", "Got unexpected extra argument (none)"),
     ("nosuch", "No such command 'nosuch'"),

@@ -60,6 +60,13 @@ def test_there_are_few_false_alarms(others, training):
     assert flags(others, training).any(axis=1).mean() <= 0.01
 
 
+@pytest.mark.parametrize(("pixels", "share"), [(0, 0.0), (12, 0.1), (16, 0.4)])
+def test_a_source_beside_the_middle_is_found(others, training, pixels, share):
+    """From 2 to 3 arcsec: a neighbour, or the galaxy itself in a cutout of another place."""
+    found = flags(np.roll(others, pixels, axis=3), training)[:, FLAGS.index("off centre")].mean()
+    assert share <= found <= (1 if pixels else 0.003)
+
+
 def test_also_where_it_was_learned_from_few(images, others):
     few = describe_images(images, np.arange(150))
     assert flags(others, few).any(axis=1).mean() <= 0.02

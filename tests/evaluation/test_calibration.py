@@ -39,6 +39,7 @@ def test_widths_are_compared_by_all_trainings_and_the_narrowest_is_first():
     assert row["conformal_width_68_low"] < row["conformal_width_68"]
     assert row["conformal_width_68"] < row["conformal_width_68_high"]
     assert row["coverage_68_low"] < 0.68 < row["coverage_68_high"]
+    assert row["low_redshift_coverage_95"] > 0.9 < row["high_redshift_coverage_95"]
     assert table.loc["ccc", ["crps", "coverage_68_low"]].isna().all(), "it has no z_std"
     assert (table["n"] == 600).all()
     assert (table["n_calibration"] == 600).all()

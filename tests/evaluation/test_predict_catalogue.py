@@ -119,7 +119,7 @@ def test_redshifts_are_those_of_the_same_galaxies_in_memory(tmp_path, arrays, mo
     in_memory = predict(models[name], arrays, np.arange(N), view, 0, 16)
     found = table_of(models[name], path, view=view)
     assert list(found) == ["object_id", *list(in_memory)[1:]]
-    assert ("z_std" in found) == (name == "bcnn-mag")
+    assert ("z_std" in found) == (name in ("bcnn-mag", "cnn"))
     assert in_memory["z_pred"].nunique() > N / 4
     assert found.rename(columns={"object_id": "targetid"}).equals(in_memory)
 
@@ -227,7 +227,7 @@ def test_z_spec_is_there_where_one_file_knows_it(tmp_path, arrays, models):
         del file[REDSHIFT]
         for name in MAGNITUDES:
             del file[name]
-    assert list(table_of(models["cnn"], paths[0])) == ["object_id", "z_pred"]
+    assert list(table_of(models["cnn"], paths[0]))[:2] == ["object_id", "z_pred"]
     both = table_of(models["cnn"], *paths)
     assert both["z_spec"].isna().tolist() == [True] * 5 + [False] * 5
     assert both["z_pred"].notna().all()

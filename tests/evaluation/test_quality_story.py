@@ -3,7 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from mmae.evaluation.quality_story import line_story, retrieval_story, uncertainty_story
+from mmae.evaluation.lines import LINE_COLUMNS
+from mmae.evaluation.quality_story import (
+    line_story,
+    retrieval_story,
+    seen_story,
+    uncertainty_story,
+)
 
 
 def calibrated(**widths: float) -> pd.DataFrame:
@@ -68,6 +74,7 @@ def test_lines_are_found_too_wide_or_missed_with_their_denominators():
         lines(
             ("line noise", "", 0.01, 400),
             ("line found", "H-alpha", 0.25, 80),
+            ("line right", "H-alpha", 0.2, 80),
             ("line too wide", "H-alpha", 0.125, 80),
             ("line missed", "H-alpha", 0.625, 80),
             ("line false", "H-alpha", 0.05, 120),
@@ -79,10 +86,29 @@ def test_lines_are_found_too_wide_or_missed_with_their_denominators():
     words = (
         "H-alpha: of 80 galaxies that have it, about 2 of them by noise, found in 25% (12% to 50%)"
     )
-    assert f"{words}; too wide in 12%; missed in 62%;" in story
+    assert f"{words}; right in height and width in 20%; too wide in 12%; missed in 62%;" in story
     assert "drawn above the noise in 5% of 120 that do not have it" in story
     assert "15.30 of the true width (median of 30)" in story
     assert "the true width is not resolved in 50% of 80" in story
+
+
+def test_what_is_seen_of_one_galaxy_is_told_in_numbers():
+    rows = [
+        ("H-alpha", "true", "found", 7000.0, 2.0, 40.0),
+        ("H-alpha", "reconstructed", "too wide", 7012.4, 0.5, 500.0),
+        ("H-beta", "true", "unresolved", 5200.0, 1.0, np.nan),
+        ("H-beta", "reconstructed", "found", 5200.0, 1.1, 30.0),
+        ("[O III]", "true", "found", 5400.0, 1.0, 30.0),
+        ("[O III]", "reconstructed", "missed", np.nan, np.nan, np.nan),
+    ]
+    table = pd.DataFrame(rows, columns=LINE_COLUMNS)
+    story = seen_story({"one": table, "two": table[:0]})
+    words = "one: H-alpha is seen +12 Å from its place, with 0.25 of the true height and 12.5 times"
+    assert words in story
+    assert (
+        "H-beta is seen +0 Å from its place, with 1.10 of the true height; [O III] is not" in story
+    )
+    assert "two: no line is in range." in story
 
 
 def test_no_number_of_one_galaxy_is_told():

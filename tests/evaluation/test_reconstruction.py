@@ -10,13 +10,15 @@ from galaxies import catalogue_of, modalities_of
 from mmae.errors import InputError
 from mmae.evaluation.reconstruction import (
     COARSE_EDGES,
+    PROFILE,
     RECONSTRUCTION_COLUMNS,
-    by_training_ratio,
+    by_label,
     over_all_redshifts,
     reconstruction_table,
 )
 from mmae.instruments import LINES, PIXEL_SCALE_ARCSEC, SPEED_OF_LIGHT_KMS
 from mmae.metrics.intervals import MIN_GALAXIES, wilson
+from mmae.metrics.line_quality import BPT_RATIOS
 from mmae.modalities.base import Measured
 from mmae.modalities.spectrum import NORMALISATION, Spectrum, SpectrumGeometry
 from mmae.settings import Scoring, SpectrumModality
@@ -96,10 +98,18 @@ def test_a_perfect_reconstruction_has_no_errors(recwarn):
     value = table[table["n"] >= MIN_GALAXIES].set_index("quantity")["value"]
     assert table.loc[table["n"] < MIN_GALAXIES, "value"].isna().all()
     assert (value["image psnr"] == np.inf).all()
-    ones = ["image ssim", "spectrum cosine", "line found", "line height", "line width"]
+    ones = [
+        "image ssim",
+        "spectrum cosine",
+        "line found",
+        "line height",
+        "line width",
+        "line right",
+    ]
     for quantity in ones:
         assert value[quantity].to_numpy() == pytest.approx(1.0, abs=1e-12)
-    rest = value.drop(["image psnr", *ones])
+    true = [f"bpt {ratio} true" for ratio in BPT_RATIOS]
+    rest = value.drop(["image psnr", "spectrum noise", *true, *ones])
     assert (rest.abs() < 1e-9).all()
     assert set(rest.index) == {
         *(f"colour {colour}" for colour in ("g-r", "r-i", "i-z", "z-y")),
@@ -377,34 +387,37 @@ def test_any_quantity_has_its_rows():
 
 
 def measured() -> pd.DataFrame:
-    """Two models, the second of which has a quantity less; lines are NaN as read from a CSV."""
-    columns = ["mask", *RECONSTRUCTION_COLUMNS[:6], "n", "value", "low", "high"]
-    whole = "all", 0.0, 4.2
+    """Two trainings, one of which lacks a quantity; lines are NaN as read from a CSV."""
+    columns = ["model", "mask", "kind", "at", *RECONSTRUCTION_COLUMNS[:6], "n", "value"]
+    whole, image = ("all", 0.0, 4.2), ("image ssim", np.nan, "dimensionless")
     rows = [
-        (0.75, "image ssim", np.nan, "dimensionless", *whole, 9, 0.91234, 0.9, 0.92),
-        (0.75, "image ssim", np.nan, "dimensionless", "bin", 0.0, 0.4, 9, 0.1, 0.1, 0.1),
-        (0.75, "line centre", "H-alpha", "km/s", *whole, 3, -120.0, np.nan, np.nan),
-        (0.1, "image ssim", np.nan, "dimensionless", *whole, 9, 0.8, 0.7, 0.85),
+        ("a", 0.1, "mean", "z_spec", *image, *whole, 9, 0.8, 0.7, 0.85),
+        ("a", 0.1, PROFILE, "z_spec", *image, *whole, 9, 0.5, 0.4, 0.6),
+        ("b", 0.75, "mean", "z_spec", *image, *whole, 9, 0.91234, 0.9, 0.92),
+        ("b", 0.75, "mean", "z_spec", *image, "bin", 0.0, 0.4, 9, 0.1, 0.1, 0.1),
+        ("b", 0.75, PROFILE, "z_spec", *image, *whole, 9, 0.5, 0.4, 0.6),
     ]
-    return pd.DataFrame(rows, columns=columns)
+    for at in ("z_spec", "z_pred"):
+        line = "line centre", "H-alpha", "km/s", *whole, 3, -120.0, np.nan, np.nan
+        rows.append(("b", 0.75, "mode", at, *line))
+    return pd.DataFrame(rows, columns=[*columns, "low", "high"])
 
 
-def test_models_are_told_apart_by_their_training_ratio():
-    tables = by_training_ratio(measured())
-    assert list(tables) == ["10%", "75%"]
-    assert [len(table) for table in tables.values()] == [1, 3]
+def test_models_are_told_apart_by_training_ratio_kind_and_redshift():
+    tables = by_label(measured())
+    kinds = [f"b, trained 75% hidden, {kind}" for kind in ("mean", "mode")]
+    assert list(tables) == ["a, trained 10% hidden", "radial profile", *kinds]
+    assert [len(table) for table in tables.values()] == [1, 1, 2, 1], "one profile, once"
+    assert list(by_label(measured(), own_redshift=True))[4:] == [f"{kinds[1]} at its own z"]
+    alone = by_label(measured()[measured()["mask"] == 0.75])
+    assert list(alone) == ["b, mean", "radial profile", "b, mode"]
 
 
 def test_a_page_has_the_full_range_and_a_column_a_model():
-    page = over_all_redshifts(measured())
+    page = over_all_redshifts(by_label(measured()))
+    text = ["0.8 (0.7 to 0.85), n = 9", "0.5 (0.4 to 0.6), n = 9", "0.9123 (0.9 to 0.92), n = 9"]
     assert page.to_numpy().tolist() == [
-        [
-            "image ssim",
-            "",
-            "dimensionless",
-            "0.8 (0.7 to 0.85), n = 9",
-            "0.9123 (0.9 to 0.92), n = 9",
-        ],
-        ["line centre", "H-alpha", "km/s", "", "-120, n = 3"],
+        ["image ssim", "", "dimensionless", *text, ""],
+        ["line centre", "H-alpha", "km/s", "", "", "", "-120, n = 3"],
     ]
-    assert list(page)[3:] == ["trained 10% hidden", "trained 75% hidden"]
+    assert list(page)[3:] == list(by_label(measured()))

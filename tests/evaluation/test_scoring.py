@@ -141,6 +141,21 @@ def test_text_tells_the_uncertainty_where_there_is_one():
     assert "uncertainty" not in metrics_text(report)
 
 
+def test_intervals_of_a_density_are_scored_at_low_and_at_high_redshift():
+    test = forecast(0, 1.0, n=400)
+    low, t = test["z_spec"] <= SCORING.low_redshift, 3 * test["z_std"]
+    sure = dict.fromkeys(["z_low95", "z_low68"], test["z_pred"] - 1e-6)
+    sure |= dict.fromkeys(["z_high68", "z_high95"], test["z_pred"] + 1e-6)
+    for name, value in sure.items():
+        wide = test["z_pred"] + t * (1 if "high" in name else -1)
+        test[name] = value.where(low, wide)
+    report = full_report(test, None, SCORING)["uncertainty"]
+    assert report["low_redshift"]["n"] == low.sum()
+    assert report["low_redshift"]["coverage_95"] < 0.1
+    assert report["high_redshift"]["coverage_68"] > 0.9
+    assert "what happened, high redshift" in metrics_text({**full_report(test, None, SCORING)})
+
+
 def test_forecasts_are_read_with_all_their_columns(tmp_path):
     (tmp_path / "p.csv").write_text("targetid,z_spec,z_pred,z_std\n39627000000000001,1,2,0.5\n")
     table = read_forecast(tmp_path / "p.csv")

@@ -122,6 +122,24 @@ def test_lines_at_the_models_own_redshift_are_compared_in_the_rest_frame():
     assert line_errors(WAVE, true, own, z, ["H-alpha"]).loc[0, "missed"]
 
 
+@pytest.mark.parametrize(
+    ("height", "fwhm", "right"),
+    [(3.0, 60.0, True), (1.7, 90.0, True), (1.2, 60.0, False), (3.0, 150.0, False)],
+)
+def test_a_line_is_right_if_height_and_width_are(height, fwhm, right):
+    true = spectrum_of(0.08, ("H-alpha", 3.0, 60.0, 0.0))
+    rebuilt = spectrum_of(0.08, ("H-alpha", height, fwhm, 0.0), noise=0.001)
+    assert errors_of(0.08, true, rebuilt).loc["H-alpha", "right"] == right
+
+
+def test_below_a_pixel_all_widths_are_alike():
+    narrow, pixel, wide = (
+        spectrum_of(0.3, ("[O III]", 3.0, fwhm, 0.0), noise=0.001) for fwhm in (12.0, 40.0, 80.0)
+    )
+    assert errors_of(0.3, narrow, pixel).loc["[O III]", "right"]
+    assert not errors_of(0.3, narrow, wide).loc["[O III]", "right"]
+
+
 def test_widths_at_the_bound_of_the_fit_are_unresolved():
     narrow = spectrum_of(0.3, ("[O III]", 3.0, 12.0, 0.0))
     row = errors_of(0.3, narrow, narrow).loc["[O III]"]

@@ -10,6 +10,7 @@ from scoringrules import crps_normal
 from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
 from mmae.metrics.uncertainty import (
+    ENDS,
     coverage,
     crps,
     drop_least_certain,
@@ -53,6 +54,37 @@ def test_a_calibrated_forecast_has_a_uniform_pit_and_the_nominal_coverage():
     assert stats.kstest(pit(*galaxies), "uniform").statistic < 1.628 / np.sqrt(N)
     for level in (0.5, 0.68, 0.95):
         assert coverage(*galaxies, level) == pytest.approx(level, abs=binomial_spread(level))
+
+
+def ends_of(galaxies, scale=(1, 1, 1, 1)) -> np.ndarray:
+    """Ends of a Gaussian's intervals, each as many times farther away."""
+    z_pred, z_std, _ = galaxies
+    return z_pred[:, None] + stats.norm.ppf([*ENDS.values()]) * scale * z_std[:, None]
+
+
+def test_intervals_of_a_gaussian_say_what_it_says():
+    galaxies = forecast(500, 2.0)
+    ends = ends_of(galaxies)
+    np.testing.assert_allclose(pit(*galaxies, ends), pit(*galaxies), atol=1e-6)
+    np.testing.assert_allclose(crps(*galaxies, ends), crps(*galaxies), rtol=2e-3)
+    ours, theirs = uncertainty_report(*galaxies, 9, 0, ends), uncertainty_report(*galaxies, 9, 0)
+    assert ours["coverage_68"] == theirs["coverage_68"]
+    assert ours["pit_ks"] == pytest.approx(theirs["pit_ks"], abs=1e-6)
+
+
+def test_coverage_is_of_the_intervals_not_of_their_width():
+    galaxies = forecast(N)
+    wide, z_spec = ends_of(galaxies, (1, 1, 3, 3)), galaxies[2]
+    for level, (low, high) in ((0.68, (1, 2)), (0.95, (0, 3))):
+        inside = np.mean((z_spec >= wide[:, low]) & (z_spec <= wide[:, high]))
+        assert coverage(*galaxies, level, wide) == pytest.approx(inside)
+    assert crps(*galaxies, wide).mean() > 1.05 * crps(*galaxies).mean(), "a proper score"
+
+
+def test_intervals_out_of_order_are_an_error():
+    galaxies = forecast(20)
+    with pytest.raises(InputError, match="expected z_low95, z_low68, z_high68, z_high95, incr"):
+        pit(*galaxies, ends_of(galaxies)[:, ::-1])
 
 
 def test_pit_is_low_where_the_galaxy_is_nearer_than_predicted():

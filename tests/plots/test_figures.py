@@ -8,7 +8,7 @@ from mmae.evaluation.lines import line_table
 from mmae.evaluation.published import PUBLISHED
 from mmae.files.write import save_figure
 from mmae.plots.figure_3 import figure_3, scatter_bars
-from mmae.plots.reconstruction import reconstruction_figure
+from mmae.plots.reconstruction import Drawn, reconstruction_figure
 from mmae.plots.style import false_colour
 
 
@@ -54,7 +54,7 @@ def test_figure_3_has_z_spec_to_the_right_and_z_pred_upwards():
     assert low.get_xlabel() == r"$z_\mathrm{spec}$"
 
 
-def test_reconstructions_show_three_images_and_two_spectra():
+def test_reconstructions_show_an_image_and_a_spectrum_of_each_model():
     rng = np.random.default_rng(0)
     wave = 3611.6 + 24 * np.arange(256)
     image, spectrum = rng.normal(0, 1, (5, 64, 64)), rng.normal(0, 1, 256)
@@ -62,28 +62,28 @@ def test_reconstructions_show_three_images_and_two_spectra():
     hidden = np.broadcast_to(np.arange(64 * 64).reshape(64, 64) % 4 > 0, (5, 64, 64))
     lines = line_table(wave, spectrum, spectrum * 0, 0.073, ["H-alpha"])
     assert lines["kind"].tolist() == ["unresolved", "missed"]
-    figure = reconstruction_figure(
-        image,
-        hidden,
-        image * 0.5,
-        wave,
-        spectrum,
-        wave > 5000,
-        spectrum * 0.5,
-        0.073,
-        0.080,
-        lines,
-    )
+    drawn = [
+        Drawn("one", image * 0.5, spectrum * 0.5, 0.08, lines),
+        Drawn("two", image * 0.2, spectrum, 0.07, lines),
+    ]
+    figure = reconstruction_figure(image, hidden, wave, spectrum, wave > 5000, 0.073, drawn)
     assert {"x (arcsec)", "y (arcsec)", "normalised flux"} <= labels_of(figure)
     assert any("wavelength" in label and "AA" in label for label in labels_of(figure))
     words = texts_of(figure)
     for word in ("shown (75% hidden)", r"H$\alpha$: true 70", "reconstructed missed"):
         assert word in words
     assert "alpha$" not in words.replace(r"H$\alpha$", ""), "Lyman-alpha is outside"
-    true, shown, reconstructed = (ax.images[0].get_array() for ax in figure.subfigs[0].axes)
+    true, shown, *rebuilt = (ax.images[0].get_array() for ax in figure.subfigs[0].axes)
     assert (shown[hidden[0]] == 128).all()
     assert np.array_equal(shown[~hidden[0]], true[~hidden[0]])
-    assert not np.array_equal(reconstructed, true)
+    assert not any(np.array_equal(one, true) for one in rebuilt)
+    assert [ax.get_title() for ax in figure.subfigs[0].axes[2:]] == ["one", "two"]
+    assert len(figure.subfigs[1].axes) == 2, "a panel a model"
+    drawn_curves = [ax.lines[1].get_ydata() for ax in figure.subfigs[1].axes]
+    assert [curve.tolist() for curve in drawn_curves] == [
+        (spectrum * 0.5).tolist(),
+        spectrum.tolist(),
+    ]
     (shade,) = figure.subfigs[1].axes[0].collections
     left, right = shade.get_paths()[0].get_extents().intervalx
     assert (left, right) == pytest.approx((5000, wave[-1]), abs=30)
@@ -99,9 +99,8 @@ def test_a_band_that_is_hidden_takes_its_colour_with_it():
     hidden[0] = True
     lines = line_table(wave, spectrum, spectrum * 0, 0.073, ["H-alpha"])
     whole = wave > 0
-    figure = reconstruction_figure(
-        *(image, hidden, image, wave, spectrum, whole, spectrum, 0.073, 0.08, lines)
-    )
+    drawn = [Drawn("one", image, spectrum, 0.08, lines)]
+    figure = reconstruction_figure(image, hidden, wave, spectrum, whole, 0.073, drawn)
     true, shown, _ = (ax.images[0].get_array() for ax in figure.subfigs[0].axes)
     # g is the blue one
     assert true[*middle, 2].min() > 20

@@ -76,14 +76,13 @@ def test_each_ratio_has_a_curve_over_the_bins(fits):
         shown = [label.get_text() for label in axes.get_xticklabels()]
         assert shown == ["0–0.4", "0.4–0.8", "0.8–1.2", "1.2–2", "2–4.2"]
     legend = figure.legends[0]
-    assert legend.get_title().get_text() == "mask ratio in training"
     assert [text.get_text() for text in legend.get_texts()] == [*RATIOS]
 
 
 def test_units_are_on_the_axes():
     words = " ".join(axes.get_ylabel() for axes in reconstruction_figure({"": table_of()}).axes)
     assert all(unit in words for unit in ("(dB)", "(mag)", "normalised flux²"))
-    assert any("(km/s)" in axes.get_xlabel() for axes in line_figure(table_of()).axes)
+    assert any("(km/s)" in axes.get_xlabel() for axes in line_figure({"": table_of()}).axes)
 
 
 @pytest.mark.parametrize("n", [1, 8])
@@ -125,8 +124,9 @@ def test_a_bin_that_one_ratio_lacks_keeps_its_place():
 
 
 def test_lines_are_rows_by_wavelength(fits):
-    figure = line_figure(table_of())
+    figure = line_figure({"one": table_of(), "two": table_of(100)})
     assert fits(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "two"]
     labels = {
         place: text.get_text()
         for place, text in zip(
@@ -138,10 +138,12 @@ def test_lines_are_rows_by_wavelength(fits):
     assert figure.axes[0].get_ylabel() == "line (galaxies)"
     for k, (axes, panel) in enumerate(zip(figure.axes, LINE_PANELS, strict=True)):
         assert axes.get_xlabel() == panel.label
-        (points,) = curves(axes)
+        points, others = curves(axes)
         assert points[:, 0] == pytest.approx(10 * k + np.arange(4)[::-1])
-        assert points[:, 1] == pytest.approx([3, 2, 1, 0])
-        (ends,) = intervals(axes)
+        assert others[:, 0] == pytest.approx(points[:, 0] + 100)
+        assert (points[:, 1] + others[:, 1]) / 2 == pytest.approx([3, 2, 1, 0])
+        assert (points[:, 1] > others[:, 1]).all(), "the first model above"
+        ends = intervals(axes)[0]
         assert ends[:, :, 0] == pytest.approx(points[:, :1] + np.array([-0.2, 0.3]))
         ideal = [line for line in axes.lines if line.get_linestyle() == "--"]
         assert [[*line.get_xdata()] for line in ideal] == [[panel.ideal] * 2]
@@ -151,7 +153,7 @@ def test_a_line_is_drawn_as_far_as_it_is_measured(fits):
     table = table_of()
     table = table[(table["line"] != "Mg II") | table["quantity"].isin(["line false"])]
     table.loc[table["line"] == "H-alpha", ["low", "high"]] = np.nan
-    figure = line_figure(table)
+    figure = line_figure({"": table})
     assert fits(figure)
     shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert "Mg II (30)" in shown
@@ -159,11 +161,11 @@ def test_a_line_is_drawn_as_far_as_it_is_measured(fits):
     false = [axes for axes in figure.axes if "false" in axes.get_xlabel()]
     assert np.isfinite(curves(false[0])[0]).all()
     assert np.isfinite(curves(figure.axes[0])[0][3, 0])
-    one = line_figure(table[table["line"] == "H-alpha"])
+    one = line_figure({"": table[table["line"] == "H-alpha"]})
     assert fits(one)
     assert len(one.axes[0].get_yticks()) == 1
     # images alone
-    assert not len(line_figure(table[table["line"] == ""]).axes[0].get_yticks())
+    assert not len(line_figure({"": table[table["line"] == ""]}).axes[0].get_yticks())
 
 
 def test_empty_tables_are_refused():
@@ -171,7 +173,9 @@ def test_empty_tables_are_refused():
         reconstruction_figure({})
     with pytest.raises(InputError, match="reconstruction figure: found no rows"):
         reconstruction_figure({"75%": table_of(), "90%": table_of()[:0]})
+    with pytest.raises(InputError, match="line figure: found no table"):
+        line_figure({})
     with pytest.raises(InputError, match="line figure: found no rows"):
-        line_figure(table_of()[:0])
+        line_figure({"": table_of()[:0]})
     with pytest.raises(InputError, match=r"line figure: found .* rows without scatter"):
-        line_figure(table_of().drop(columns="scatter"))
+        line_figure({"": table_of().drop(columns="scatter")})

@@ -20,7 +20,7 @@ NOTEBOOKS = (
 )
 CONFIGS = (str(PROJECT / "config/config.yaml"), str(PROJECT / "config/toy.yaml"))
 TOY_SETTINGS = read_section(Settings, read_config(*CONFIGS), "config")
-PLAN = dict.fromkeys(("restore", *NOTEBOOKS), 1)
+PLAN = dict.fromkeys(("restore", *NOTEBOOKS, "article"), 1)
 
 
 @pytest.fixture(scope="module")

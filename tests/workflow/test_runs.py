@@ -107,6 +107,18 @@ def test_the_masking_study_has_one_run_a_ratio(settings):
     assert runs.Tested(runs.headline(settings), HEADLINE_VIEW) in views
 
 
+def test_all_models_that_hide_are_shown_and_measured_beside_the_headline():
+    settings = settings_with(models=["mmae", "restframe"])
+    beside = [Run("mmae", 0.75, 0), Run("restframe", 0.75, 0)]
+    assert runs.side_by_side(settings) == beside
+    assert [view.run for view in runs.pictured(settings, WHOLE_IMAGE)] == beside
+    assert [view.run for view in runs.measured(settings, HEADLINE_VIEW)] == beside
+    assert {view.run for view in runs.measured(settings, BOTH_HIDDEN)} == {
+        Run("mmae", 0.25, 0),
+        *beside,
+    }
+
+
 def test_with_named_views_the_study_has_models_trained_with_and_without_such_masks():
     assert runs.missing(settings_with()) == []
     config = copy.deepcopy(TOY)

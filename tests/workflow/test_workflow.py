@@ -66,9 +66,14 @@ def test_only_the_first_rules_differ(project, source, first, absent):
     assert set(jobs) >= first
     assert not set(jobs) & absent
     others = set(jobs) - first - {"fetch_published"}
-    assert others == {"summarise", "train", "collect_histories", *EVALUATED, *NOTEBOOKS} - {
-        "cleaning"
-    }
+    assert others == {
+        "summarise",
+        "train",
+        "collect_histories",
+        *EVALUATED,
+        *NOTEBOOKS,
+        "article",
+    } - {"cleaning"}
 
 
 def test_a_file_on_disk_that_is_not_there_is_named(project):
@@ -271,6 +276,14 @@ def test_figures_tables_and_executed_notebooks_are_there(finished):
         assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
 
 
+def test_one_page_shows_them_all(finished):
+    page = (finished.folder / "results/toy/index.html").read_text()
+    assert set(re.findall(r'<section id="(\w+)"', page)) == set(NOTEBOOKS)
+    assert page.count("<img ") == page.count('src="data:image/png;base64,') == len(FIGURES)
+    for link in re.findall(r'<a href="([^":#]+)"', page):
+        assert (finished.folder / "results/toy" / link).is_file(), link
+
+
 def test_the_comparison_has_every_model(finished):
     table = pd.read_csv(finished.folder / "results/toy/paper/tables/comparison.csv")
     measured = table[table["sigma_nmad"].notna()]
@@ -365,6 +378,7 @@ def test_the_report_is_one_page_that_asks_nothing_of_the_network(finished):
         "in the paper a quasar at z = 2.17",
         "Sources that each quality cut removed",
         "All galaxies of this survey are",
+        "What was found",
         *(f"{name}.png" for name in FIGURES),
         *(f"{name}.csv" for name in TABLES),
     ):

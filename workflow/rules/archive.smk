@@ -1,4 +1,45 @@
-"""A finished run as a folder for others, and the paper's figures and tables from such a folder."""
+"""A model and a finished run as folders for others, and the paper's figures from such a run."""
+
+
+rule export:
+    """Section 4: the headline's model as a folder that others load without this project."""
+    input:
+        model=f"results/{SURVEY}/models/{runs.headline(SETTINGS).folder}",
+        metrics=[
+            f"results/{SURVEY}/evaluation/{part.folder}/metrics.json"
+            for part in runs.scored(SETTINGS)
+            if part.run == runs.headline(SETTINGS)
+        ],
+        citation=shipped("CITATION.cff"),
+    output:
+        export=directory(f"results/{SURVEY}/export"),
+    log:
+        f"results/{SURVEY}/logs/export.log",
+    benchmark:
+        f"results/{SURVEY}/benchmarks/export.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(4000),
+        runtime=on_retry(30),
+    params:
+        settings=lambda wildcards: settings(*config),
+        metrics=lambda wildcards, input: [f"--metrics={path}" for path in input.metrics],
+        code=code(
+            "mmae.cli.archive:export",
+            f"mmae.models.{SETTINGS.models[HEADLINE.model].kind}",
+            *modality_kinds(),
+        ),
+    shell:
+        """
+        mmae export {input.model:q} \
+            --config {params.settings:q} \
+            {params.metrics:q} \
+            --output {output.export:q} \
+            --citation {input.citation:q} \
+            2>&1 | tee {log:q}
+        """
 
 
 rule archive:

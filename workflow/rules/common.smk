@@ -23,6 +23,7 @@ from mmae.workflow.locks import clear_stale_locks
 from mmae.workflow.orphans import MARK, end_orphans, mark
 from mmae.evaluation.published import published_as
 from mmae.dataset.arrays import are_whole
+from mmae.files.read import read_json
 from mmae.files.outputs import MODEL, TREE, is_whole
 from mmae.workflow.provenance import code_digest
 from mmae.config import from_text, read_config, read_section
@@ -146,6 +147,22 @@ def paper(name):
     return f"results/{SURVEY}/paper/{name}"
 
 
+def notebooks_of(paths):
+    """The executed notebooks that make figures and tables."""
+    places = [Path(path) for path in paths]
+    return [f"{path.parents[1]}/notebooks/{path.stem}.ipynb" for path in places]
+
+
+def captions():
+    """The report's introduction, and the captions that cells of notebooks name."""
+    names = {"workflow"}
+    for name in paper_files(SETTINGS):
+        path = shipped(f"notebooks/{Path(name).stem}.ipynb")
+        cells = read_json(path)["cells"]
+        names |= {cell["metadata"].get("caption", "workflow") for cell in cells}
+    return [shipped(f"workflow/report/{name}.rst") for name in sorted(names)]
+
+
 def catalog(name):
     """A survey's file or tree, simulated or fetched."""
     return f"results/{SURVEY}/catalog/{name}"
@@ -210,10 +227,11 @@ def if_released(path):
     return path if RELEASED else []
 
 
-def evaluated(of, name):
+def evaluated(of, name, *view):
     """Path of a file of each run or view that a function of mmae.workflow.runs names."""
     return [
-        f"results/{SURVEY}/evaluation/{part.folder}/{name}" for part in of(SETTINGS)
+        f"results/{SURVEY}/evaluation/{part.folder}/{name}"
+        for part in of(SETTINGS, *view)
     ]
 
 

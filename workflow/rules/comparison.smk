@@ -310,11 +310,8 @@ rule uncertainty:
 rule reconstruction:
     """Section 5.1: how well hidden parts are reconstructed."""
     input:
-        tables=[
-            f"results/{SURVEY}/evaluation/{run.folder}/{runs.BOTH_HIDDEN}/reconstruction.csv"
-            for run in runs.masks_studied(SETTINGS)
-        ],
-        from_images=headline(runs.HEADLINE_VIEW, "reconstruction.csv"),
+        tables=evaluated(runs.measured, "reconstruction.csv", runs.BOTH_HIDDEN),
+        from_images=evaluated(runs.measured, "reconstruction.csv", runs.HEADLINE_VIEW),
         notebook=shipped("notebooks/reconstruction.ipynb"),
     output:
         table=report(
@@ -365,7 +362,7 @@ rule reconstruction:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
             --set tables "{input.tables}" \
-            --set from_images {input.from_images:q} \
+            --set from_images "{input.from_images}" \
             --set table {output.table:q} \
             --set figure {output.figure:q} \
             --set line_table {output.line_table:q} \
@@ -417,3 +414,56 @@ rule embeddings:
             --set table {output.table:q} \
             --set figure {output.figure:q}
         """
+
+
+rule targets:
+    """Past section 5: what the new model must show, and whether it does; `make compare`."""
+    input:
+        unpack(compared_runs),
+        bands=evaluated(runs.without_bands, "metrics.json"),
+        quality=evaluated(runs.rebuilt, "reconstruction.csv"),
+    output:
+        table="results/{survey}/paper/tables/targets.csv",
+        table_md="results/{survey}/paper/tables/targets.md",
+        table_tex="results/{survey}/paper/tables/targets.tex",
+        figure="results/{survey}/paper/figures/cost.pdf",
+        figure_png="results/{survey}/paper/figures/cost.png",
+    log:
+        "results/{survey}/logs/targets.log",
+    benchmark:
+        "results/{survey}/benchmarks/targets.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(2000),
+        runtime=on_retry(15),
+    params:
+        folders=lambda wildcards, input: sorted(
+            {
+                os.path.dirname(path)
+                for path in [*input.metrics, *input.bands, *input.quality]
+            }
+        ),
+        settings=lambda wildcards: settings("scoring"),
+        model=runs.new(SETTINGS),
+        paper=HEADLINE.model,
+        code=code("mmae.cli.compare:compare"),
+    shell:
+        """
+        mmae compare {params.folders:q} \
+            --config {params.settings:q} \
+            --model {params.model:q} \
+            --paper {params.paper:q} \
+            --table {output.table:q} \
+            --figure {output.figure:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule compare:
+    """All of the new model's targets as one table; not part of `rule all`."""
+    input:
+        paper("tables/targets.csv"),

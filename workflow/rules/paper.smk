@@ -8,7 +8,9 @@ rule figure_1:
     """Section 5.1: a low-redshift galaxy with 75% of both modalities hidden."""
     input:
         notebook=shipped("notebooks/figure_1.ipynb"),
-        reconstructions=headline("image0.75-spectrum0.75", "reconstructions.npz"),
+        reconstructions=evaluated(
+            runs.pictured, "reconstructions.npz", runs.BOTH_HIDDEN
+        ),
     output:
         pdf="results/{survey}/paper/figures/figure_1.pdf",
         png=report(
@@ -43,7 +45,7 @@ rule figure_1:
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
-            --set reconstructions {input.reconstructions:q} \
+            --set reconstructions "{input.reconstructions}" \
             --set figure {output.pdf:q} \
             --set lines {output.lines:q} \
             --set seed {params.seed:q}
@@ -54,7 +56,9 @@ rule figure_2:
     """Section 5.1: a high-redshift galaxy whose spectrum is hidden entirely."""
     input:
         notebook=shipped("notebooks/figure_2.ipynb"),
-        reconstructions=headline("image0.00-spectrum1.00", "reconstructions.npz"),
+        reconstructions=evaluated(
+            runs.pictured, "reconstructions.npz", runs.WHOLE_IMAGE
+        ),
     output:
         pdf="results/{survey}/paper/figures/figure_2.pdf",
         png=report(
@@ -89,7 +93,7 @@ rule figure_2:
     shell:
         """
         mmae notebook {input.notebook:q} {log.notebook:q} \
-            --set reconstructions {input.reconstructions:q} \
+            --set reconstructions "{input.reconstructions}" \
             --set figure {output.pdf:q} \
             --set lines {output.lines:q} \
             --set seed {params.seed:q}
@@ -243,3 +247,49 @@ rule published:
     input:
         "results/published/paper/figures/figure_3.pdf",
         "results/published/paper/tables/comparison.csv",
+
+
+rule article:
+    """Sections 1 to 6: one page made from the executed notebooks, and the report's first words."""
+    input:
+        paper=[paper(name) for name in paper_files(SETTINGS)],
+        captions=captions(),
+    output:
+        page="results/{survey}/index.html",
+        opening="results/{survey}/paper/opening.rst",
+    log:
+        "results/{survey}/logs/article.log",
+    benchmark:
+        "results/{survey}/benchmarks/article.tsv"
+    wildcard_constraints:
+        survey=SURVEY,
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=on_retry(1000),
+        runtime=on_retry(15),
+    params:
+        settings=settings("split", "grid"),
+        source=SETTINGS.survey.source,
+        notebooks=lambda wildcards, input: notebooks_of(input.paper),
+        captions=lambda wildcards, input: [
+            f"--caption={path}" for path in input.captions
+        ],
+        rules=[
+            f"--rules={shipped(f'workflow/rules/{name}.smk')}"
+            for name in ("paper", "comparison")
+        ],
+        code=code("mmae.cli.paper:article"),
+    shell:
+        """
+        mmae article {params.notebooks:q} \
+            --config {params.settings:q} \
+            --survey {wildcards.survey:q} \
+            --source {params.source:q} \
+            {params.captions:q} \
+            {params.rules:q} \
+            --page {output.page:q} \
+            --opening {output.opening:q} \
+            2>&1 | tee {log:q}
+        """

@@ -20,23 +20,23 @@ RELEASED_FILES = ("authors_split.csv",)
 """Of dataset/ where the released dataset was used."""
 SMALL = (".csv", ".json", ".npz")
 """Files of dataset/ that are counts and lists, and neither images nor arrays."""
-PAPER_FILES = (
-    "figures/figure_1.pdf",  # a low-redshift galaxy, 75% of both modalities hidden
-    "figures/figure_2.pdf",  # high redshift, the spectrum hidden entirely
-    "figures/figure_3.pdf",  # redshift from images alone
-    "figures/history.pdf",  # how the trainings went
-    "figures/masking.pdf",  # scatter and reconstruction by mask ratio, training and test
-    "figures/missing.pdf",  # bands, arms and pixels missing in the test
-    "figures/reconstruction.pdf",  # how well hidden parts are reconstructed
-    "figures/comparison.pdf",  # every model on the same galaxies, with intervals
-    "figures/uncertainty.pdf",  # are the models as sure as they should be?
-    "figures/unpaired.pdf",  # do images without a spectrum help?
-    "figures/embeddings.pdf",  # what the embeddings hold
-    "tables/table_1.csv",  # what both surveys and the dataset hold
-    "tables/cleaning.csv",  # what each cut removed
-    "tables/comparison.csv",  # every model, and published values beside
-)
-"""All figures and tables, of which `paper_files` are those of a config."""
+PAPER_FILES = {
+    "figures/figure_1.pdf": "A low-redshift galaxy, 75% of both modalities hidden",
+    "figures/figure_2.pdf": "High redshift, the spectrum hidden entirely",
+    "figures/figure_3.pdf": "Redshift from images alone",
+    "figures/history.pdf": "How the trainings went",
+    "figures/masking.pdf": "Scatter and reconstruction by mask ratio, training and test",
+    "figures/missing.pdf": "Bands, arms and pixels missing in the test",
+    "figures/reconstruction.pdf": "How well hidden parts are reconstructed",
+    "figures/comparison.pdf": "Every model on the same galaxies, with intervals",
+    "figures/uncertainty.pdf": "Are the models as sure as they should be?",
+    "figures/unpaired.pdf": "Do images without a spectrum help?",
+    "figures/embeddings.pdf": "What the embeddings hold",
+    "tables/table_1.csv": "What both surveys and the dataset hold",
+    "tables/cleaning.csv": "What each cut removed",
+    "tables/comparison.csv": "Every model, and published values beside",
+}
+"""All figures and tables and what they show, of which `paper_files` are those of a config."""
 
 
 def paper_files(settings: Settings) -> list[str]:
@@ -60,7 +60,7 @@ def required_files(settings: Settings) -> list[str]:
     files = [
         f"models/{run.folder}/{name}"
         for run in runs.trained(settings)
-        for name in _model_files(settings, run.model)
+        for name in _model_files(settings, run)
     ]
     files += [
         f"evaluation/{view.folder}/{name}"
@@ -84,12 +84,18 @@ def required_files(settings: Settings) -> list[str]:
     return sorted(set(files))
 
 
-def _model_files(settings: Settings, model: str) -> tuple[str, ...]:
+def _model_files(settings: Settings, run: runs.Run) -> tuple[str, ...]:
     """Files of a trained model that are sure to be there: a user's own kind may hold either."""
-    if settings.models[model].kind not in KINDS:
+    model = settings.models[run.model]
+    if model.kind not in KINDS or not _with_weights(settings, run):
         return DESCRIPTION
-    trained = can_do(settings.models[model]).fitted_by == "gradient"
+    trained = can_do(model).fitted_by == "gradient"
     return NETWORK_FILES if trained else ESTIMATOR_FILES
+
+
+def _with_weights(settings: Settings, run: runs.Run) -> bool:
+    """Whether an archive holds a model, beside what it was and how it was trained."""
+    return settings.archived_weights == "all" or run == runs.headline(settings)
 
 
 def workflow_outputs(settings: Settings) -> list[str]:
@@ -130,8 +136,10 @@ def packed_files(results: Path, settings: Settings) -> list[str]:
                 expected="a finished run (snakemake --cores 2 archive finishes it first)",
             )
     extra = [p for p in (results / "dataset").iterdir() if p.is_file() and p.suffix in SMALL]
-    models = [f"models/{run.folder}" for run in runs.trained(settings)]
-    for folder in ("paper/figures", "paper/tables", *models):
+    for run in runs.trained(settings):
+        folder, whole = results / "models" / run.folder, _with_weights(settings, run)
+        extra += [folder / name for name in DESCRIPTION] if not whole else folder.iterdir()
+    for folder in ("paper/figures", "paper/tables"):
         extra += [path for path in (results / folder).iterdir() if path.is_file()]
     names = {path.relative_to(results).as_posix() for path in extra if path.name[0] != "."}
     return sorted({*required, *names})

@@ -1,5 +1,6 @@
 """The page that explains an archive to who finds it."""
 
+from mmae.archive.contents import PAPER_FILES, paper_files
 from mmae.archive.manifest import MANIFEST
 from mmae.settings import Settings
 
@@ -24,7 +25,9 @@ Images and spectra are not in here, but for the example galaxies of Figures 1 an
 
 `mask0.75` is the fraction hidden in training; `image0.25-spectrum1.00` what was hidden in the test.
 
-## Every figure and table again, in about a minute
+## What came out
+
+{figures}## Every figure and table again, in about a minute
 
 No dataset, no training, no GPU. In a clone of {title}, with its environment:
 
@@ -65,4 +68,13 @@ def readme_text(settings: Settings, about: dict) -> str:
             else "Real galaxies of HSC and DESI."
         ),
         manifest=MANIFEST,
+        figures="".join(_shown(name) for name in paper_files(settings)),
     )
+
+
+def _shown(name: str) -> str:
+    """A figure on the page, or a link to a table."""
+    says, stem = PAPER_FILES[name], f"paper/{name.rpartition('.')[0]}"
+    if name.startswith("figures/"):
+        return f"### {says}\n\n![{says}]({stem}.png)\n\n"
+    return f"{says}: [{stem}.md]({stem}.md).\n\n"

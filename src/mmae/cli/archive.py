@@ -1,14 +1,59 @@
-"""Commands of workflow/rules/archive.smk: pack a run, and figures from it without training."""
+"""Commands of workflow/rules/archive.smk: models and runs for others, and figures from those."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, output_option, path_option, reads, section, writes
+from mmae.cli.options import (
+    config_option,
+    output_option,
+    path_argument,
+    path_option,
+    reads,
+    section,
+    writes,
+)
 from mmae.config import read_section
-from mmae.files.outputs import ARCHIVE, SHARED
-from mmae.settings import Download, ZenodoRecord
+from mmae.files.outputs import ARCHIVE, EXPORT, SHARED
+from mmae.settings import Download, Settings, ZenodoRecord
+
+citation_option = click.option(
+    "--citation",
+    type=click.Path(path_type=Path),
+    default=Path("CITATION.cff"),
+    show_default=True,
+    callback=reads(),
+    help="Authors, licence and paper.",
+)
+
+
+@click.command()
+@path_argument("model")
+@config_option()
+@click.option(
+    "--metrics",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    callback=reads(),
+    help="metrics.json of the model under a view, for the card. May be given several times.",
+)
+@output_option("--output", "Folder to write.", kind=EXPORT)
+@citation_option
+def export(
+    model: Path, config: dict[str, Any], metrics: tuple[Path, ...], output: Path, citation: Path
+) -> None:
+    """Write a trained network as a folder that others load without this project.
+
+    MODEL is its folder. Written are weights (safetensors), config with geometry and scale of the
+    inputs, a torch.export program, a loader for huggingface_hub, and a model card. The config must
+    be the whole one of the run.
+    """
+    from mmae.archive.crate import read_citation
+    from mmae.export.folder import export
+
+    settings = read_section(Settings, config, "config")
+    export(model, metrics, settings, read_citation(citation), output)
 
 
 @click.command()
@@ -19,14 +64,7 @@ from mmae.settings import Download, ZenodoRecord
     kind=ARCHIVE,
 )
 @output_option("--output", "Folder to write.", kind=ARCHIVE)
-@click.option(
-    "--citation",
-    type=click.Path(path_type=Path),
-    default=Path("CITATION.cff"),
-    show_default=True,
-    callback=reads(),
-    help="Authors, licence and paper.",
-)
+@citation_option
 def archive(config: dict[str, Any], results: Path, output: Path, citation: Path) -> None:
     """Pack a finished run into a folder for others: all but images and spectra.
 

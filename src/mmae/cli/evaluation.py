@@ -11,12 +11,14 @@ import click
 
 from mmae.cli.options import (
     Fraction,
+    columns_option,
     config_option,
     output_option,
     path_argument,
     path_option,
     section,
 )
+from mmae.cli.spectra import ManySpectra, predict_files, spectra_options
 from mmae.files.outputs import ARRAYS, MODEL
 from mmae.settings import Evaluation, Scoring
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mmae")
 
+MOST_LOOKED_AT = 2000
+"""Galaxies of files that are points of the page of `mmae look`."""
 VIEW_HELP = """One of `views` in the config, or JSON such as '{"spectrum": 1.0}'."""
 
 
@@ -86,19 +90,26 @@ def _model_options(command: Any, with_galaxies: bool = True) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=ManySpectra)
 @path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
 @config_option(evaluation=Evaluation)
 @partial(_model_options, with_galaxies=False)
-@click.option("--view", required=True, help=VIEW_HELP)
-@output_option("--predictions", "CSV to write: identifier, z_spec, z_pred of galaxies.")
+@spectra_options
+@columns_option
+@click.option("--view", help=f"{VIEW_HELP} Of --spectra, by default nothing is hidden.")
+@output_option("--predictions", "Table to write: identifier, z_spec, z_pred of galaxies.")
 @output_option("--validation", "CSV to write: the same of the validation galaxies.", required=False)
+@output_option("--qp", "HDF5 to write: densities, as an ensemble of qp.", required=False)
 @output_option("--speed", "JSON to write: galaxies a second.", required=False)
 def predict(
     catalogues: tuple[Path, ...],
-    view: str,
+    spectra: tuple[Path, ...],
+    air: bool,
+    columns: dict[str, str],
+    view: str | None,
     predictions: Path,
     validation: Path | None,
+    qp: Path | None,
     speed: Path | None,
     arrays: Path | None,
     split: Path | None,
@@ -106,28 +117,44 @@ def predict(
 ) -> None:
     """Predict redshifts under one view of galaxies: those of files, or of a survey's split.
 
-    Each CATALOGUE is an HDF5 file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in
-    GalaxiesML, or one in the layout of GalaxiesML-Spectra. All go into one table, which is written
+    Each CATALOGUE is HSC cutouts in FITS or a folder of them, a table with their paths, or an HDF5
+    file with the datasets `image` (N, 5, 64, 64) and `object_id`, as in GalaxiesML, or one in the
+    layout of GalaxiesML-Spectra. All go into one table, CSV, ECSV, FITS or Parquet by its name, CSV
     as it grows: memory does not depend on the number of galaxies. A galaxy whose image has pixels
     that are not finite, or a band in which all pixels are equal, has an empty z_pred. The column
     flags says in what an image is unlike those of the training: noise, flux, sky, colour, ...
 
-    Without CATALOGUE: with --arrays, --split and --validation, the test galaxies of the split, and
+    With --spectra: redshifts of spectra of any survey, in the order of their files, and of images
+    of the same identifier, where a CATALOGUE has them. The column no_redshift says where no
+    redshift fits much better than all others.
+
+    Without both: with --arrays, --split and --validation, the test galaxies of the split, and
     the validation galaxies in a table of their own.
 
-    A model that knows how sure it is gives z_std, too.
+    A model that knows how sure it is gives z_std, too; one with a density of the redshift the ends
+    of its 68% and 95% intervals (z_low68, z_high68, z_low95, z_high95), and one that fits spectra
+    delta_chi2, how much worse the next best redshift fits.
     """
     from mmae.evaluation.views import read_view
     from mmae.files.write import write_json
 
     of_split = {"arrays": arrays, "split": split, "validation": validation}
-    wrong = [name for name, path in of_split.items() if (path is None) != bool(catalogues)]
+    files = catalogues or spectra
+    wrong = [name for name, path in of_split.items() if (path is None) != bool(files)]
     if wrong:
-        found = "both CATALOGUE and" if catalogues else "neither CATALOGUE nor"
+        named = "CATALOGUE" if catalogues else "--spectra"
+        found = f"both {named} and" if files else "neither CATALOGUE nor"
         raise click.UsageError(f"Found {found} --{wrong[0]}: name files, or what a split needs.")
-    shown = read_view(view, model["config"])
-    if catalogues:
-        n, seconds = _predict_catalogues(catalogues, shown, predictions, **model)
+    if view is None and not spectra:
+        raise click.UsageError("Missing option '--view'.")
+    if qp is not None and (spectra or not catalogues):
+        raise click.UsageError("Found --qp without CATALOGUE: densities are of galaxies of files.")
+    shown = read_view(view or "{}", model["config"])
+    if spectra:
+        opened = _load(**model), model["model"]
+        n, seconds = predict_files(spectra, air, (catalogues, columns), shown, predictions, *opened)
+    elif catalogues:
+        n, seconds = _predict_catalogues(catalogues, columns, shown, predictions, qp, **model)
     else:
         tables = {"test": predictions, "validation": validation}
         n, seconds = _predict_split(tables, shown, arrays=arrays, split=split, **model)
@@ -152,10 +179,16 @@ def _predict_split(tables: dict[str, Path], view: "View", **opened: Any) -> tupl
 
 
 def _predict_catalogues(
-    paths: tuple[Path, ...], view: "View", table: Path, **model: Any
+    paths: tuple[Path, ...],
+    names: dict[str, str],
+    view: "View",
+    table: Path,
+    qp: Path | None,
+    **model: Any,
 ) -> tuple[int, float]:
     """Write the predictions of all galaxies of files; how many, and the seconds they took."""
     from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.own_galaxies import gather
     from mmae.evaluation.predict_catalogue import shown_modalities, write_predictions
     from mmae.modalities.usual import read_usual
 
@@ -164,11 +197,59 @@ def _predict_catalogues(
     if usual is None:
         log.info("no flags: the model was saved without what the galaxies of its training are like")
     wanted = {one.modality.name: one.modality for one in usual or ()}
-    catalogues = open_catalogues(paths, shown_modalities(network, view), wanted)
+    sources = gather(paths, names)
+    catalogues = open_catalogues(sources, shown_modalities(network, view), wanted)
     started = time.monotonic()
     options = (view, settings.seed, settings.batch_size, usual)
-    n = write_predictions(table, network, catalogues, *options)
+    n = write_predictions(table, network, catalogues, *options, qp)
     return n, time.monotonic() - started
+
+
+@click.command()
+@path_argument("catalogues", nargs=-1, metavar="[CATALOGUE]...")
+@config_option(evaluation=Evaluation)
+@partial(_model_options, with_galaxies=False)
+@click.option("--view", required=True, help=VIEW_HELP)
+@columns_option
+@click.option("--galaxies", type=click.IntRange(min=1), default=60, show_default=True)
+@output_option("--page", "HTML file to write.")
+def look(
+    catalogues: tuple[Path, ...],
+    columns: dict[str, str],
+    view: str,
+    galaxies: int,
+    page: Path,
+    arrays: Path | None,
+    split: Path | None,
+    **model: Any,
+) -> None:
+    """Make a page to look at single galaxies: image, mask, reconstruction, spectrum, lines, error.
+
+    Galaxies are those of each CATALOGUE, as for `mmae predict`, or with --arrays and --split the
+    test galaxies of a survey. The page needs no server: open it in a browser.
+    """
+    import numpy as np
+
+    from mmae.evaluation.catalogue import open_catalogues
+    from mmae.evaluation.own_galaxies import gather
+    from mmae.evaluation.predict_catalogue import shown_modalities
+    from mmae.evaluation.views import read_view
+    from mmae.pages.look import first_galaxies, write_look
+
+    if (arrays is None) == (not catalogues) or (arrays is None) != (split is None):
+        raise click.UsageError("Name either CATALOGUE, or --arrays and --split.")
+    shown = read_view(view, model["config"])
+    if arrays is not None and split is not None:
+        tested = _open(arrays=arrays, split=split, **model)
+        settings, network, rows = tested.settings, tested.model, tested.rows["test"]
+        found, names = tested.galaxies, tested.galaxies.targetid[rows]
+    else:
+        settings, network, _ = _load(**model)
+        opened = open_catalogues(gather(catalogues, columns), shown_modalities(network, shown))
+        found, names = first_galaxies(opened, network, MOST_LOOKED_AT, settings.batch_size)
+        rows = np.arange(len(names))
+    options = (rows, shown, settings.seed, settings.batch_size, galaxies)
+    write_look(network, found, names, *options, page)
 
 
 @click.command()
@@ -177,7 +258,11 @@ def _predict_catalogues(
 @click.option("--view", required=True, help=VIEW_HELP)
 @output_option("--reconstructions", "NPZ to write: images and spectra of the example galaxies.")
 def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
-    """Reconstruct the galaxies of the figures."""
+    """Reconstruct the galaxies of the figures, in each way that the model has.
+
+    `<modality>_reconstruction` has the least squared error; of `restframe`, `<modality>_mode` is
+    drawn at its one most probable redshift, with sharp lines.
+    """
     import numpy as np
 
     from mmae.evaluation.examples import choose_example
@@ -193,10 +278,13 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
         for name in ("low_redshift", "high_redshift")
     }
     rows = np.array(list(examples.values()))
-    pictures = reconstruct_galaxies(
-        tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
-    )
-    write_npz(reconstructions, name=np.array(list(examples)), **pictures)
+    others = tested.model.settings.reconstructions[1:]
+    options = (shown, settings.seed, settings.batch_size, others)
+    pictures = reconstruct_galaxies(tested.model, tested.galaxies, rows, *options)
+    about = {"name": [*examples], "model": [tested.name] * len(rows)}
+    # what figures show of the spectrum: what is sharp, where there is a choice
+    about["kind"] = [["reconstruction", *others][-1]] * len(rows)
+    write_npz(reconstructions, **{key: np.array(one) for key, one in about.items()}, **pictures)
 
 
 @click.command()
@@ -207,32 +295,25 @@ def reconstruct(view: str, reconstructions: Path, **opened: Any) -> None:
 def score_reconstruction(view: str, table: Path, **opened: Any) -> None:
     """Measure how well test galaxies are reconstructed where they were hidden.
 
-    Each modality has measures of its own. Images: PSNR, SSIM, colours, sizes and ellipticities.
-    Spectra: squared error, cosine, slope of the continuum, and the centre, height and width of
-    lines.
+    Each modality has measures of its own. Images: PSNR, SSIM, colours, sizes and ellipticities,
+    also of the radial profile of the visible pixels. Spectra: squared error, cosine, slope of the
+    continuum, and the centre, height and width of lines, at z_spec and at the model's own redshift.
     """
     from mmae.evaluation.predict import reconstruct as reconstruct_galaxies
-    from mmae.evaluation.predict import true_and_rebuilt
-    from mmae.evaluation.reconstruction import reconstruction_table
+    from mmae.evaluation.quality import quality_table
     from mmae.evaluation.views import read_view
     from mmae.files.write import write_table
 
     shown = read_view(view, opened["config"])
     scoring = section(opened["config"], "scoring", Scoring)
     tested = _open(**opened)
-    settings = tested.settings
+    settings, model = tested.settings, tested.model
     rows = tested.rows["test"][: settings.reconstructed]
-    said = reconstruct_galaxies(
-        tested.model, tested.galaxies, rows, shown, settings.seed, settings.batch_size
-    )
-    z_spec = said["z_spec"].astype(float)
-    measures = (
-        one
-        for name, modality in tested.model.modalities.items()
-        for one in modality.quality(*true_and_rebuilt(said, name), z_spec)
-    )
-    measured = reconstruction_table(measures, z_spec, scoring)
+    options = (shown, settings.seed, settings.batch_size, model.settings.reconstructions[1:])
+    said = reconstruct_galaxies(model, tested.galaxies, rows, *options)
+    measured = quality_table(model, said, scoring)
     measured.insert(0, "mask", tested.mask)
+    measured.insert(0, "model", tested.name)
     write_table(table, measured)
 
 
@@ -357,10 +438,11 @@ def score(
 
 @click.command()
 @path_argument("file")
+@columns_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @config_option(scoring=Scoring)
-def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
-    """Print the redshift metrics of a CSV file.
+def metrics(file: Path, columns: dict[str, str], config: dict[str, Any], as_json: bool) -> None:
+    """Print the redshift metrics of a table: CSV, ECSV, FITS, VOTable or Parquet.
 
     FILE has the columns z_spec and z_pred (or the authors' y_test and y_pred). Printed are bias,
     sigma_NMAD and outlier fraction, their biweight versions, the redshift loss, RMSE and
@@ -372,5 +454,5 @@ def metrics(file: Path, config: dict[str, Any], as_json: bool) -> None:
     from mmae.files.write import with_nulls
 
     settings = section({"scoring": {}} | config, "scoring", Scoring)
-    report = full_report(read_forecast(file, only_redshifts=True), None, settings)
+    report = full_report(read_forecast(file, True, columns), None, settings)
     click.echo(json.dumps(with_nulls(report), indent=1) if as_json else metrics_text(report))

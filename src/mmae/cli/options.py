@@ -111,6 +111,26 @@ def _places(path: _Path) -> set[Path]:
     return {own} if path.kind is LINK else {own, Path(os.path.realpath(path.path))}
 
 
+def columns_option(command: Command) -> Command:
+    """The option --columns: what a table's columns are called, as a mapping from our names."""
+    return click.option(
+        "--columns",
+        metavar="NAME=COLUMN,...",
+        default="",
+        callback=lambda ctx, param, value: _parse_columns(value),
+        help="What columns are called in the file: z_spec=Z_SPEC,z_pred=zphot.",
+    )(command)
+
+
+def _parse_columns(text: str) -> dict[str, str]:
+    """Names of columns, ours and theirs."""
+    pairs = [part.split("=") for part in text.split(",") if part.strip()]
+    if any(len(pair) != 2 or not all(map(str.strip, pair)) for pair in pairs):
+        expected = "such as z_spec=Z_SPEC,z_pred=zphot"
+        raise InputError("--columns", found=repr(text), expected=expected)
+    return {ours.strip(): theirs.strip() for ours, theirs in pairs}
+
+
 class Fraction(click.FloatRange):
     """From 0 to 1; NaN, which no comparison refuses, is outside, and -0.0 is 0."""
 

@@ -5,8 +5,15 @@ from typing import Any
 
 import click
 
-from mmae.cli.options import config_option, output_option, path_argument, section, writes
-from mmae.settings import Download, Published
+from mmae.cli.options import (
+    config_option,
+    output_option,
+    path_argument,
+    reads,
+    section,
+    writes,
+)
+from mmae.settings import Download, Grid, Published, Split
 
 
 @click.command()
@@ -42,6 +49,45 @@ def notebook(source: Path, executed: Path, parameters: tuple[tuple[str, str], ..
     from mmae.workflow.notebooks import execute
 
     execute(source, executed, dict(parameters))
+
+
+@click.command()
+@path_argument("notebooks", nargs=-1, required=True)
+@config_option(split=Split, grid=Grid)
+@click.option("--survey", required=True, help="Name of the survey.")
+@click.option("--source", required=True, help="Where it is from: survey.source in the config.")
+@click.option(
+    "--caption",
+    "captions",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    callback=reads(),
+    help="A caption, <name>.rst, that cells of notebooks name; and workflow.rst, the introduction.",
+)
+@click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    callback=reads(),
+    help="A file with the rules of the notebooks, to link to.",
+)
+@output_option("--page", "HTML file to write: one article, images inside.")
+@output_option("--opening", "reStructuredText file to write: what Snakemake's report opens with.")
+def article(
+    notebooks: tuple[Path, ...],
+    config: dict[str, Any],
+    survey: str,
+    source: str,
+    captions: tuple[Path, ...],
+    rules: tuple[Path, ...],
+    page: Path,
+    opening: Path,
+) -> None:
+    """Make one page of executed NOTEBOOKS, in the order of the paper."""
+    from mmae.pages.article import Run, write_article
+
+    split, grid = section(config, "split", Split), section(config, "grid", Grid)
+    write_article(notebooks, captions, rules, Run(survey, source, split, grid), page, opening)
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,10 +12,14 @@ from mmae.cli.options import (
     output_option,
     path_argument,
     path_option,
+    reads,
     section,
 )
 from mmae.files.outputs import ARRAYS, MODEL, SHARED
 from mmae.settings import Logs, Training, Tuning
+
+if TYPE_CHECKING:
+    from mmae.dataset.arrays import TrainingArrays
 
 log = logging.getLogger("mmae")
 
@@ -31,6 +35,21 @@ RANKED = ("model", "learning_rate", "epoch", "validation_total", "validation_sig
 @click.option("--mask", type=Fraction(), required=True, help="Mask ratio.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), required=True, help="Of weights, order and masks."
+)
+@click.option(
+    "--from",
+    "before",
+    type=click.Path(path_type=Path),
+    callback=reads(MODEL),
+    help="Folder of a trained model, from which this one goes on.",
+)
+@click.option(
+    "--spectra",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    callback=reads(),
+    help="With --from: a file of real spectra with redshifts (docs/predict.md); may be repeated. "
+    "Half of what is learnt from is theirs, the rest of --arrays.",
 )
 @output_option("--output", "Folder to write: weights, model.json, history.csv.", kind=MODEL)
 @output_option("--cost", "JSON to write: parameters, galaxies seen, seconds.")
@@ -54,18 +73,25 @@ def train(
     model: str,
     mask: float,
     seed: int,
+    before: Path | None,
+    spectra: tuple[Path, ...],
     output: Path,
     cost: Path,
     checkpoints: Path | None,
     events: Path | None,
 ) -> None:
-    """Train one model at one mask ratio; keep the best epoch on validation galaxies."""
+    """Train one model at one mask ratio; keep the best epoch on validation galaxies.
+
+    With --from, a trained model of the same sizes is tuned, on real spectra if there are --spectra;
+    then the last epoch is kept: validation galaxies are simulated.
+    """
     from mmae.dataset.arrays import open_arrays
     from mmae.dataset.split import read_split, with_unpaired
+    from mmae.files.checksums import file_digest
     from mmae.files.write import atomic, write_json
     from mmae.modalities import from_plain
     from mmae.modalities.usual import USUAL, describe_galaxies
-    from mmae.models.weights import save_model
+    from mmae.models.weights import WEIGHTS, load_model, save_model
     from mmae.training.checkpoint import Checkpoints
     from mmae.training.logs import logs_of
     from mmae.training.processes import is_first, told_by_first
@@ -74,6 +100,11 @@ def train(
     entry, settings = _entry(config, model)
     galaxies = open_arrays(arrays)
     rows = with_unpaired(read_split(split, galaxies.targetid), galaxies, settings.unpaired)
+    start = None if before is None else load_model(before)[0].state_dict()
+    if spectra:
+        if start is None:
+            raise click.UsageError("--spectra tune a model: name it with --from.")
+        galaxies, rows = _with_spectra(galaxies, rows, spectra, seed, arrays)
     description = {
         "name": model,
         "model": entry,
@@ -81,6 +112,9 @@ def train(
         "seed": seed,
         "training": config["training"] | (entry.get("training") or {}),
     }
+    if before is not None:
+        tuned = {"weights": file_digest(before / WEIGHTS), "spectra": [*map(file_digest, spectra)]}
+        description |= {"from": tuned}
     # the model's own keys of training are among all
     own = {key: value for key, value in entry.items() if key != "training"}
     identity = description | {"model": own}
@@ -88,7 +122,7 @@ def train(
     # a config without that section has logs as they usually are
     wanted = section({"logs": {}} | config, "logs", Logs)
     written = logs_of(wanted, events, description)
-    options = (galaxies, rows, mask, seed, settings, str(arrays), kept, written)
+    options = (galaxies, rows, mask, seed, settings, str(arrays), kept, written, start)
     if not is_first():
         # one of several processes of a training: the first one writes
         with told_by_first():
@@ -172,6 +206,29 @@ def collect_histories(folders: tuple[Path, ...], table: Path, trainings: Path | 
     if trainings is not None:
         write_table(trainings, trainings_table(folders))
     write_table(table, read_histories(folders))
+
+
+def _with_spectra(
+    galaxies: "TrainingArrays",
+    rows: dict[str, Any],
+    paths: tuple[Path, ...],
+    seed: int,
+    where: Path,
+) -> "tuple[TrainingArrays, dict[str, Any]]":
+    """Training arrays and split with the real spectra of files among them."""
+    import numpy as np
+
+    from mmae.modalities import from_plain
+    from mmae.survey.foreign.reading import read_spectra
+    from mmae.training.mixed import mixed
+
+    found = from_plain(galaxies.modalities, where)["spectrum"]
+    files = [read_spectra(path) for path in paths]
+    values = np.concatenate([found.pooled(one.flux, one.ivar) for one in files])
+    redshift = [
+        np.full(len(one.flux), np.nan) if one.z_spec is None else one.z_spec for one in files
+    ]
+    return mixed(galaxies, rows, found, values, np.concatenate(redshift), seed)
 
 
 def _entry(config: dict[str, Any], model: str) -> tuple[dict[str, Any], Training]:

@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from mmae.instruments import BANDS, distance_from_middle
 
@@ -34,6 +35,9 @@ how much more so others must be, which is more where this was learned from few. 
 training's images may have trails, bleeding stars or no data."""
 RIDGE = 1e-6
 """Least variance of a feature."""
+RED, BOX, NEAR_ARCSEC, OUTSHONE = slice(1, 4), 5, 3.0, 0.1
+"""Off the middle: bands (r i z) and pixels on a side in which flux is averaged; how far from the
+middle a source may be, and the part of its brightness that the middle has at most."""
 SWAPPED = 8.0
 """How much less unusual (square of the distance) an image with two bands exchanged must be."""
 
@@ -45,8 +49,9 @@ FLAGS = (
     *(f"blank {band}" for band in BANDS),
     *(f"swapped {BANDS[a]}-{BANDS[b]}" for a, b in PAIRS),
     "combination",
+    "off centre",
 )
-"""What may be unlike: each feature by itself, or only all together."""
+"""What may be unlike: each feature by itself, or only all together; or another source is shown."""
 
 
 def _measure(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +131,17 @@ def _unusual(features: np.ndarray, quantiles: np.ndarray, covariance: np.ndarray
     return (away @ inverse * away).sum(axis=1)
 
 
+def _off_centre(images: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Whether a source near the middle outshines what is in it, (B,)."""
+    flux = (images[:, RED] / noise[RED, None, None]).sum(axis=1)
+    smooth = sliding_window_view(flux, (BOX, BOX), axis=(1, 2)).mean(axis=(3, 4))
+    distance = distance_from_middle(*smooth.shape[1:])
+    middle, near = (
+        smooth[:, distance <= reach].max(axis=1) for reach in (CENTRE_ARCSEC, NEAR_ARCSEC)
+    )
+    return middle < OUTSHONE * near
+
+
 @np.errstate(all="ignore")
 def flags(images: np.ndarray, training: dict[str, Any]) -> np.ndarray:
     """In what images are unlike those of a training.
@@ -164,4 +180,5 @@ def flags(images: np.ndarray, training: dict[str, Any]) -> np.ndarray:
     nearest = exchanged.min(axis=1, keepdims=True)
     swapped = (exchanged == nearest) & (nearest + SWAPPED < distance[:, None])
     found = np.hstack([beyond, blank, swapped])
-    return np.hstack([found, ((distance > unusual) & ~found.any(axis=1))[:, None]])
+    together = (distance > unusual) & ~found.any(axis=1)
+    return np.column_stack([found, together, _off_centre(images, noise)])

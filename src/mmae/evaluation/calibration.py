@@ -7,11 +7,15 @@ import numpy as np
 import pandas as pd
 
 from mmae.evaluation.comparison import ScoredRun, with_interval
+from mmae.evaluation.scoring import RANGES
 from mmae.metrics.verdicts import Recipe, compare, pooled_spread
 from mmae.workflow.limit import LIMIT
 
 OWN = ("crps", "coverage_68", "coverage_95", "pit_ks", "sigma_nmad_certain")
 """Of z_std as the model gives it; only such models have them."""
+
+OF_RANGES = ("crps", "coverage_68", "coverage_95")
+"""Those at low and at high redshift, too."""
 
 WIDTH_IN_SIGMA = 3.92
 """From end to end of a 95% interval."""
@@ -56,11 +60,11 @@ def calibration_table(runs: Sequence[ScoredRun]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        label; OWN with `_low` and `_high` (95% interval), NaN for models without z_std;
-        sigma_nmad; n and n_calibration, test and calibration galaxies; conformal_coverage_68,
-        conformal_coverage_95, conformal_width_68, conformal_width_95 (median of the full width over
-        1 + z_spec), the widths with `_low` and `_high`; width_verdict, the width at 68% against the
-        first row's.
+        label; OWN with `_low` and `_high` (95% interval), and OF_RANGES after `low_redshift_` and
+        `high_redshift_`, NaN for models without z_std; sigma_nmad; n and n_calibration, test and
+        calibration galaxies; conformal_coverage_68, conformal_coverage_95, conformal_width_68,
+        conformal_width_95 (median of the full width over 1 + z_spec), the widths with `_low` and
+        `_high`; width_verdict, the width at 68% against the first row's.
     """
     rows = []
     for label, run in _calibrated(runs).items():
@@ -68,6 +72,8 @@ def calibration_table(runs: Sequence[ScoredRun]) -> pd.DataFrame:
         row = {"label": label, "sigma_nmad": run.metrics["all"].get("sigma_nmad")}
         for name in OWN:
             row |= with_interval(own, name)
+        for part in RANGES:
+            row |= {f"{part}_{name}": own.get(part, {}).get(name) for name in OF_RANGES}
         row |= {"n": run.metrics["all"]["n"], "n_calibration": report["n_calibration"]}
         # a coverage has no interval, but a band: see `mmae.metrics.intervals.of_calibrated`
         row |= {f"conformal_{name}": report[name] for name in ("coverage_68", "coverage_95")}

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,9 @@ import h5py
 import numpy as np
 
 from mmae.dataset import layout
+from mmae.dataset.photometry import MEASURED
 from mmae.errors import InputError
+from mmae.evaluation.own_galaxies import OwnGalaxies
 from mmae.files.checks import check_datasets
 from mmae.files.read import open_hdf5
 from mmae.limits import REDSHIFT, Known
@@ -39,6 +42,8 @@ class Catalogue(NamedTuple):
     """Galaxies that are read together at the least, as they are stored together."""
     cache_bytes: int
     """What HDF5 keeps of the images that were last unpacked; 0: as it is set up."""
+    own: OwnGalaxies | None = None
+    """Galaxies that are in no HDF5 file."""
 
 
 class Block(NamedTuple):
@@ -58,7 +63,7 @@ class Block(NamedTuple):
 
 
 def open_catalogues(
-    paths: Sequence[Path | str],
+    sources: Sequence[Path | str | OwnGalaxies],
     needed: Mapping[str, Modality],
     wanted: Mapping[str, Modality] | None = None,
 ) -> list[Catalogue]:
@@ -66,8 +71,8 @@ def open_catalogues(
 
     Parameters
     ----------
-    paths : sequence of path
-        HDF5 files in the layout of GalaxiesML or of GalaxiesML-Spectra.
+    sources : sequence of path or OwnGalaxies
+        HDF5 files in the layout of GalaxiesML or of GalaxiesML-Spectra, and galaxies of others.
     needed : mapping of str to Modality
         Of the model, which each file must have.
     wanted : mapping of str to Modality, optional
@@ -80,7 +85,7 @@ def open_catalogues(
         another shape or type or of another geometry; or if the files do not name galaxies in the
         same way.
     """
-    catalogues = [_check(Path(path), needed, wanted or {}) for path in paths]
+    catalogues = [_check(source, needed, wanted or {}) for source in sources]
     for other in catalogues[1:]:
         if other.identifier != catalogues[0].identifier:
             raise InputError(
@@ -92,13 +97,22 @@ def open_catalogues(
     return catalogues
 
 
-def _check(path: Path, needed: Mapping[str, Modality], wanted: Mapping[str, Modality]) -> Catalogue:
+def _check(
+    source: Path | str | OwnGalaxies,
+    needed: Mapping[str, Modality],
+    wanted: Mapping[str, Modality],
+) -> Catalogue:
     """Check one file."""
-    with open_hdf5(path) as file:
+    own = source if isinstance(source, OwnGalaxies) else None
+    path = Path(source) if own is None else own.path
+    with open_hdf5(path) if own is None else own.opened(slice(1)) as file:
         identifier, redshift = _names(file)
         columns = [name for name in (identifier, redshift) if name is not None]
-        check_datasets(file, {IMAGE: image_shape(file)} | dict.fromkeys(columns, (None,)))
-        n_galaxies = len(file[IMAGE])
+        images = {IMAGE: image_shape(file)}
+        if own is not None and own.cutouts is None and not _measured(needed):
+            images = {}
+        check_datasets(file, images | dict.fromkeys(columns, (None,)))
+        n_galaxies = len(file[IMAGE]) if own is None else len(own)
         if n_galaxies == 0:
             raise InputError(
                 path, key=f"dataset '{IMAGE}'", found="no galaxy", expected="at least one"
@@ -112,7 +126,14 @@ def _check(path: Path, needed: Mapping[str, Modality], wanted: Mapping[str, Moda
             check_geometry(found, modality, path)
         others = {name: one for name, one in wanted.items() if one.is_in(file)}
         modalities = others | dict(needed)
-        return Catalogue(path, identifier, redshift, modalities, n_galaxies, *_chunk(file[IMAGE]))
+        chunk = _chunk(file[IMAGE]) if own is None else (1, 0)
+        return Catalogue(path, identifier, redshift, modalities, n_galaxies, *chunk, own)
+
+
+def _measured(modalities: Mapping[str, Modality]) -> bool:
+    """Whether some of the modalities' columns are measured in images."""
+    columns = (getattr(one.geometry, "columns", ()) for one in modalities.values())
+    return any(name in MEASURED for names in columns for name in names)
 
 
 def _names(file: h5py.File) -> tuple[str, str | None]:
@@ -162,10 +183,16 @@ def read_blocks(catalogue: Catalogue, size: int) -> Iterator[Block]:
     """
     together = _read_at_once(catalogue, size)
     cache = catalogue.cache_bytes or None
-    with open_hdf5(catalogue.path, rdcc_nbytes=cache) as file, Known(catalogue.path) as known:
+    with ExitStack() as stack, Known(catalogue.path) as known:
+        if catalogue.own is None:
+            file = stack.enter_context(open_hdf5(catalogue.path, rdcc_nbytes=cache))
         for start in range(0, catalogue.n_galaxies, together):
             rows = slice(start, min(start + together, catalogue.n_galaxies))
-            read = _read(file, catalogue, rows, known)
+            if catalogue.own is None:
+                read = _read(file, catalogue, rows, known)
+            else:
+                with catalogue.own.opened(rows) as block:
+                    read = _read(block, catalogue, slice(0, rows.stop - start), known)
             for first in range(0, len(read.identifier), size):
                 yield read.part(slice(first, first + size))
 

@@ -17,6 +17,7 @@ def line_table(
     reconstruction: np.ndarray,
     redshift: float,
     lines: Iterable[str],
+    z_pred: float | None = None,
 ) -> pd.DataFrame:
     """Centre, height and width of lines in the true and the reconstructed spectrum.
 
@@ -28,6 +29,8 @@ def line_table(
         z_spec, for both.
     lines : iterable of str
         Keys of `mmae.instruments.LINES`; lines outside the spectrum are left out.
+    z_pred : float, optional
+        The model's own redshift, where lines that are missed at z_spec are looked for, too.
 
     Returns
     -------
@@ -41,6 +44,8 @@ def line_table(
             "true": find_line(wave, spectrum, line, redshift),
             "reconstructed": find_line(wave, reconstruction, line, redshift, Z_ERROR),
         }
+        if fits["reconstructed"] is None and z_pred is not None:
+            fits["reconstructed"] = find_line(wave, reconstruction, line, z_pred)
         if fits["true"] is not None and not is_too_wide(fits["true"]):
             for name, fit in fits.items():
                 measured = (np.nan,) * 3 if fit is None else fit[:3]

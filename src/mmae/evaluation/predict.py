@@ -1,6 +1,6 @@
 """What a trained model says of galaxies under a view of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,10 @@ import torch
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.views import Model, Shown, shower
-from mmae.models.base import GalaxyModel
+from mmae.metrics.ends import ENDS
+from mmae.models.base import GalaxyModel, Prediction
 from mmae.models.batch import Batch, load_batch
+from mmae.models.density import QUANTILES
 from mmae.models.device import device_of
 from mmae.models.masking import Masks, hidden_values
 from mmae.progress import progress
@@ -45,40 +47,46 @@ def predict(
     Returns
     -------
     DataFrame
-        targetid, z_spec, z_pred and, if the model gives it, z_std; one row a galaxy, in the order
-        of `rows`.
+        targetid, z_spec and the columns of `redshifts`; one row a galaxy, in the order of `rows`.
 
     Raises
     ------
     InputError
         If the model gives no redshifts, or cannot hide what the view hides.
     """
-    parts = [
-        redshifts(model, *batch) for batch in batches(model, arrays, rows, view, seed, batch_size)
-    ]
+    shown = batches(model, arrays, rows, view, seed, batch_size)
+    parts = [redshifts(model.predict(*batch)) for batch in shown]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return truth(arrays, rows).assign(**columns)
 
 
-@torch.no_grad()
-def redshifts(model: Model, batch: Batch, masks: Masks) -> dict[str, np.ndarray]:
-    """Columns z_pred and, if the model gives it, z_std of a batch: (B,) float64 each.
+def redshifts(said: Prediction) -> dict[str, np.ndarray]:
+    """What a model says of the redshifts of a batch, by column: (B,) float64 each.
+
+    Returns
+    -------
+    dict of str to ndarray
+        z_pred and, if the model gives them, z_std, the ends of intervals
+        (`mmae.metrics.ends.ENDS`), and delta_chi2.
 
     Raises
     ------
     InputError
         If the model gives no redshifts.
     """
-    said = model.predict(batch, masks)
     if said.z_pred is None:
         raise InputError(
             "model",
             found="one that gives no redshifts",
             expected="one that does; `mmae probe` reads redshifts out of embeddings",
         )
+    columns = {"z_pred": said.z_pred, "z_std": said.z_std}
+    if said.quantiles is not None:
+        columns |= {name: said.quantiles[:, QUANTILES.index(q)] for name, q in ENDS.items()}
+    columns["delta_chi2"] = said.delta_chi2
     return {
         name: values.float().cpu().numpy().astype(float)
-        for name, values in (("z_pred", said.z_pred), ("z_std", said.z_std))
+        for name, values in columns.items()
         if values is not None
     }
 
@@ -117,9 +125,10 @@ def reconstruct(
     view: View,
     seed: int,
     batch_size: int,
+    kinds: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
     """All of what `reconstructed_batches` gives, as one batch."""
-    parts = list(reconstructed_batches(model, arrays, rows, view, seed, batch_size))
+    parts = list(reconstructed_batches(model, arrays, rows, view, seed, batch_size, kinds))
     return {
         name: parts[0][name]
         if name.endswith(WAVE)
@@ -136,15 +145,22 @@ def reconstructed_batches(
     view: View,
     seed: int,
     batch_size: int,
+    kinds: Sequence[str] = (),
 ) -> Iterator[dict[str, np.ndarray]]:
     """True, hidden and reconstructed values; parameters as for `predict`.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        Of the model's `reconstructions` besides the first.
 
     Yields
     ------
     dict of str to ndarray
-        targetid, z_spec, z_pred (B,); for each modality `<name>`, `<name>_reconstruction`,
-        `<name>_hidden` (bool), of shape (B, *shape), and `<name>_wave` (L,), Å, of those that have
-        wavelengths. Values that belong to no token, which no loss trains, are as they are.
+        targetid, z_spec, z_pred (B,); for each modality `<name>`, `<name>_reconstruction`, of other
+        kinds `<name>_<kind>`, `<name>_hidden` (bool), of shape (B, *shape), and `<name>_wave` (L,),
+        Å, of those that have wavelengths. Values that belong to no token, which no loss trains, are
+        as they are.
 
     Raises
     ------
@@ -155,7 +171,7 @@ def reconstructed_batches(
     shown = batches(model, arrays, rows, view, seed, batch_size)
     for start, (batch, masks) in zip(starts, shown, strict=True):
         own = rows[start : start + batch_size]
-        values, said = reconstructed(model, batch, masks)
+        values, said = reconstructed(model, batch, masks, kinds)
         yield values | {
             "z_pred": said,
             "targetid": arrays.targetid[own],
@@ -164,20 +180,19 @@ def reconstructed_batches(
 
 
 def reconstructed(
-    model: GalaxyModel, batch: Batch, masks: Masks
+    model: GalaxyModel, batch: Batch, masks: Masks, kinds: Sequence[str] = ()
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Values of each modality, reconstructed, and what was hidden; and z_pred (B,)."""
     rebuilt, said = model.reconstruct(batch, masks)
+    others = {kind: model.reconstruct(batch, masks, kind)[0] for kind in kinds}
     found: dict[str, np.ndarray] = {}
     for name, modality in model.modalities.items():
-        true, rebuilt_values = batch.values[name], rebuilt[name].to(batch.values[name].dtype)
+        true = batch.values[name]
         hidden = hidden_values(modality, masks[name]).expand(true.shape)
         every = modality.covered(torch.ones_like(masks[name].tokens))
-        parts = {
-            "": true,
-            "_reconstruction": torch.where(every, rebuilt_values, true),
-            "_hidden": hidden & batch.valid.get(name, hidden),
-        }
+        parts = {"": true, "_hidden": hidden & batch.valid.get(name, hidden)}
+        for kind, values in {"reconstruction": rebuilt, **others}.items():
+            parts[f"_{kind}"] = torch.where(every, values[name].to(true.dtype), true)
         found |= {f"{name}{part}": tensor.cpu().numpy() for part, tensor in parts.items()}
         if (wave := getattr(modality.geometry, "wave", None)) is not None:
             found[f"{name}{WAVE}"] = np.array(wave)
@@ -185,10 +200,10 @@ def reconstructed(
 
 
 def true_and_rebuilt(
-    said: Mapping[str, np.ndarray], modality: str
+    said: Mapping[str, np.ndarray], modality: str, kind: str = "reconstruction"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth, reconstruction and what was hidden, out of what `reconstruct` gives."""
-    return said[modality], said[f"{modality}_reconstruction"], said[f"{modality}_hidden"]
+    return said[modality], said[f"{modality}_{kind}"], said[f"{modality}_hidden"]
 
 
 def batches(

@@ -2,14 +2,17 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import compress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from mmae.evaluation.catalogue import Block, Catalogue, n_blocks, read_blocks
+from mmae.evaluation.ensembles import Pdfs, new_ensemble, pdfs_of
 from mmae.evaluation.predict import redshifts
 from mmae.evaluation.views import Model, shower
 from mmae.files.write import write_blocks
@@ -46,11 +49,13 @@ def write_predictions(
     seed: int,
     batch_size: int,
     usual: Sequence[Usual] | None = None,
+    qp: Path | None = None,
 ) -> int:
-    """Write the redshifts of all galaxies of some files, as they are predicted, into one CSV table.
+    """Write the redshifts of all galaxies of some files, as they are predicted, into one table.
 
-    Parameters as for `predict_catalogues`. Galaxies without a redshift, and those that are unlike
-    the galaxies of the training, are counted in warnings.
+    Parameters as for `predict_catalogues`; `qp` is a file for densities, as qp reads it. Galaxies
+    without a redshift, and those that are unlike the galaxies of the training, are counted in
+    warnings.
 
     Returns
     -------
@@ -61,7 +66,9 @@ def write_predictions(
     without: Counter[str] = Counter()
     flagged: Counter[str] = Counter()
     options = (view, seed, batch_size, without, usual, flagged)
-    write_blocks(table, predict_catalogues(model, catalogues, *options))
+    with nullcontext() if qp is None else new_ensemble(qp, n) as ensemble:
+        keep = None if ensemble is None else ensemble.add
+        write_blocks(table, predict_catalogues(model, catalogues, *options, keep))
     for reason, count in sorted(without.items()):
         log.warning("%d of %d galaxies without z_pred: %s", count, n, reason)
     if n_flagged := flagged.pop(FLAGGED, 0):
@@ -84,6 +91,7 @@ def predict_catalogues(
     without: Counter[str],
     usual: Sequence[Usual] | None = None,
     flagged: Counter[str] | None = None,
+    keep: Callable[[Pdfs, pd.DataFrame], None] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Redshifts of all galaxies of some files, batch by batch.
 
@@ -103,13 +111,16 @@ def predict_catalogues(
         What the galaxies of the model's training are like.
     flagged : Counter, optional
         Counts galaxies unlike those by FLAGGED, and by each flag.
+    keep : callable, optional
+        Takes densities and the rows of the table that they belong to.
 
     Yields
     ------
     DataFrame
-        object_id or targetid, z_spec if one of the files has redshifts, z_pred and, if the model
-        gives it, z_std; NaN in both where an image is damaged or blank. With `usual`, flags: in
-        what a galaxy is unlike those of the training, or why it has no redshift; else empty.
+        object_id or targetid, z_spec if one of the files has redshifts, and the columns of
+        `mmae.evaluation.predict.redshifts`, NaN where an image is damaged or blank. With `usual`,
+        flags: in what a galaxy is unlike those of the training, or why it has no redshift; else
+        empty.
 
     Raises
     ------
@@ -130,19 +141,24 @@ def predict_catalogues(
         columns = {catalogue.identifier: block.identifier}
         if known:
             columns["z_spec"] = block.z_spec
-        problem = _problems(catalogue.modalities, block)
+        problem = problems_of(catalogue.modalities, block)
         unlike = None if usual is None else _unlike(usual, block, problem == "", counter)
-        found = redshifts(model, *show(_batch(model, block, problem == "")))
+        with torch.no_grad():
+            said = model.predict(*show(batch_of(model, block, problem == "")))
+        found = redshifts(said)
         problem[(problem == "") & ~np.isfinite(found["z_pred"])] = NO_NUMBER
         without.update(problem[problem != ""])
         for name, values in found.items():
             columns[name] = np.where(problem == "", values, np.nan)
         if unlike is not None:
             columns["flags"] = np.where(problem == "", unlike, problem)
-        yield pd.DataFrame(columns)
+        table = pd.DataFrame(columns)
+        if keep is not None:
+            keep(pdfs_of(said, problem == ""), table)
+        yield table
 
 
-def _problems(modalities: Mapping[str, Modality], block: Block) -> np.ndarray:
+def problems_of(modalities: Mapping[str, Modality], block: Block) -> np.ndarray:
     """Why galaxies are of no use, empty where they are: (B,) of str."""
     problem = np.full(len(block.identifier), "", object)
     for name, modality in modalities.items():
@@ -170,7 +186,7 @@ def _usable(values: np.ndarray, usable: np.ndarray, instead: float) -> np.ndarra
     return np.where(usable.reshape(-1, *[1] * (values.ndim - 1)), values, np.float32(instead))
 
 
-def _batch(model: Model, block: Block, usable: np.ndarray) -> Batch:
+def batch_of(model: Model, block: Block, usable: np.ndarray) -> Batch:
     """Galaxies as the model sees them; zeros in place of what is hidden or of no use."""
     values, ivar = {}, {}
     for name, modality in model.modalities.items():

@@ -1,5 +1,7 @@
 """What uncertainties, embeddings and lines say, in sentences made from their tables."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from mmae.evaluation.story import listed, names
@@ -63,9 +65,36 @@ def retrieval_story(table: pd.DataFrame) -> str:
     )
 
 
+def seen_story(tables: Mapping[str, pd.DataFrame]) -> str:
+    """What models see of one galaxy's lines in plain words.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        As from `mmae.evaluation.lines.line_table`, by the label of the model.
+    """
+    items = []
+    for label, table in tables.items():
+        words = []
+        for line, fits in table.groupby("line", sort=False):
+            true, drawn = (fits[fits["spectrum"] == s].iloc[0] for s in ("true", "reconstructed"))
+            if drawn["kind"] == "missed":
+                words.append(f"{line} is not seen")
+                continue
+            ratios = f"{drawn['height'] / true['height']:.2f} of the true height"
+            if drawn["kind"] != "unresolved" != true["kind"]:
+                width = drawn["width_angstrom"] / true["width_angstrom"]
+                ratios += f" and {width:.1f} times the width"
+            off = drawn["centre_angstrom"] - true["centre_angstrom"]
+            words.append(f"{line} is seen {off:+.0f} Å from its place, with {ratios}")
+        items.append(f"{label}: {'; '.join(words) or 'no line is in range'}.")
+    return listed(items)
+
+
 LINE_WORDS = {
     "line found": "of {n} galaxies that have it, about {noise:.0f} of them by noise, found in "
     "{value:.0%} ({low:.0%} to {high:.0%})",
+    "line right": "right in height and width in {value:.0%}",
     "line too wide": "too wide in {value:.0%}",
     "line missed": "missed in {value:.0%}",
     "line false": "drawn above the noise in {value:.0%} of {n} that do not have it",

@@ -1,6 +1,6 @@
 """How well a model reconstructs what was hidden, in numbers; the paper leaves it to later work."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ COARSE_EDGES = (0.0, 0.4, 0.8, 1.2, 2.0, 4.2)
 """Redshift bins. Few galaxies have a given line beyond z = 1, so that the bins widen: to 0.4
 H-alpha is in range, to 0.8 H-beta and [O III], to 1.2 [O II], to 2 quasars by Mg II and C III], and
 beyond by C IV and Ly-alpha."""
+
+PROFILE = "profile"
+"""Kind of the reference that nothing is learnt for: the mean of a hidden pixel's ring."""
 
 RECONSTRUCTION_COLUMNS = (
     *("quantity", "line", "unit", "part", "z_low", "z_high", "n", "statistic"),
@@ -99,20 +102,60 @@ def _summary(one: Measured, values: np.ndarray, scoring: Scoring) -> list[float]
     return numbers + [np.nan] * (6 - len(numbers))
 
 
-def by_training_ratio(measured: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Tables of several models by the label of their mask ratio in training, smallest first."""
-    return {f"{mask:.0%}": table for mask, table in measured.groupby("mask")}
+def by_label(measured: pd.DataFrame, own_redshift: bool = False) -> dict[str, pd.DataFrame]:
+    """Tables of several models by what they are called.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        Of several models, as from `mmae.evaluation.quality.quality_table`, with model and mask.
+    own_redshift : bool
+        With lines at the models' own redshifts, under labels that say so.
+    """
+    shown = measured if own_redshift else measured[measured["at"] == "z_spec"]
+    named = shown.assign(label=_labels(shown))
+    # the same reference stands beside each model
+    keys = ["label", "quantity", "line", "part", "z_low"]
+    return dict(iter(named.drop_duplicates(keys).groupby("label", sort=False)))
 
 
-def over_all_redshifts(measured: pd.DataFrame) -> pd.DataFrame:
-    """The numbers of the full range for a page: one column a mask ratio in training.
+def _labels(measured: pd.DataFrame) -> pd.Series:
+    """Model, its mask ratio where there are several, kind where there are, and redshift."""
+    names = ["model", "mask", "kind", "at"]
+    several = measured["mask"].nunique() > 1
+    kinds = measured[measured["kind"] != PROFILE].groupby("model")["kind"].nunique()
+
+    def label(model: str, mask: float, kind: str, at: str) -> str:
+        if kind == PROFILE:
+            return "radial profile"
+        words = [model]
+        if several:
+            words.append(f"trained {mask:.0%} hidden")
+        if kinds[model] > 1:
+            words.append(kind)
+        return ", ".join(words) + " at its own z" * (at == "z_pred")
+
+    labels = {key: label(*key) for key in measured[names].drop_duplicates().itertuples(index=False)}
+    return pd.Series(
+        [labels[key] for key in measured[names].itertuples(index=False)], measured.index
+    )
+
+
+def over_all_redshifts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The numbers of the full range for a page: one column a model.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Of `by_label`.
 
     Returns
     -------
     DataFrame
-        quantity, line, unit, and for each ratio the value with its 95% interval, and of how many
+        quantity, line, unit, and for each model the value with its 95% interval, and of how many
         galaxies it is.
     """
+    measured = pd.concat(tables.values())
     whole = measured[(measured["part"] == "all") & measured["value"].notna()]
     whole = whole.fillna({"line": ""})
     interval = (
@@ -120,9 +163,8 @@ def over_all_redshifts(measured: pd.DataFrame) -> pd.DataFrame:
     )
     known = whole["low"].notna()
     text = whole["value"].map("{:.4g}".format) + (interval + ")").where(known, "")
-    text += ", n = " + whole["n"].map(str)
-    titles = whole["mask"].map("trained {:.0%} hidden".format)
-    shown = whole.assign(text=text, title=titles)
-    wide = shown.pivot(index=["quantity", "line", "unit"], columns="title", values="text")
+    shown = whole.assign(text=text + ", n = " + whole["n"].map(str))
+    wide = shown.pivot(index=["quantity", "line", "unit"], columns="label", values="text")
     order = shown[["quantity", "line", "unit"]].drop_duplicates()
-    return wide.reindex(pd.MultiIndex.from_frame(order)).reset_index().fillna("")
+    columns = [label for label in tables if label in wide]
+    return wide.reindex(pd.MultiIndex.from_frame(order))[columns].reset_index().fillna("")

@@ -1,7 +1,7 @@
 """Prediction files in, metrics as text out."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from mmae.errors import InputError
 from mmae.files.read import read_npz, read_table
 from mmae.limits import REDSHIFT, Z_PRED, Z_STD, Known, Limits
 from mmae.metrics.conformal import conformal_report
+from mmae.metrics.ends import ENDS
 from mmae.metrics.intervals import MIN_GALAXIES
 from mmae.metrics.redshift import METRICS, RedshiftRange, outlier_fraction
 from mmae.metrics.report import redshift_report
-from mmae.metrics.uncertainty import uncertainty_report
+from mmae.metrics.uncertainty import coverage_report, uncertainty_report
 from mmae.settings import Scoring
 
 log = logging.getLogger(__name__)
@@ -23,35 +24,46 @@ log = logging.getLogger(__name__)
 AUTHORS_COLUMNS = {"y_test": "z_spec", "y_pred": "z_pred"}
 """Columns of the authors' prediction files."""
 
-LIMITS: dict[str, Limits] = {"z_spec": REDSHIFT, "z_pred": Z_PRED, "z_std": Z_STD}
-"""What the columns of a forecast can be; z_std may be absent."""
+RANGES = ("low_redshift", "high_redshift")
+"""Of redshift, in which uncertainties are scored besides."""
+
+NEEDED: dict[str, Limits] = {"z_spec": REDSHIFT, "z_pred": Z_PRED}
+LIMITS: dict[str, Limits] = NEEDED | {"z_std": Z_STD} | dict.fromkeys(ENDS, Z_PRED)
+"""What the columns of a forecast can be; those that are not NEEDED may be absent."""
 
 
-def read_forecast(path: Path | str, only_redshifts: bool = False) -> pd.DataFrame:
-    """Predictions of a CSV file with z_spec and z_pred, or the authors' y_test and y_pred.
+def read_forecast(
+    path: Path | str, only_redshifts: bool = False, names: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Predictions of a table with z_spec and z_pred, or the authors' y_test and y_pred.
 
     Parameters
     ----------
     path : path
     only_redshifts : bool
         Leave out all other columns.
+    names : mapping of str to str, optional
+        Columns that the file calls otherwise, as of `read_table`.
 
     Returns
     -------
     DataFrame
-        The columns of the file; z_spec, z_pred and, if it is there, z_std are float64, NaN where
-        unknown. What they cannot be is unknown, and counted in a warning.
+        The columns of the file; those of LIMITS are float64, NaN where unknown. What they cannot be
+        is unknown, and counted in a warning.
 
     Raises
     ------
     InputError
         If the file is missing or no table, a column is missing, or values are no numbers.
     """
-    table = read_table(path, only=[*LIMITS, *AUTHORS_COLUMNS] if only_redshifts else None)
+    only = [*LIMITS, *AUTHORS_COLUMNS] if only_redshifts else None
+    for name in {*(names or ())} - {*LIMITS}:
+        raise InputError("--columns", found=repr(name), expected=f"some of {[*LIMITS]}")
+    table = read_table(path, only=only, names=names)
     names = {theirs: ours for theirs, ours in AUTHORS_COLUMNS.items() if ours not in table}
     table = table.rename(columns=names)
     with Known(path) as known:
-        for name in (name for name in LIMITS if name != "z_std" or name in table):
+        for name in (name for name in LIMITS if name in NEEDED or name in table):
             found, expected = "values that are no numbers", "redshifts"
             if name not in table:
                 found = f"only {list(read_table(path))}"
@@ -79,10 +91,10 @@ def scored_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     Returns
     -------
     DataFrame
-        z_spec, z_pred and, if it is there, z_std of these galaxies.
+        Those columns of LIMITS that are there, of these galaxies.
     dict of str to int
-        How many are left out for want of z_spec, of z_pred and of z_std; of several, the first
-        counts. Those that want none are not named.
+        How many are left out for want of each; of several, the first counts. Those that want none
+        are not named.
 
     Raises
     ------
@@ -138,7 +150,7 @@ def full_report(
     Parameters
     ----------
     test, validation : DataFrame
-        z_pred, z_spec and, from models that give it, z_std.
+        z_pred, z_spec and, from models that give them, z_std and the ends of intervals.
     settings : Scoring
 
     Returns
@@ -146,6 +158,7 @@ def full_report(
     dict
         As `mmae.metrics.report.redshift_report`; `uncertainty` if there is z_std, and `conformal`
         if there are validation galaxies to calibrate with, both of galaxies in the full range.
+        Within `uncertainty` are `low_redshift` and `high_redshift`, as `coverage_report`.
         `left_out`, if galaxies are: as `scored_rows` counts them, of `test` and `validation`.
 
     Raises
@@ -158,10 +171,11 @@ def full_report(
     report = redshift_report(test["z_pred"].to_numpy(), test["z_spec"].to_numpy(), settings)
     test = test[full_range.contains(test["z_spec"])]
     if "z_std" in test:
-        columns = [test[name].to_numpy() for name in ("z_pred", "z_std", "z_spec")]
-        report["uncertainty"] = uncertainty_report(
-            *columns, settings.bootstrap_samples, settings.bootstrap_seed
-        )
+        report["uncertainty"] = _uncertainty(uncertainty_report, test, settings)
+        low = test["z_spec"] <= settings.low_redshift
+        for name, part in zip(RANGES, (test[low], test[~low]), strict=True):
+            if len(part) >= MIN_GALAXIES:
+                report["uncertainty"][name] = _uncertainty(coverage_report, part, settings)
     if validation is not None:
         validation, left_out["validation"] = scored_rows(validation)
         validation = validation[full_range.contains(validation["z_spec"])]
@@ -175,6 +189,15 @@ def full_report(
         report["left_out"] = left_out
         log.warning("%s", _left_out_text(left_out))
     return report
+
+
+def _uncertainty(
+    scores: Callable[..., dict[str, Any]], table: pd.DataFrame, settings: Scoring
+) -> dict[str, Any]:
+    """Scores of forecasts: of densities where there are ends of intervals, else of Gaussians."""
+    columns = [table[name].to_numpy() for name in ("z_pred", "z_std", "z_spec")]
+    ends = table[[*ENDS]].to_numpy() if set(ENDS) <= set(table) else None
+    return scores(*columns, settings.bootstrap_samples, settings.bootstrap_seed, ends)
 
 
 def _left_out_text(left_out: Mapping[str, Mapping[str, int]]) -> str:
@@ -208,8 +231,12 @@ def metrics_text(report: Mapping[str, Any]) -> str:
 
 def _uncertainty_text(part: Mapping[str, Any]) -> str:
     """How well z_std is calibrated: each number with its interval."""
-    names = [name for name in part if isinstance(part[name], float)]
-    return "\n".join(["uncertainty: z_std against what happened", *_numbers(part, names)])
+    lines = []
+    for title, one in (("", part), *((f", {k}", part[k]) for k in RANGES if k in part)):
+        names = [name for name in one if isinstance(one[name], float)]
+        head = f"uncertainty: z_std against what happened{title.replace('_', ' ')}"
+        lines += [head, *_numbers(one, names)]
+    return "\n".join(lines)
 
 
 def _range_text(title: str, part: Mapping[str, Any]) -> str:

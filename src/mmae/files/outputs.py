@@ -51,6 +51,10 @@ MODEL = Kind(
     "a trained model",
     (r"model\.json", r"history\.csv", r"weights\.safetensors|regressor\.skops"),
 )
+EXPORT = Kind(
+    "an exported model",
+    (r"model\.pt2", r"model\.safetensors", r"config\.json", r"modeling_mmae\.py", r"README\.md"),
+)
 ARCHIVE = Kind(
     "an archive",
     (

@@ -10,12 +10,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mmae.errors import InputError
+from mmae.files import tables
 from mmae.files.checks import IDENTIFIERS, Shape, check_datasets, check_identifiers, check_zip
 from mmae.files.hdf5 import CheckedFile
 
@@ -30,7 +32,7 @@ HEADER_LINES = 1000
 
 UNREADABLE = (
     *(OSError, ValueError, EOFError, RecursionError, ImportError),
-    *(LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+    *(LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error, TokenError),
 )
 """What readers raise for damaged files, and for those that their ending says to be compressed."""
 
@@ -104,12 +106,24 @@ def native(column: np.ndarray) -> np.ndarray:
 
 
 def read_table(
-    path: Path | str, columns: Sequence[str] = (), only: Collection[str] | None = None
+    path: Path | str,
+    columns: Sequence[str] = (),
+    only: Collection[str] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Read a CSV table that has at least these columns; of `only`, those that it has.
+    """Read a table that has at least these columns; of `only`, those that it has.
 
-    Spaces around names and values do not count. Lines with # before the table are comments; the
-    last of them has the names where the line below it has numbers.
+    FITS, ECSV, VOTable and Parquet by the ending of the name, else CSV. There, spaces around names
+    and values do not count; lines with # before the table are comments; the last of them has the
+    names where the line below it has numbers.
+
+    Parameters
+    ----------
+    path : path
+    columns : sequence of str
+    only : collection of str, optional
+    names : mapping of str to str, optional
+        What is called here as in the key is called in the file as in the value.
 
     Raises
     ------
@@ -117,7 +131,26 @@ def read_table(
         If the file is missing or not a table, a column is missing or is one of identifiers that
         are neither integers nor text, or two have the same name.
     """
-    path = existing(path)
+    path, names = existing(path), names or {}
+    style = tables.format_of(path)
+    wanted = None if only is None else {*only, *names.values()}
+    table = _read_csv(path, wanted) if style is None else tables.load(path, style, wanted)
+    table = tables.named(path, table, names)
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise InputError(
+            path,
+            key=f"column {missing[0]}",
+            found=f"only {list(table.columns)}",
+            expected=f"the columns {list(columns)}",
+        )
+    for name in {*IDENTIFIERS} & {*table.columns}:
+        check_identifiers(path, f"column {name}", table[name])
+    return table
+
+
+def _read_csv(path: Path, only: Collection[str] | None) -> pd.DataFrame:
+    """A CSV table as it stands."""
     try:
         options = {**_header(path), "skipinitialspace": True, "encoding": UTF_8}
         if only is not None:
@@ -132,16 +165,6 @@ def read_table(
         raise InputError(
             path, found=f"no table ({error})", expected="a CSV file with a header"
         ) from error
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise InputError(
-            path,
-            key=f"column {missing[0]}",
-            found=f"only {list(table.columns)}",
-            expected=f"the columns {list(columns)}",
-        )
-    for name in {*IDENTIFIERS} & {*table.columns}:
-        check_identifiers(path, f"column {name}", table[name])
     return table
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from mmae.errors import InputError
+from mmae.files import tables
 from mmae.files.outputs import FILE, LINK, Kind, check_output, is_temporary, temporary
 from mmae.files.read import existing
 
@@ -119,20 +120,30 @@ def write_link(path: Path | str, target: Path | str) -> None:
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a CSV table, whole or not at all."""
+    """Write a table, whole or not at all: FITS, ECSV, VOTable or Parquet by its name, else CSV."""
+    style = tables.format_of(path)
     with atomic(path) as part:
-        table.to_csv(part, index=False)
+        if style is None:
+            table.to_csv(part, index=False)
+        else:
+            try:
+                tables.save(table, part, style)
+            except ValueError as error:
+                raise InputError(path, f"{style} cannot hold the table ({error})") from error
 
 
 def write_blocks(path: Path | str, blocks: Iterable[pd.DataFrame]) -> None:
-    """Write a CSV table block by block as they come, whole or not at all.
+    """Write a table block by block as they come, whole or not at all; formats as `write_table`.
 
     Parameters
     ----------
     path : path
     blocks : iterable of DataFrame
-        With the same columns; one is held at a time.
+        With the same columns. Of CSV, one is held at a time.
     """
+    if tables.format_of(path) is not None:
+        write_table(path, pd.concat(blocks, ignore_index=True))
+        return
     with atomic(path) as part, part.open("w", encoding="utf-8") as stream:
         for number, block in enumerate(blocks):
             block.to_csv(stream, index=False, header=number == 0)

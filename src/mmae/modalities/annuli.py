@@ -5,6 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from mmae.modalities.tracing import may_be_any
+
 EDGES_ARCSEC = (0.0, 0.35, 0.6, 0.9, 1.3, 1.8, 2.4, 3.2, 4.2, 5.3)
 """Of the annuli, narrow where galaxies change fast."""
 SUBPIXELS = 5
@@ -97,10 +99,10 @@ class Annuli(nn.Module):
         (B, C, K) both. An annulus of which next to nothing was seen has no flux.
         """
         full = self.cells.sum(dim=1)
-        if hidden is None or not hidden.any():
+        if hidden is None or not may_be_any(hidden):
             flux = image.flatten(2) @ self.cells.T
             return flux, torch.ones_like(flux)
-        seen = (~hidden).to(image.dtype).expand(len(image), -1, *image.shape[2:])
+        seen = (~hidden).to(image.dtype).expand(image.shape[0], -1, *image.shape[2:])
         image = image * seen
         filled = image + image.flip(2, 3) * (1 - seen)
         area = torch.maximum(seen, seen.flip(2, 3)).flatten(2) @ self.cells.T

@@ -174,6 +174,17 @@ class Modality:
         """How well hidden values are reconstructed, (B, *shape) each."""
         raise NotImplementedError
 
+    def quality_at(
+        self,
+        true: np.ndarray,
+        reconstruction: np.ndarray,
+        hidden: np.ndarray,
+        z_spec: np.ndarray,
+        z_pred: np.ndarray,
+    ) -> Iterator[Measured]:
+        """What of it depends on the redshift, at the model's own; nothing by default."""
+        yield from ()
+
     summary: ClassVar[tuple[str, str, Callable[..., np.ndarray]]]
     """The one measure of studies: name, unit, function of true, reconstructed and hidden values."""
 

@@ -121,7 +121,7 @@ class Image(Modality):
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Patches that are hidden in all bands."""
         side, patch = self.patches_per_side, self.settings.patch
-        pixels = values.expand(len(values), *self.shape)[..., : side * patch, : side * patch]
+        pixels = values.expand(values.shape[0], *self.shape)[..., : side * patch, : side * patch]
         tiles = pixels.unflatten(3, (side, patch)).unflatten(2, (side, patch))
         return tiles.all(dim=5).all(dim=3).all(dim=1).flatten(1)
 

@@ -6,6 +6,9 @@ from torch import Tensor, nn
 SOFTENING = 3.0
 """Flux in units of the sky noise below which the scale is linear."""
 
+HIGHEST = 20.0
+"""On the asinh scale: no flux is nearly as large, and its inverse is still a number."""
+
 
 class AsinhScale(nn.Module):
     """Image flux on an asinh scale (Lupton et al. 1999, AJ 118, 1406), in units of the sky noise.
@@ -33,6 +36,11 @@ class AsinhScale(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, dimensionless."""
         return asinh(image / (SOFTENING * self.noise))
+
+    def inverse(self, values: Tensor) -> Tensor:
+        """Flux; 0 of a band that was the same in all training images."""
+        noise = self.noise.masked_fill(self.noise.isinf(), 0.0)
+        return torch.sinh(values.clamp(-HIGHEST, HIGHEST)) * SOFTENING * noise
 
 
 def asinh(x: Tensor) -> Tensor:

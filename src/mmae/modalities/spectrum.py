@@ -21,7 +21,7 @@ from mmae.metrics.line_quality import (
     line_errors,
     noise_lines,
 )
-from mmae.metrics.spectrum_quality import continuum_slope_error, cosine_similarity, mse
+from mmae.metrics.spectrum_quality import continuum_slope_error, cosine_similarity, mse, noise
 from mmae.modalities.base import Measured, Modality
 from mmae.settings import Arrays, SpectrumModality
 
@@ -88,6 +88,10 @@ class Spectrum(Modality):
         weighted = known(layout.FLUX, np.where(ivar > 0, flux, 0), limits.FLUX, damage=True)
         ivar = np.where(np.isnan(weighted), 0, ivar)
         flux = np.where(np.isnan(weighted), 0, flux)
+        return self.pooled(flux, ivar)
+
+    def pooled(self, flux: np.ndarray, ivar: np.ndarray) -> np.ndarray:
+        """Spectra of finite flux (B, L of the file) as `read` gives them."""
         width = self.geometry.pool
         if self.has_ivar:
             pooled, weight = normalise_pooled(*pool_by_ivar(flux, ivar, width))
@@ -133,7 +137,7 @@ class Spectrum(Modality):
 
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Patches that are hidden whole."""
-        used = values.expand(len(values), *self.shape)[:, : self.n_tokens * self.settings.patch]
+        used = values.expand(values.shape[0], *self.shape)[:, : self.n_tokens * self.settings.patch]
         return used.unflatten(1, (self.n_tokens, -1)).all(dim=2)
 
     def quality(
@@ -144,11 +148,26 @@ class Spectrum(Modality):
         slope = continuum_slope_error(wave, *arrays, z_spec)
         unit = "normalised flux squared"
         yield Measured("spectrum mse", "", unit, "median", False, mse(*arrays))
+        yield Measured("spectrum noise", "", unit, "median", False, noise(true, hidden))
         cosine = cosine_similarity(*arrays)
         yield Measured("spectrum cosine", "", "dimensionless", "median", False, cosine)
         unit = "normalised flux / 1000 Angstrom"
         yield Measured("continuum slope", "", unit, "median", True, slope)
         yield from _lines(*arrays, wave, z_spec)
+        passed = noise_lines(wave, true, z_spec)
+        passed[~hidden.any(axis=1)] = np.nan
+        yield Measured("line noise", "", "dimensionless", "fraction", False, passed)
+
+    def quality_at(
+        self,
+        true: np.ndarray,
+        reconstruction: np.ndarray,
+        hidden: np.ndarray,
+        z_spec: np.ndarray,
+        z_pred: np.ndarray,
+    ) -> Iterator[Measured]:
+        """Lines where they belong at the redshift that the model says."""
+        yield from _lines(true, reconstruction, hidden, self.wave, z_spec, z_pred)
 
 
 def _lines(
@@ -157,10 +176,11 @@ def _lines(
     hidden: np.ndarray,
     wave: np.ndarray,
     z_spec: np.ndarray,
+    z_pred: np.ndarray | None = None,
 ) -> Iterator[Measured]:
     """Quantities of lines that were hidden whole, in the composite of what was shown and not."""
     pasted = composite(true, reconstruction, hidden)
-    errors = line_errors(wave, true, pasted, z_spec, hidden=hidden)
+    errors = line_errors(wave, true, pasted, z_spec, hidden=hidden, own_redshift=z_pred)
 
     def by_galaxy(series: pd.Series) -> np.ndarray:
         return series.reindex(range(len(z_spec))).to_numpy(dtype=float)
@@ -177,6 +197,7 @@ def _lines(
         both = (ours["found_reconstructed"] & found).astype(float)
         for name, column, among in (
             ("line found", "both", found),
+            ("line right", "right", found),
             ("line too wide", "too_wide", found),
             ("line missed", "missed", found),
             ("line unresolved", "unresolved", found),
@@ -184,12 +205,12 @@ def _lines(
         ):
             values = by_galaxy(ours.assign(both=both)[column][among])
             yield Measured(name, line, "dimensionless", "fraction", False, values)
-    noise = noise_lines(wave, true, z_spec)
-    noise[~hidden.any(axis=1)] = np.nan
-    yield Measured("line noise", "", "dimensionless", "fraction", False, noise)
-    ratios = bpt_errors(errors)
-    for ratio in BPT_RATIOS:
-        yield Measured(f"bpt {ratio}", "", "dex", "median", True, by_galaxy(ratios[ratio]))
+    # how far the true ones scatter is how far a constant is from them
+    for end, column in (("", "flux_ratio"), (" true", "flux_true")):
+        ratios = bpt_errors(errors, column)
+        for ratio in BPT_RATIOS:
+            values = by_galaxy(ratios[ratio])
+            yield Measured(f"bpt {ratio}{end}", "", "dex", "median", True, values)
 
 
 MODALITY = Spectrum

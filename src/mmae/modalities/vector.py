@@ -219,14 +219,14 @@ class Vector(Modality):
 
     def with_tells(self, hidden: "Tensor") -> "Tensor":
         """Errors follow their numbers: a magnitude's tells how bright the galaxy is."""
-        own = hidden.expand(len(hidden), *self.shape)[:, : self.n_values]
+        own = hidden.expand(hidden.shape[0], *self.shape)[:, : self.n_values]
         return own.repeat(1, 1 + self.geometry.errors)
 
     def whole_tokens(self, values: "Tensor") -> "Tensor":
         """Tokens all of whose numbers are hidden."""
         from torch.nn.functional import pad
 
-        own = values.expand(len(values), *self.shape)[:, : self.n_values]
+        own = values.expand(values.shape[0], *self.shape)[:, : self.n_values]
         beyond = self.n_tokens * self.width - self.n_values
         return pad(own, (0, beyond), value=True).unflatten(1, (self.n_tokens, -1)).all(dim=2)
 

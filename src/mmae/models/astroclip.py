@@ -102,7 +102,7 @@ class Encoder(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """One learnable query reads all tokens."""
         tokens = self.transformer(self.projection(values) + self.position)  # (B, N, D)
-        query = self.query.expand(len(tokens), -1, -1)
+        query = self.query.expand(tokens.shape[0], -1, -1)
         pooled, _ = self.attention(query, tokens, tokens, need_weights=False)  # (B, 1, D)
         return self.mlp(self.norm(pooled.squeeze(1)))
 

@@ -1,7 +1,7 @@
 """What training and prediction ask of every model."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from mmae.modalities.base import Modality
 from mmae.models.batch import Batch
 from mmae.models.losses import Mean
 from mmae.models.masking import Masks
+
+if TYPE_CHECKING:
+    from mmae.models.density import Density
 
 
 class Prediction(NamedTuple):
@@ -27,6 +30,8 @@ class Prediction(NamedTuple):
     """Ends of the 95% and 68% intervals and the median, (B, 5): `mmae.models.density.QUANTILES`."""
     delta_chi2: Tensor | None = None
     """How much worse the best fit at another redshift is, (B,); NaN where no spectrum was seen."""
+    density: "Density | None" = None
+    """Of the redshift."""
 
 
 class Losses(NamedTuple):
@@ -68,6 +73,11 @@ class GalaxyModel(nn.Module):
     def smallest_batch(self) -> int:
         """Galaxies that a training step needs: two where they are compared, as in batch norm."""
         return 2 if any(isinstance(part, _BatchNorm) for part in self.modules()) else 1
+
+    @property
+    def exported(self) -> tuple[str, ...]:
+        """Modalities that an exported program is shown; the others are hidden whole."""
+        return tuple(self.modalities)
 
     def prepare(self, sample: Batch, n_train: int) -> None:
         """Learn the scale of the inputs from some of the `n_train` training galaxies."""

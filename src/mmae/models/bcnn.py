@@ -14,7 +14,7 @@ from mmae.modalities.base import Modality
 from mmae.modalities.scaling import Standardise
 from mmae.models.base import GalaxyModel, Losses, Prediction, full_precision
 from mmae.models.batch import Batch, generator_of
-from mmae.models.cnn import check_halves
+from mmae.models.cnn import check_halves, middle
 from mmae.models.losses import Mean, mean_of
 from mmae.models.masking import Masks
 from mmae.models.variational import VariationalLinear
@@ -48,8 +48,8 @@ class Bcnn(GalaxyModel):
         super().__init__(settings, modalities)
         self.n_train = 1
         modality = modalities[settings.image]
-        check_halves(modality, 2**N_POOLED)
-        n_bands, size = modality.shape[0], modality.shape[-1]
+        check_halves(modality, settings.crop, 2**N_POOLED)
+        n_bands, size = modality.shape[0], settings.crop or modality.shape[-1]
         self.scale, self.standardise = modality.even_scale(), Standardise(len(BANDS))
         layers: list[nn.Module] = []
         for index, (before, channels) in enumerate(pairwise((n_bands, *settings.channels))):
@@ -79,14 +79,13 @@ class Bcnn(GalaxyModel):
     def _magnitudes(self, batch: Batch) -> Tensor:
         """Five magnitudes, (B, 5); NaN where unknown, or not read."""
         if self.settings.photometry is None:
-            return batch.redshift.new_full((len(batch.redshift), len(BANDS)), torch.nan)
+            return batch.redshift.new_full((batch.redshift.shape[0], len(BANDS)), torch.nan)
         return batch.known(self.settings.photometry)[:, : len(BANDS)]
 
     def features(self, batch: Batch) -> Tensor:
         """What the last layer reads: (B, F)."""
-        image = self.scale(batch.values[self.settings.image]).contiguous(
-            memory_format=torch.channels_last
-        )
+        image = self.scale(middle(batch.values[self.settings.image], self.settings.crop))
+        image = image.contiguous(memory_format=torch.channels_last)
         features = self.dense(self.convolutions(image))
         if self.settings.magnitude_dense:
             magnitudes = self.magnitude_dense(self.standardise(self._magnitudes(batch)))

@@ -1,4 +1,4 @@
-"""A plain residual network: what a practitioner would try first on galaxy images.
+"""A plain residual network with a density of the redshift: what one would try first on images.
 
 Shapes: B galaxies, C bands, H W pixels on a side, K channels.
 """
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from mmae.errors import InputError
 from mmae.modalities.base import Modality
-from mmae.models.base import GalaxyModel, Losses, Prediction, full_precision
+from mmae.models.base import GalaxyModel, Losses, Prediction
 from mmae.models.batch import Batch
-from mmae.models.losses import redshift_loss
+from mmae.models.density import DensityHead
 from mmae.models.masking import Masks
 from mmae.settings import CnnModel
 
@@ -20,7 +20,7 @@ SETTINGS = CnnModel
 
 
 class Cnn(GalaxyModel):
-    """Residual stages, global average pooling, and a linear head that gives ln(1 + z).
+    """Residual stages, global average pooling, and a softmax over bins of ln(1 + z).
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ class Cnn(GalaxyModel):
 
     Notes
     -----
-    He et al. 2016 (arXiv:1512.03385). Its loss is the redshift loss of the paper, so that it and
-    the masked autoencoder want the same.
+    He et al. 2016 (arXiv:1512.03385); redshifts as classes after Pasquet et al. 2019 (A&A 621,
+    A26).
     """
 
     def __init__(self, settings: CnnModel, modalities: Mapping[str, Modality]):
         super().__init__(settings, modalities)
         modality = modalities[settings.image]
-        check_halves(modality, 2 ** len(settings.channels))
+        check_halves(modality, settings.crop, 2 ** len(settings.channels))
         self.scale = modality.even_scale()
         # pixels are gathered in fours, so that no stage works at full resolution
         self.gather = nn.PixelUnshuffle(2)
@@ -48,32 +48,34 @@ class Cnn(GalaxyModel):
             stages.append(nn.AvgPool2d(2))
         self.stages = nn.Sequential(*stages[:-1])
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = nn.Linear(settings.channels[-1], 1)
+        self.redshift_head = DensityHead(
+            *(settings.channels[-1], settings.hidden, settings.bins, settings.z_max),
+            settings.softness,
+        )
         # the layout that convolutions on CPUs and GPUs are fastest with
         self.to(memory_format=torch.channels_last)
 
     def prepare(self, sample: Batch, n_train: int) -> None:
-        """Scale the images; start from the mean of ln(1 + z)."""
+        """Scale the images."""
         self.scale.fit(sample.known(self.settings.image))
-        nn.init.constant_(self.head.bias, sample.redshift.log1p().nanmean().item())
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Redshift (B,) and embedding (B, K) of images (B, C, H, W)."""
-        pixels = self.gather(self.scale(image)).contiguous(memory_format=torch.channels_last)
+        """Embedding (B, K) and logits of the density of images (B, C, H, W)."""
+        pixels = self.gather(self.scale(middle(image, self.settings.crop)))
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         features = self.stages(pixels).float().mean(dim=(2, 3))  # (B, K)
-        with full_precision(features):
-            zeta = self.head(self.dropout(features)).squeeze(-1)
-        return zeta.expm1(), features
+        return features, self.redshift_head(self.dropout(features))
 
     def losses(self, batch: Batch, masks: Masks, generator: torch.Generator) -> Losses:
-        """The redshift loss; nothing is hidden."""
-        z_pred, _ = self(batch.values[self.settings.image])
-        return Losses({"total": redshift_loss(z_pred, batch.redshift)}, z_pred)
+        """Cross-entropy of the density; nothing is hidden."""
+        _, logits = self(batch.values[self.settings.image])
+        median = self.redshift_head.density(logits).quantiles((0.5,))[:, 0]
+        return Losses({"total": self.redshift_head.loss(logits, batch.redshift)}, median)
 
     def predict(self, batch: Batch, masks: Masks) -> Prediction:
-        """Redshift and pooled features."""
-        z_pred, features = self(batch.values[self.settings.image])
-        return Prediction(z_pred, embedding=features)
+        """The density's median, spread and quantiles, and pooled features."""
+        features, logits = self(batch.values[self.settings.image])
+        return self.redshift_head.density(logits).told(features)
 
 
 class ResidualBlock(nn.Module):
@@ -100,13 +102,22 @@ def _convolution(before: int, channels: int) -> nn.Sequential:
     )
 
 
-def check_halves(modality: Modality, factor: int) -> None:
-    """Raise InputError unless images can be halved as often as a network does."""
-    if len(modality.shape) != 3 or modality.shape[-1] % factor:
+def middle(image: Tensor, size: int | None) -> Tensor:
+    """The middle of images (B, C, H, W), `size` pixels on a side; None: all of them."""
+    if size is None:
+        return image
+    start = (image.shape[-1] - size) // 2
+    return image[..., start : start + size, start : start + size]
+
+
+def check_halves(modality: Modality, crop: int | None, factor: int) -> None:
+    """Raise InputError unless what is read of images can be halved as often as a network does."""
+    size = modality.shape[-1] if crop is None else crop
+    if len(modality.shape) != 3 or size % factor or size > modality.shape[-1]:
         raise InputError(
             "config",
             key=f"modality '{modality.name}'",
-            found=f"shape {modality.shape}",
+            found=f"shape {modality.shape}" + (f", crop {crop}" if crop else ""),
             expected=f"images whose size is a multiple of {factor}, by which the network halves it",
         )
 

@@ -54,7 +54,7 @@ class Density(NamedTuple):
         """Median, unless another redshift is told, half of the 68% interval, and quantiles."""
         ends = self.quantiles(QUANTILES)
         z_pred = ends[:, 2] if z_pred is None else z_pred
-        return Prediction(z_pred, (ends[:, 3] - ends[:, 1]) / 2, embedding, ends)
+        return Prediction(z_pred, (ends[:, 3] - ends[:, 1]) / 2, embedding, ends, density=self)
 
 
 class DensityHead(nn.Module):

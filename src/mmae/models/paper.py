@@ -39,6 +39,21 @@ class Tokens(NamedTuple):
     padding: Tensor | None = None
     """(B, N) bool, True where a galaxy has fewer tokens than others; None: nowhere."""
 
+    def readable(self) -> Tensor | None:
+        """Padding, but of a galaxy that has no token, whose softmax would be NaN."""
+        return None if self.padding is None else self.padding & ~self.padding.all(1, keepdim=True)
+
+    def read_by(self, query: Tensor, attention: nn.MultiheadAttention) -> Tensor:
+        """What queries (B, K, D) read of the tokens: the same shape, 0 where there is none."""
+        read, _ = attention(
+            *(query, self.values, self.values),
+            key_padding_mask=self.readable(),
+            need_weights=False,
+        )
+        if self.padding is None:
+            return read
+        return read.masked_fill(self.padding.all(dim=1)[:, None, None], 0.0)
+
 
 class PaperMMAE(GalaxyModel):
     """Multi-modal masked autoencoder (paper, section 4).
@@ -71,7 +86,12 @@ class PaperMMAE(GalaxyModel):
         self.norms = nn.ModuleDict(
             {name: nn.LayerNorm(dim) for name, one in modalities.items() if len(one.shape) == 1}
         )
-        self.scales = nn.ModuleDict({name: one.scale() for name, one in modalities.items()})
+        self.scales = nn.ModuleDict(
+            {
+                name: one.even_scale() if settings.even_scales else one.scale()
+                for name, one in modalities.items()
+            }
+        )
 
         # "a 1D transformer encoder with depth 4, 8 attention heads, and a dropout rate of 0.1"
         self.encoders = nn.ModuleDict(
@@ -134,7 +154,7 @@ class PaperMMAE(GalaxyModel):
         """Masks of all modalities, with what the data lack: whole modalities, and values."""
         found = {}
         for name, modality in self.modalities.items():
-            n, device = len(batch.redshift), batch.redshift.device
+            n, device = batch.redshift.shape[0], batch.redshift.device
             none = torch.zeros(n, modality.n_tokens, dtype=torch.bool, device=device)
             mask = masks.get(name, Mask(none))
             if (present := batch.present(name)) is not None:
@@ -176,14 +196,16 @@ class PaperMMAE(GalaxyModel):
 
     def encode(self, values: Mapping[str, Tensor], masks: Masks) -> Tensor:
         """Joint representation of what is not hidden: (B, M D)."""
-        if self.settings.masking == "drop":
+        drop = self.settings.masking == "drop"
+        if drop and not torch.compiler.is_exporting():
             return self.encode_visible(values, masks)
-        tokens = {
-            name: Tokens(
-                self.encoders[name](hide(self.embed(name, values[name], mask), mask.tokens))
+        tokens = {}
+        for name, mask in masks.items():
+            own = self.embed(name, values[name], mask)
+            # in torch.export no shape may depend on data: hidden tokens stay, and none reads them
+            tokens[name] = self._encoded(
+                name, Tokens(own, mask.tokens) if drop else Tokens(hide(own, mask.tokens))
             )
-            for name, mask in masks.items()
-        }
         return self.concatenate(self.fuse(tokens))
 
     def embed(self, name: str, values: Tensor, mask: Mask) -> Tensor:
@@ -220,7 +242,7 @@ class PaperMMAE(GalaxyModel):
 
     def _encoded(self, name: str, tokens: Tokens) -> Tokens:
         """Visible tokens through their encoder."""
-        encoded = self.encoders[name](tokens.values, src_key_padding_mask=tokens.padding)
+        encoded = self.encoders[name](tokens.values, src_key_padding_mask=tokens.readable())
         return tokens._replace(values=encoded)
 
     def fuse(self, tokens: Mapping[str, Tokens]) -> dict[str, Tokens]:
@@ -307,14 +329,7 @@ class CrossAttentionBlock(nn.Module):
     def forward(self, query: Tensor, other: Tokens | None) -> Tensor:
         """`query` (B, N, D) reads `other`, if there is any; returns (B, N, D)."""
         if other is not None:
-            read, _ = self.attention(
-                query,
-                other.values,
-                other.values,
-                key_padding_mask=other.padding,
-                need_weights=False,
-            )
-            query = query + read
+            query = query + other.read_by(query, self.attention)
         tokens = self.norm_attention(query)
         return self.norm_feed_forward(tokens + self.feed_forward(tokens))
 
@@ -329,11 +344,8 @@ class AttentionPool(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         """(B, N, D) to (B, D)."""
-        values, query = tokens.values, self.query.expand(len(tokens.values), -1, -1)
-        read, _ = self.attention(
-            query, values, values, key_padding_mask=tokens.padding, need_weights=False
-        )
-        return read.squeeze(1)
+        query = self.query.expand(tokens.values.shape[0], -1, -1)
+        return tokens.read_by(query, self.attention).squeeze(1)
 
 
 def hide(tokens: Tensor, mask: Tensor) -> Tensor:

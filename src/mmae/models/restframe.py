@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from mmae.modalities.base import Modality
+from mmae.modalities.tracing import may_be_any
 from mmae.models.base import GalaxyModel, Losses, Prediction, full_precision
 from mmae.models.batch import Batch
 from mmae.models.density import Density, DensityHead
 from mmae.models.layers import Block, nothing_hidden, perceptron, visible_mean
 from mmae.models.losses import Mean
 from mmae.models.masking import Mask, Masks, draw, hidden_values, unseen_values
-from mmae.models.noise import estimated_ivar
+from mmae.models.noise import estimated_ivar, usual_ivar
 from mmae.models.photometry import Photometry
 from mmae.models.profile import Profile
 from mmae.models.restframe_decoder import RestframeDecoder
@@ -106,8 +107,14 @@ class Restframe(GalaxyModel):
         for name, scale in self.scales.items():
             scale.fit(sample.known(name))
         for name in self.spectra:
-            if name in sample.ivar:
-                self.decoders[name].fit(sample.ivar[name])
+            ivar = sample.ivar.get(name)
+            self.decoders[name].fit(usual_ivar(sample.known(name)) if ivar is None else ivar)
+
+    @property
+    def exported(self) -> tuple[str, ...]:
+        """All but spectra, if these are fitted: fits have tables."""
+        fitted = self.spectra if self.settings.synthesis else []
+        return tuple(name for name in self.modalities if name not in fitted)
 
     # --- what is hidden ------------------------------------------------------------------------
 
@@ -137,7 +144,7 @@ class Restframe(GalaxyModel):
         """Masks of all modalities, with what the data lack."""
         found = {}
         for name, one in self.modalities.items():
-            n, device = len(batch.redshift), batch.redshift.device
+            n, device = batch.redshift.shape[0], batch.redshift.device
             mask = masks.get(name, Mask(nothing_hidden(n, one.n_tokens, device)))
             if name in batch.valid:
                 missing = one.with_tells(~batch.valid[name])
@@ -164,7 +171,8 @@ class Restframe(GalaxyModel):
         measured : mapping of str to Tensor, shape (B, D), optional
             Photometry of the images, if it was measured already.
         """
-        n, none = len(batch.redshift), nothing_hidden(len(batch.redshift), 1, self.start.device)
+        n = batch.redshift.shape[0]
+        none = nothing_hidden(n, 1, self.start.device)
         measured = self.measure(batch, masks) if measured is None else measured
         tokens, hidden = {"": self.start.expand(n, -1, -1)}, {"": none}
         for name, token in measured.items():
@@ -172,7 +180,7 @@ class Restframe(GalaxyModel):
             hidden[name] = masks[name].tokens.all(dim=1, keepdim=True)
         for name in self.projections:
             # what is hidden of all costs nothing
-            if not masks[name].tokens.all():
+            if may_be_any(~masks[name].tokens):
                 tokens[name] = self._patches(name, batch, masks[name]) + self.positions[name]
                 hidden[name] = masks[name].tokens
         read = self._compared(tokens, hidden, 1 + len(measured))
@@ -205,7 +213,7 @@ class Restframe(GalaxyModel):
         gone = torch.cat(list(hidden.values()), dim=1)
         alone = gone[:, n_first:].all(dim=1)
         after = before
-        for block in self.blocks if not alone.all() else ():
+        for block in self.blocks if may_be_any(~alone) else ():
             after = block(after, gone)
         read = self.norm(torch.where(alone[:, None, None], before, after))
         sizes = [one.shape[1] for one in tokens.values()]
@@ -224,12 +232,11 @@ class Restframe(GalaxyModel):
         patches = pair[..., : one.n_tokens * patch].unflatten(2, (-1, patch))  # (B, 2, N, P)
         return self.projections[name](patches.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def _ivar(name: str, batch: Batch, seen: Tensor) -> Tensor:
+    def _ivar(self, name: str, batch: Batch, seen: Tensor) -> Tensor:
         """Inverse variance of a spectrum where it is seen, (B, L); estimated if it is not known."""
         if name in batch.ivar:
             return batch.ivar[name].masked_fill(~seen, 0.0)
-        return estimated_ivar(batch.values[name], seen)
+        return estimated_ivar(batch.values[name], seen, self.decoders[name].weight)
 
     # --- losses --------------------------------------------------------------------------------
 
@@ -299,7 +306,7 @@ class Restframe(GalaxyModel):
         Where a part of a spectrum is visible the density is that of the synthesis, and the redshift
         its best fit.
         """
-        return self._told(batch, self.complete(batch, masks)).prediction
+        return self.tell(batch, masks).prediction
 
     def reconstruct(
         self, batch: Batch, masks: Masks, kind: str = "mean"
@@ -315,7 +322,7 @@ class Restframe(GalaxyModel):
             or as they are at the redshift that is predicted, whose lines are sharp.
         """
         masks = self.complete(batch, masks)
-        told, density, embedding = self._told(batch, masks)
+        told, density, embedding = self.tell(batch, masks)
         redshifts = told.z_pred[:, None]
         if kind == "mean":
             redshifts = density.quantiles([(k + 0.5) / N_DRAWS for k in range(N_DRAWS)])
@@ -334,19 +341,27 @@ class Restframe(GalaxyModel):
             values[name] = self.decoders[name](batch.values[name], unseen)
         return values, told
 
-    def _told(self, batch: Batch, masks: Mapping[str, Mask]) -> Told:
+    def tell(self, batch: Batch, masks: Masks) -> Told:
         """What is said of galaxies; of several spectra, the first that any shows is fitted."""
+        masks = self.complete(batch, masks)
         embedding, logits = self(batch, masks)
         density = self.redshift_head.density(logits)
-        shown = [name for name in self.spectra if not masks[name].tokens.all()]
+        shown = [
+            name
+            for name in self.spectra
+            # of what is exported, none: fits have tables
+            if name in self.exported or not torch.compiler.is_exporting()
+            if may_be_any(~masks[name].tokens)
+        ]
         if not (shown and self.settings.synthesis):
-            return Told(density.told(embedding), density, embedding)
+            told = density.told(embedding)
+            return Told(told._replace(delta_chi2=told.z_pred * torch.nan), density, embedding)
         name = shown[0]
         decoder, flux = self.decoders[name], batch.values[name]
         seen = ~unseen_values(self.modalities[name], masks[name]).expand(flux.shape)
         ivar = self._ivar(name, batch, seen)
         if name not in self._tables:
-            keys = ("z_max", "temper", "model_error")
+            keys = ("z_max", "temper", "model_error", "misfit")
             self._tables[name] = Synthesis(decoder, *(getattr(self.settings, k) for k in keys))
         synthesis = self._tables[name].to(embedding.device)
         fit = synthesis(decoder, embedding, density, flux, ivar)

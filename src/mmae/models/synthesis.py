@@ -31,7 +31,7 @@ class Fit(NamedTuple):
     best: Tensor
     """(B,) redshift of the highest probability."""
     delta_chi2: Tensor
-    """(B,) how much worse the best fit at another redshift is, prior included."""
+    """(B,) how much worse the best fit at another redshift is, prior and misfit included."""
 
 
 class Synthesis(nn.Module):
@@ -47,6 +47,9 @@ class Synthesis(nn.Module):
         Factor of chi2: noise has heavier tails, and neighbours more in common, than chi2 believes.
     model_error : float
         Added to the noise, in units of the normalised flux.
+    misfit : float
+        Power of the best chi2 per degree of freedom, where over 1, by which the logarithm of the
+        density is divided: what is not understood at the best redshift does not tell others apart.
 
     Notes
     -----
@@ -55,9 +58,16 @@ class Synthesis(nn.Module):
     p(zeta) exp(-temper chi2 / 2), where p is what was known before.
     """
 
-    def __init__(self, decoder: RestframeDecoder, z_max: float, temper: float, model_error: float):
+    def __init__(
+        self,
+        decoder: RestframeDecoder,
+        z_max: float,
+        temper: float,
+        model_error: float,
+        misfit: float = 0.0,
+    ):
         super().__init__()
-        self.temper, self.model_error = temper, model_error
+        self.temper, self.model_error, self.misfit = temper, model_error, misfit
         last = torch.tensor(z_max).log1p().item()
         zeta, nodes = torch.arange(0, last, STEP), torch.arange(0, last, DECODE_STEP)
         tables = {"zeta": zeta, "nodes": nodes}
@@ -100,9 +110,11 @@ class Synthesis(nn.Module):
                 for one, *data in zip(embedding.float(), flux, ivar, strict=True)
             ]
         )
+        free = (ivar > 0).sum(dim=1) - N_POLYNOMIALS - 1
+        excess = (chi2.amin(dim=1) / free.clamp(min=1)).clamp(min=1)
         known = prior.on(self.edges).probability.clamp(min=1e-30).log()
         known = torch.logaddexp(known, torch.full_like(known, PRIOR_FLOOR))
-        score = known - 0.5 * self.temper * chi2
+        score = (known - 0.5 * self.temper * chi2) / excess[:, None] ** self.misfit
         best = score.argmax(dim=1)
         far = (self.zeta - self.zeta[best][:, None]).abs() > APART
         other = score.masked_fill(~far, -torch.inf).amax(dim=1)

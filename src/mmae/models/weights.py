@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mmae.models.estimator import Estimator
 
 WEIGHTS, REGRESSOR, MODEL = "weights.safetensors", "regressor.skops", "model.json"
+HUB = {WEIGHTS: "model.safetensors", MODEL: "config.json"}
+"""What these files are called in the folders that `mmae export` writes for the Hugging Face Hub."""
 
 
 def save_model(folder: Path, model: "GalaxyModel | Estimator", description: dict[str, Any]) -> None:
@@ -68,7 +70,7 @@ def load_model(
         If a file is missing or damaged, the weights are those of another model, or the model is
         of another name.
     """
-    path = _existing(folder / MODEL)
+    path = _existing(folder, MODEL)
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         modalities = from_plain(description["modalities"], path)
@@ -82,22 +84,23 @@ def load_model(
             path, key="name", found=repr(description.get("name")), expected=f"model {name!r}"
         )
     if not isinstance(model, nn.Module):
-        check_zip(_existing(folder / REGRESSOR))
+        check_zip(_existing(folder, REGRESSOR))
         model.load(folder / REGRESSOR)
         return model, description
-    weights = _existing(folder / WEIGHTS)
+    weights = _existing(folder, WEIGHTS)
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).partition("\n")[2].strip().partition(". ")[0] or str(error)
         raise InputError(
-            weights, found=f"weights that do not fit ({reason})", expected=f"those of {MODEL}"
+            weights, found=f"weights that do not fit ({reason})", expected=f"those of {path.name}"
         ) from error
     return model.to(device).eval(), description
 
 
-def _existing(path: Path) -> Path:
-    """The path, if the file is there."""
-    if not path.is_file():
-        raise InputError(path, found="no such file", expected="a trained model")
-    return path
+def _existing(folder: Path, name: str) -> Path:
+    """Path of a file of a model, by either of its names, if it is there."""
+    for path in (folder / name, folder / HUB.get(name, name)):
+        if path.is_file():
+            return path
+    raise InputError(folder / name, found="no such file", expected="a trained model")

@@ -1,4 +1,8 @@
-"""Figures 1 and 2: a galaxy hidden in part, and what the model makes of it."""
+"""Figures 1 and 2: a galaxy hidden in part, and what models make of it, one beside the other."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,53 +11,71 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmae.instruments import IMAGE_SIZE, LINES, PIXEL_SCALE_ARCSEC
-from mmae.plots.style import MODEL, TRUE, WIDTH_INCH, false_colour, paper_style
+from mmae.plots.style import LOOKS, TRUE, WIDTH_INCH, false_colour, paper_style
+
+
+class Drawn(NamedTuple):
+    """What a model makes of the galaxy."""
+
+    label: str
+    image: np.ndarray
+    """(5, H, W)"""
+    spectrum: np.ndarray
+    """(L,), normalised flux."""
+    z_pred: float
+    lines: pd.DataFrame
+    """Measured lines, as from `mmae.evaluation.lines.line_table`."""
 
 
 def reconstruction_figure(
     image: np.ndarray,
     image_hidden: np.ndarray,
-    image_reconstruction: np.ndarray,
     wave: np.ndarray,
     spectrum: np.ndarray,
     spectrum_hidden: np.ndarray,
-    spectrum_reconstruction: np.ndarray,
     z_spec: float,
-    z_pred: float,
-    lines: pd.DataFrame,
+    drawn: Sequence[Drawn],
 ) -> Figure:
     """Draw one galaxy.
 
     Parameters
     ----------
-    image, image_reconstruction : ndarray, shape (5, H, W)
+    image : ndarray, shape (5, H, W)
     image_hidden : ndarray of bool, shape (5, H, W)
-    wave, spectrum, spectrum_reconstruction : ndarray, shape (L,)
+    wave, spectrum : ndarray, shape (L,)
         Å; normalised flux.
     spectrum_hidden : ndarray of bool, shape (L,)
-    z_spec, z_pred : float
-    lines : DataFrame
-        Measured lines, as from `mmae.evaluation.lines.line_table`.
+    z_spec : float
+    drawn : sequence of Drawn
+        Of each model: an image, and a panel with its spectrum.
     """
+    n = len(drawn)
     with paper_style():
-        figure = plt.figure(figsize=(WIDTH_INCH, 5.0))
-        top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.3])
-        panels = top.subplots(1, 3)
-        visible = np.where(image_hidden, np.nan, image)
-        titles = ("true", f"shown ({image_hidden.mean():.0%} hidden)", "reconstructed")
+        figure = plt.figure(figsize=(WIDTH_INCH, 2.2 + 2.5 * n))
+        top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.2 * n])
+        panels = top.subplots(1, 2 + n)
+        pictures = {
+            "true": image,
+            f"shown ({image_hidden.mean():.0%} hidden)": np.where(image_hidden, np.nan, image),
+            **{one.label: one.image for one in drawn},
+        }
         stretch = float(np.percentile(image[2], 99.5)) / 4
         level = float(np.median(image[:3]))
-        for axes, picture, title in zip(
-            panels, (image, visible, image_reconstruction), titles, strict=True
-        ):
+        for axes, (title, picture) in zip(panels, pictures.items(), strict=True):
             _draw_image(axes, picture, stretch, level)
             axes.set_title(title)
         panels[0].set_ylabel("y (arcsec)")
-        top.suptitle(rf"$z_\mathrm{{spec}}={z_spec:.3f}$, $z_\mathrm{{pred}}={z_pred:.3f}$")
-        axes = bottom.subplots()
-        _draw_spectrum(axes, wave, spectrum, spectrum_hidden, spectrum_reconstruction)
-        _label_lines(axes, wave, z_spec)
-        _tell_lines(axes, lines)
+        said = [rf"$z_\mathrm{{pred}}={one.z_pred:.3f}$ ({one.label})" for one in drawn]
+        top.suptitle(", ".join([rf"$z_\mathrm{{spec}}={z_spec:.3f}$", *said]))
+        both = np.concatenate([spectrum, *(one.spectrum for one in drawn)])
+        both = both[np.isfinite(both)]  # some galaxies have no spectrum
+        rows = bottom.subplots(n, 1, sharex=True, squeeze=False)[:, 0]
+        for axes, one, (colour, _) in zip(rows, drawn, cycle(LOOKS), strict=False):
+            spectra = (spectrum, spectrum_hidden, one.spectrum)
+            _draw_spectrum(axes, wave, *spectra, one.label, colour, both)
+            _label_lines(axes, wave, z_spec)
+            _tell_lines(axes, one.lines)
+        axes.set_xlabel(r"observed wavelength ($\mathrm{\AA}$)")
     return figure
 
 
@@ -72,11 +94,13 @@ def _draw_spectrum(
     spectrum: np.ndarray,
     hidden: np.ndarray,
     reconstruction: np.ndarray,
+    label: str,
+    colour: tuple,
+    both: np.ndarray,
 ) -> None:
-    """True and reconstructed spectrum; the hidden part is shaded."""
+    """True and reconstructed spectrum, in the range of `both`; the hidden part is shaded."""
     axes.plot(wave, spectrum, color=TRUE, lw=0.9, label="true")
-    axes.plot(wave, reconstruction, color=MODEL, lw=1.3, label="reconstructed")
-    both = np.concatenate([spectrum, reconstruction])
+    axes.plot(wave, reconstruction, color=colour, lw=1.3, label=label)
     margin = 0.08 * np.ptp(both)
     # room below the spectrum for the names of lines
     low, high = both.min() - 2.5 * margin, both.max() + margin
@@ -86,7 +110,6 @@ def _draw_spectrum(
     axes.set(
         xlim=(wave[0], wave[-1]),
         ylim=(low, high),
-        xlabel=r"observed wavelength ($\mathrm{\AA}$)",
         ylabel="normalised flux",
     )
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize="small")

@@ -1,20 +1,19 @@
 """How well hidden parts are reconstructed: against redshift, and line by line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import cycle
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmae.errors import InputError
 from mmae.instruments import LINES
 from mmae.plots.comparison import check_table
-from mmae.plots.style import MODEL, TRUE, WIDTH_INCH, paper_style
+from mmae.plots.style import LOOKS, TRUE, WIDTH_INCH, paper_style
 
 
 class Panel(NamedTuple):
@@ -28,6 +27,8 @@ class Panel(NamedTuple):
     """Of a perfect reconstruction, where an axis can show it."""
     columns: tuple[str, str, str] = ("value", "low", "high")
     """Of the table: the number and its interval."""
+    ceiling: float | None = None
+    """Beyond it nothing is drawn."""
 
 
 REDSHIFT_PANELS = (
@@ -44,21 +45,12 @@ REDSHIFT_PANELS = (
 )
 LINE_PANELS = (
     Panel("line found", "fraction\nfound", 1.0),
-    Panel("line too wide", "fraction\ntoo wide", 0.0),
+    Panel("line right", "fraction\nright", 1.0),
     Panel("line false", "fraction\nfalse", 0.0),
     Panel("line centre", "centre error\n(km/s)", 0.0),
     Panel("line height", "height / true", 1.0),
-    Panel("line width", "width / true", 1.0),
+    Panel("line width", "width / true", 1.0, ceiling=5.0),
 )
-LOOKS = tuple(
-    zip(
-        [sns.color_palette("colorblind")[k] for k in (0, 1, 2, 3, 4, 5, 6, 9)],
-        "osD^vPXh",
-        strict=True,
-    )
-)
-"""Colour and marker of each training ratio in turn; without grey, the truth, and faint yellow."""
-
 COLUMNS = (
     *("quantity", "line", "part", "z_low", "z_high", "n"),
     *("value", "low", "high", "scatter", "scatter_low", "scatter_high"),
@@ -72,8 +64,8 @@ def reconstruction_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        As from `mmae.evaluation.reconstruction.reconstruction_table`, by the label of the mask
-        ratio in training. A bin without a number is left empty.
+        As from `mmae.evaluation.reconstruction.reconstruction_table`, by the label of the model. A
+        bin without a number is left empty.
 
     Raises
     ------
@@ -101,24 +93,23 @@ def reconstruction_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
         for axes in grid[-1]:
             axes.set_xlabel(r"$z_\mathrm{spec}$")
         figure.align_ylabels(grid)
-        handles = [
-            plt.Line2D([], [], color=colour, marker=marker, ms=4, lw=1, label=label)
-            for label, (colour, marker) in zip(tables, cycle(LOOKS), strict=False)
-        ]
-        figure.legend(
-            handles=handles,
-            title="mask ratio in training",
-            loc="outside upper center",
-            ncols=len(handles),
-            frameon=False,
-        )
+        _legend(figure, tables)
     return figure
+
+
+def _legend(figure: Figure, labels: Iterable[str]) -> None:
+    """Which look is which model's, above all panels."""
+    handles = [
+        plt.Line2D([], [], color=colour, marker=marker, ms=4, lw=1, label=label)
+        for label, (colour, marker) in zip(labels, cycle(LOOKS), strict=False)
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
 
 
 def _draw_bins(
     axes: Axes, place: np.ndarray, rows: pd.DataFrame, panel: Panel, colour: tuple, marker: str
 ) -> None:
-    """One training ratio: a point and its interval for each bin."""
+    """One model: a point and its interval for each bin."""
     value, errors = _with_errors(rows, panel)
     axes.errorbar(
         place, value, yerr=errors, color=colour, marker=marker, ms=4, lw=1, elinewidth=1.2
@@ -131,45 +122,57 @@ def _with_errors(rows: pd.DataFrame, panel: Panel) -> tuple[np.ndarray, np.ndarr
     return value, np.maximum([value - low, high - value], 0)
 
 
-def line_figure(table: pd.DataFrame) -> Figure:
+def line_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the quality of each line over all redshifts, with 95% intervals.
 
     Parameters
     ----------
-    table : DataFrame
-        As from `mmae.evaluation.reconstruction.reconstruction_table`.
+    tables : mapping of str to DataFrame
+        As from `mmae.evaluation.reconstruction.reconstruction_table`, by the label of the model.
 
     Raises
     ------
     InputError
-        If the table is empty or lacks a column.
+        If there is no table, or one is empty or lacks a column.
     """
-    check_table(table, COLUMNS, "line")
-    whole = table[table["part"] == "all"]
-    lines = [line for line in LINES if (whole["line"] == line).any()]
+    if not tables:
+        raise InputError("line figure", found="no table", expected="at least one")
+    for table in tables.values():
+        check_table(table, COLUMNS, "line")
+    whole = [table[table["part"] == "all"] for table in tables.values()]
+    lines = [line for line in LINES if any((one["line"] == line).any() for one in whole)]
     # the shortest wavelength at the top
-    place = np.arange(len(lines))[::-1]
+    place, n = np.arange(len(lines))[::-1], len(whole)
     with paper_style():
         figure, row = plt.subplots(
             1,
             len(LINE_PANELS),
-            figsize=(WIDTH_INCH, max(1.1 + 0.25 * len(lines), 1.8)),
+            figsize=(WIDTH_INCH, max(1.4 + (0.15 + 0.1 * n) * len(lines), 2.1)),
             sharey=True,
         )
         for axes, panel in zip(row, LINE_PANELS, strict=True):
-            rows = whole[whole["quantity"] == panel.quantity].set_index("line").reindex(lines)
-            value, errors = _with_errors(rows, panel)
             axes.axvline(panel.ideal, color=TRUE, lw=0.8, ls="--", zorder=0)
-            axes.errorbar(value, place, xerr=errors, fmt="o", color=MODEL, ms=4, elinewidth=1.2)
+            for k, (one, (colour, marker)) in enumerate(zip(whole, cycle(LOOKS), strict=False)):
+                rows = one[one["quantity"] == panel.quantity].set_index("line").reindex(lines)
+                value, errors = _with_errors(rows, panel)
+                beside = place - 0.8 / n * (k - (n - 1) / 2)
+                style = {"fmt": marker, "color": colour, "ms": 3.5, "elinewidth": 1.0}
+                axes.errorbar(value, beside, xerr=errors, **style)
             axes.set_xlabel(panel.label)
             axes.margins(x=0.1)
+            if panel.ceiling is not None:
+                axes.set_xlim(right=min(axes.get_xlim()[1], panel.ceiling))
         row[0].set_yticks(place, [f"{LINES[line].label} ({_n_of(whole, line)})" for line in lines])
         row[0].set_ylim(-0.6, len(lines) - 0.4)
         row[0].set_ylabel("line (galaxies)")
+        _legend(figure, tables)
     return figure
 
 
-def _n_of(table: pd.DataFrame, line: str) -> int:
-    """Galaxies with the line in range: those of which it may be found, or false."""
-    rows = table[(table["line"] == line) & table["quantity"].isin(["line found", "line false"])]
-    return int(rows["n"].sum())
+def _n_of(tables: Iterable[pd.DataFrame], line: str) -> int:
+    """Galaxies with the line in range: those of which it may be found, or false; at most."""
+    counted = ["line found", "line false"]
+    return max(
+        int(one.loc[(one["line"] == line) & one["quantity"].isin(counted), "n"].sum())
+        for one in tables
+    )

@@ -16,6 +16,15 @@ WIDTH_INCH = 7.0
 TRUE, MODEL, PUBLISHED, OTHER = (sns.color_palette("colorblind")[k] for k in (7, 0, 1, 2))
 """Grey: the truth; blue: this model; orange: published; green: other models here."""
 
+LOOKS = tuple(
+    zip(
+        [sns.color_palette("colorblind")[k] for k in (0, 1, 2, 3, 4, 5, 6, 9)],
+        "osD^vPXh",
+        strict=True,
+    )
+)
+"""Colour and marker of each of several models; without grey, the truth, and faint yellow."""
+
 
 @contextmanager
 def paper_style() -> Iterator[None]:
@@ -27,6 +36,8 @@ def paper_style() -> Iterator[None]:
         "xtick.direction": "in",
         "ytick.direction": "in",
     }
+    # a notebook's backend, loaded inside, would have its interactive mode undone: no further figure
+    plt.switch_backend(plt.get_backend())
     with sns.axes_style("ticks"), plt.rc_context({**context, **look}):
         yield
 

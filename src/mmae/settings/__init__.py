@@ -4,7 +4,7 @@ One frozen dataclass a section, in one file a part of the paper. A command recei
 sections that it uses.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import model_validator
 
@@ -151,6 +151,9 @@ class Settings:
         "a run's archive (folder, .zip, .tar.gz, or number of a Zenodo record): figures and tables"
         " from it, no data and no training; its own config holds",
         default=None,
+    )
+    archived_weights: Literal["all", "headline"] = key(
+        "of which models the archive of a run holds the weights", default="all"
     )
 
     @model_validator(mode="after")

@@ -41,6 +41,11 @@ class Targets:
     lrg: Fraction = key("DESI's luminous red galaxies, z = 0.4 to 1")
     elg: Fraction = key("DESI's emission-line galaxies, z = 0.8 to 1.6, fainter than HSC's")
     qso: Fraction = key("DESI's quasars, r < 23")
+    any_galaxy: Fraction = key(
+        "galaxies whose stars, gas and brightness know nothing of each other or of z, 0.01 to 1.7",
+        default=0.0,
+    )
+    any_quasar: Fraction = key("the same of quasars and their hosts, z = 0.05 to 4.2", default=0.0)
 
     @model_validator(mode="after")
     def _some_are_drawn(self) -> "Targets":
@@ -67,6 +72,7 @@ class Simulation:
     chunk_size: Count = key("galaxies rendered at a time; bounds the memory")
     targets: Targets = key("which kinds of objects; more than `matched` for spectra alone")
     image_faults: ImageFaults = key("what is wrong in images")
+    images: bool = key("draw them; else they are noise, for models of spectra alone", default=True)
     faults: Faults = key("what is wrong on purpose")
 
 

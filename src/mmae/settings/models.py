@@ -23,6 +23,10 @@ Z_MAX = key("end of the last bin", default=4.6)
 SOFTNESS = key("standard deviation of the target around z_spec, in ln(1 + z)", default=0.006)
 """What models that give a density have in common."""
 
+CROP = key(
+    "pixels on a side, around the middle, that are read; null: the whole image", default=None
+)
+
 
 class CanDo:
     """What a kind of model can do. A user's own kind says what differs in its settings class."""
@@ -100,6 +104,11 @@ class PaperModel(CanDo):
         "values that the data lack: zero is what they are taken for (the paper), or they are "
         "hidden and do not count, as unknown numbers of a catalogue always are",
         default="zero",
+    )
+    even_scales: bool = key(
+        "images enter, and are reconstructed, as asinh of the flux in units of the noise; false: "
+        "as flux (the paper)",
+        default=False,
     )
     mask_channel: bool = key(
         "tell the model which values inside its tokens are hidden", default=False
@@ -187,6 +196,13 @@ class RestframeModel(CanDo):
     )
     temper: Fraction = key("factor of chi2 in that fit", default=0.25)
     model_error: Positive = key("added to the noise in that fit, normalised flux", default=0.03)
+    misfit: Weight = key(
+        "power of the best chi2 per degree of freedom, over 1, by which the log density is divided",
+        default=0.0,
+    )
+    min_delta_chi2: Positive = key(
+        "by which the best redshift must fit better than all others to be one", default=25.0
+    )
     training: Overrides = own_training()
 
     @property
@@ -296,6 +312,7 @@ class BcnnModel(CanDo):
     channels: Annotated[tuple[Size, ...], Field(min_length=5)] = key(
         "of the 3x3 convolutions (Jones et al.: 32, 64, 128, 256, 256, 512, 512)"
     )
+    crop: Size | None = CROP
     dense: Layers = key("units of the layers after them (Jones et al.: 512, 128, 32)")
     magnitude_dense: tuple[Size, ...] = key(
         "units of the branch on five magnitudes (Jones et al.: six of 200)", default=()
@@ -330,7 +347,12 @@ class CnnModel(CanDo):
     image: Name = key("the entry of modalities that is convolved")
     channels: Layers = key("of its stages; each but the first halves the image")
     blocks: Size = key("residual blocks of a stage")
+    crop: Size | None = CROP
     dropout: Fraction = key("dropout rate before the head")
+    hidden: Size = key("units of the head's layer", default=128)
+    bins: Size = BINS
+    z_max: Positive = Z_MAX
+    softness: Positive = SOFTNESS
     training: Overrides = own_training()
 
     @property

@@ -42,8 +42,9 @@ class Training:
     checkpoint_minutes: Positive = key(
         "where a training is, is kept as often, at the end of each epoch, and on SIGTERM"
     )
-    augment: Literal["none", "dihedral"] = key(
-        "dihedral: each image turned and mirrored at random; none: as it is (the paper)"
+    augment: Literal["none", "dihedral", "spectra"] = key(
+        "dihedral: each image turned and mirrored at random; spectra: noisier, cut, bent, with "
+        "residuals of the sky, where pooling is `ivar`; none: as they are (the paper)"
     )
 
 
@@ -59,7 +60,7 @@ def _known(overrides: dict[str, Any]) -> dict[str, Any]:
 
 
 Overrides = Annotated[
-    dict[str, bool | str | int | float],
+    dict[str, bool | str | int | float | None],
     AfterValidator(_known),
     Field(
         json_schema_extra={

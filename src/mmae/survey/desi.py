@@ -174,22 +174,29 @@ def read_coadd(path: Path | str) -> Coadd:
     with open_fits(path, checksum=True) as hdus:
         targetid = fits_columns(hdus, path, "FIBERMAP", ["TARGETID"])["TARGETID"].to_numpy()
         for arm in ARMS:
-            wave = _image(hdus, path, arm, "WAVELENGTH", (arm.n_pixels,))
-            if not np.allclose(wave, arm.wave, atol=0.01):
-                raise InputError(
-                    path,
-                    key=f"HDU {arm.name}_WAVELENGTH",
-                    found=f"{wave[0]:.1f} to {wave[-1]:.1f} Å",
-                    expected=f"{arm.wave[0]:.1f} to {arm.wave[-1]:.1f} Å",
-                )
+            check_wave(hdus, path, arm)
             shape = (len(targetid), arm.n_pixels)
-            flux[arm.name] = _image(hdus, path, arm, "FLUX", shape)
-            ivar[arm.name] = _image(hdus, path, arm, "IVAR", shape)
-            mask[arm.name] = _image(hdus, path, arm, "MASK", shape)
+            flux[arm.name] = arm_image(hdus, path, arm, "FLUX", shape)
+            ivar[arm.name] = arm_image(hdus, path, arm, "IVAR", shape)
+            mask[arm.name] = arm_image(hdus, path, arm, "MASK", shape)
     return Coadd(targetid, flux, ivar, mask)
 
 
-def _image(hdus: fits.HDUList, path: Path | str, arm: Arm, kind: str, shape: tuple) -> np.ndarray:
+def check_wave(hdus: fits.HDUList, path: Path | str, arm: Arm) -> None:
+    """Raise InputError unless an arm of a file has DESI's wavelengths."""
+    wave = arm_image(hdus, path, arm, "WAVELENGTH", (arm.n_pixels,))
+    if not np.allclose(wave, arm.wave, atol=0.01):
+        raise InputError(
+            path,
+            key=f"HDU {arm.name}_WAVELENGTH",
+            found=f"{wave[0]:.1f} to {wave[-1]:.1f} Å",
+            expected=f"{arm.wave[0]:.1f} to {arm.wave[-1]:.1f} Å",
+        )
+
+
+def arm_image(
+    hdus: fits.HDUList, path: Path | str, arm: Arm, kind: str, shape: tuple
+) -> np.ndarray:
     """One image HDU of an arm, in native byte order."""
     name = f"{arm.name}_{kind}"
     with readable(path, name, "an image"):

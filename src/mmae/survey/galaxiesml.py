@@ -102,11 +102,12 @@ def write_galaxiesml(
     columns : mapping of str to ndarray, shape (N,)
     images : iterable of ndarray, each (B, 5, 64, 64), in the order of the rows
     """
-    n = len(columns[OBJECT_ID])
+    n = len(next(iter(columns.values())))
     shape = (n, *REQUIRED[IMAGE][1:])
     with new_hdf5(path, 4 * math.prod(shape)) as (file, check):
         for name, values in columns.items():
-            file[name] = values
+            text = h5py.string_dtype() if values.dtype.kind in "OU" else None
+            file.create_dataset(name, data=values, dtype=text)
         dataset = file.create_dataset(
             IMAGE, shape, np.float32, chunks=(min(IMAGE_CHUNK, n), *shape[1:])
         )

@@ -27,6 +27,7 @@ from mmae.training.ahead import ahead
 from mmae.training.augment import augment
 from mmae.training.batches import batches_of, n_batches
 from mmae.training.checkpoint import Checkpoints
+from mmae.training.degrade import degrade
 from mmae.training.interruption import TRY_AGAIN, sigterm_noted
 from mmae.training.preflight import check_batch, check_compiler
 from mmae.training.processes import (
@@ -49,7 +50,7 @@ from mmae.workflow.orphans import end_with
 
 log = logging.getLogger(__name__)
 
-ORDER, MASKS, VALIDATION, TURNS, DROPOUT = range(5)
+ORDER, MASKS, VALIDATION, TURNS, DROPOUT, DEGRADED = range(6)
 """Streams of random numbers. Each is a function of the seed and of the epoch or step, so that a
 training that was interrupted goes on with the same numbers."""
 
@@ -81,6 +82,7 @@ def fit(
     settings: Training,
     checkpoints: Checkpoints | None = None,
     logs: Sequence[TrainingLog] = (),
+    start: Mapping[str, Tensor] | None = None,
 ) -> Fitted:
     """Train a model; keep the epoch that is best on validation galaxies.
 
@@ -99,6 +101,9 @@ def fit(
         Where the training goes on if it was interrupted, and keeps where it is.
     logs : sequence of TrainingLog
         Written by the first process; one that fails is left alone.
+    start : mapping of str to Tensor, optional
+        Parameters and scales of a trained model of the same sizes, from which it goes on. The
+        last epoch is then kept, as validation galaxies may be unlike those that it is tuned on.
 
     Raises
     ------
@@ -117,7 +122,10 @@ def fit(
         check_compiler(fabric.device)
     torch.manual_seed(seed)
     sample = np.sort(split["train"][:PREPARED])
-    model.prepare(load_batch(arrays, sample, model.modalities, "cpu"), len(split["train"]))
+    if start is None:
+        model.prepare(load_batch(arrays, sample, model.modalities, "cpu"), len(split["train"]))
+    else:
+        model.load_state_dict(start)
     n_steps = n_batches(len(split["train"]), settings.batch_size)
     if settings.compile:
         model.compile()
@@ -161,7 +169,7 @@ def fit(
                 row |= validate(
                     model, arrays, split["validation"], mask_ratio, seed, settings, fabric
                 )
-                state.end_epoch(row)
+                state.end_epoch(row, keep=start is not None)
             watch.epoch(row)
             _save(checkpoints, state)
     if state.epoch <= settings.epochs and is_first():
@@ -187,6 +195,9 @@ def batches(
         if settings.augment == "dihedral":
             which = torch.randint(0, 8, (len(part),), generator=generator_of(seed, TURNS, number))
             batch = augment(batch, which[share.own])
+        if settings.augment == "spectra":
+            rng = np.random.default_rng([seed, DEGRADED, number])
+            batch = degrade(batch, state.model.modalities, len(part), share.own, rng)
         yield batch, share
 
 

@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mmae.dataset.arrays import TrainingArrays
+from mmae.errors import InputError
 from mmae.metrics.redshift import sigma_nmad
 from mmae.modalities import from_plain
 from mmae.models import build_model
@@ -54,6 +55,7 @@ def train_model(
     where: str,
     checkpoints: Checkpoints | None = None,
     logs: Sequence[TrainingLog] = (),
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> Trained:
     """Build the model of a config entry and train it.
 
@@ -76,6 +78,8 @@ def train_model(
         Where a network's training goes on if it was interrupted.
     logs : sequence of TrainingLog
         Of a network's training.
+    start : mapping of str to Tensor, optional
+        Parameters of a trained network of the same entry, from which it goes on.
 
     Raises
     ------
@@ -86,6 +90,8 @@ def train_model(
     torch.manual_seed(seed)
     modalities = from_plain(arrays.modalities, where)
     model = build_model(entry, modalities, "config", f"models.{name}")
+    if start is not None:
+        _check_start(model, start, f"models.{name}")
     started = time.monotonic()
     n_train = len(split["train"])
     if isinstance(model, nn.Module):
@@ -93,7 +99,7 @@ def train_model(
         from mmae.training.fit import fit
 
         with lost_process_told():
-            fitted = fit(model, arrays, split, mask_ratio, seed, settings, checkpoints, logs)
+            fitted = fit(model, arrays, split, mask_ratio, seed, settings, checkpoints, logs, start)
         model.load_state_dict(fitted.best)
         parameters = sum(p.numel() for p in model.parameters())
         history = fitted.history
@@ -105,6 +111,18 @@ def train_model(
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cost = Cost(parameters, n_train * len(history), time.monotonic() - started, memory)
     return Trained(model, history, cost)
+
+
+def _check_start(
+    model: GalaxyModel | Estimator, start: Mapping[str, torch.Tensor], key: str
+) -> None:
+    """Raise InputError unless parameters are those of a model of this size."""
+    ours = model.state_dict() if isinstance(model, nn.Module) else {}
+    shapes = [{name: one.shape for name, one in part.items()} for part in (ours, start)]
+    if not ours or shapes[0] != shapes[1]:
+        raise InputError(
+            "config", key=key, found="another size or kind", expected="that of the model of --from"
+        )
 
 
 def _columns(model: Estimator, arrays: TrainingArrays, rows: np.ndarray) -> Columns:

@@ -47,10 +47,13 @@ class State:
     SHARES = ("sums", "n_seen")
     """What each process has of its own."""
 
-    def end_epoch(self, row: dict[str, float]) -> None:
-        """Note an epoch's losses, keep the parameters if they are the best, and go on."""
+    def end_epoch(self, row: dict[str, float], keep: bool = False) -> None:
+        """Note an epoch's losses, keep the parameters if they are the best, and go on.
+
+        With `keep`, they are kept anyway.
+        """
         self.history.append(row)
-        if row["validation_total"] < self.best_loss:
+        if keep or row["validation_total"] < self.best_loss:
             self.best_loss, self.waited = row["validation_total"], 0
             parameters = self.model.state_dict().items()
             self.best = {name: value.detach().clone() for name, value in parameters}

@@ -5,7 +5,7 @@ A run is a trained model; it is tested under a view, what it is shown of the tes
 
 from typing import NamedTuple
 
-from mmae.settings import BOTH_HIDDEN, HEADLINE_VIEW, SPECTRUM_ALONE, WHOLE_IMAGE, Settings
+from mmae.settings import BOTH_HIDDEN, HEADLINE_VIEW, SPECTRUM_ALONE, WHOLE_IMAGE, Settings, can_do
 from mmae.settings.models import READOUTS
 
 NOTHING_HIDDEN = 0.0
@@ -137,15 +137,53 @@ def studied(settings: Settings) -> list[Run]:
     return list(dict.fromkeys(masks_studied(settings) + missing(settings)))
 
 
-def measured(settings: Settings) -> list[Tested]:
-    """Runs whose reconstructions are measured: all ratios alike, and the headline's image alone."""
-    views = [Tested(run, BOTH_HIDDEN) for run in masks_studied(settings)]
-    return [*views, Tested(headline(settings), HEADLINE_VIEW)]
+def side_by_side(settings: Settings) -> list[Run]:
+    """The headline's run, and such runs of the other models that hide and read the same."""
+    shown = headline(settings)
+    reads = {model: {*can_do(settings.models[model]).reads} for model in settings.grid.models}
+    others = [model for model in reads if reads[shown.model] <= reads[model]]
+    return list(dict.fromkeys([shown, *(shown._replace(model=model) for model in others)]))
 
 
-def pictured(settings: Settings) -> list[Tested]:
-    """What Figures 1 and 2 show."""
-    return [Tested(headline(settings), view) for view in (BOTH_HIDDEN, WHOLE_IMAGE)]
+def measured(settings: Settings, view: str | None = None) -> list[Tested]:
+    """Runs whose reconstructions are measured: all ratios alike, and from images alone.
+
+    Parameters
+    ----------
+    settings : Settings
+    view : str, optional
+        Only those under it.
+    """
+    alike = [*masks_studied(settings), *side_by_side(settings)]
+    tests = [Tested(run, BOTH_HIDDEN) for run in alike]
+    tests += [Tested(run, HEADLINE_VIEW) for run in side_by_side(settings)]
+    return [test for test in dict.fromkeys(tests) if view in (None, test.view)]
+
+
+def pictured(settings: Settings, view: str | None = None) -> list[Tested]:
+    """What Figures 1 and 2 show; only what is under a view, if one is given."""
+    views = [BOTH_HIDDEN, WHOLE_IMAGE] if view is None else [view]
+    return [Tested(run, one) for one in views for run in side_by_side(settings)]
+
+
+def new(settings: Settings) -> str:
+    """The model held against its targets: the first that hides and is not the headline's."""
+    shown = settings.headline.model
+    return next((model for model in settings.grid.models if model != shown), shown)
+
+
+def without_bands(settings: Settings) -> list[Tested]:
+    """What a missing band costs the new model, and the BCNN."""
+    models = [new(settings), *(name for name in settings.grid.baselines if name == "bcnn")]
+    views = [view for view in ("no-g", "no-y") if view in settings.views]
+    return [Tested(run, v) for m in models for run in _seeds(settings, m) for v in views]
+
+
+def rebuilt(settings: Settings) -> list[Tested]:
+    """What the new model's reconstructions are held against, with every seed."""
+    models = dict.fromkeys([settings.headline.model, new(settings)])
+    views = BOTH_HIDDEN, HEADLINE_VIEW
+    return [Tested(run, v) for m in models for run in _seeds(settings, m) for v in views]
 
 
 def embedded(settings: Settings) -> list[Tested]:

@@ -18,7 +18,7 @@ from mmae.instruments import BANDS, N_WAVE
 from mmae.settings import ImageFaults, Simulation
 from mmae.survey.desi import coadd_path, read_coadd
 from mmae.survey.galaxiesml import REQUIRED, read_catalog
-from mmae.survey.simulated.images import draw_conditions
+from mmae.survey.simulated.images import draw_conditions, sky_sigma
 from mmae.survey.simulated.simulate import CONDITIONS, simulate_survey
 
 
@@ -164,7 +164,10 @@ def test_truth_tells_what_every_row_is(small_survey):
 
 def test_other_kinds_of_objects_come_by_config(tmp_path, config):
     targets = {"matched": 0.0, "bgs": 0.0, "lrg": 0.0, "elg": 1.0, "qso": 0.0}
-    simulate(tmp_path, config, targets=targets)
+    simulate(tmp_path, config, targets=targets, images=False)
+    with h5py.File(tmp_path / "galaxiesml.hdf5") as file:
+        images = file["image"][:]
+    assert np.allclose(images.std(axis=(0, 2, 3)), sky_sigma(), rtol=0.02), "nothing is drawn"
     survey = read_zcatalog(tmp_path / "desi")
     seen = survey[survey["OBJTYPE"] == "TGT"]
     galaxies = seen[(seen["SPECTYPE"] == "GALAXY") & (seen["ZWARN"] == 0)]

@@ -123,3 +123,22 @@ def test_stars_are_points_of_their_magnitude():
     assert flux.min() > 0
     assert (stars.share[:, NUCLEUS] == 1).all()
     assert ((stars.mag[:, I_BAND] > 16) & (stars.mag[:, I_BAND] < 20.5)).all()
+
+
+def test_untied_objects_tell_nothing_of_their_redshift_by_brightness_or_colour():
+    rng = np.random.default_rng(0)
+    population = draw(800, rng, {"any_galaxy": 0.5, "any_quasar": 0.5})
+    sources, quasar = make_sources(population, rng), population.is_quasar
+    zeta = np.log1p(population.redshift)
+    assert quasar.mean() == pytest.approx(0.5, abs=0.06)
+    for kind, low, high in ((~quasar, 0.01, 1.7), (quasar, 0.05, 4.2)):
+        middle = np.log1p([low, high]).mean()
+        assert zeta[kind].mean() == pytest.approx(middle, abs=0.06)
+        assert abs(np.corrcoef(zeta[kind], sources.mag[kind, I_BAND])[0, 1]) < 0.15
+    assert all(np.isfinite(part).all() for part in (sources.mag, sources.share, sources.tilt))
+    assert np.std(sources.tilt) == pytest.approx(0.6, rel=0.1)
+    # lines of galaxies alike in their stars differ by far more than a factor
+    stars = sources.galaxies.light[~quasar].sum(1)
+    lines = sources.galaxies.lines[~quasar].sum(1) / stars
+    assert 0.1 < (lines == 0).mean() < 0.3
+    assert np.log10(lines[lines > 0]).std() > 0.5

@@ -195,6 +195,26 @@ def with_gas(
     return galaxies._replace(lines=stars + nucleus)
 
 
+def draw_untied(n: int, rng: np.random.Generator) -> Galaxies:
+    """Galaxies of which stars, gas and metals know nothing of each other, nor of the redshift.
+
+    What is learnt from them is what spectra are made of, and no habit of a sample: wider than the
+    sky on purpose, for redshifts of objects of kinds and surveys that were never seen.
+    """
+    quiescent = rng.uniform(size=n) < 0.35
+    absolute, past = rng.normal(-21, 1.2, n), rng.uniform(0, 1.5, n)
+    galaxies = draw_stars(absolute, past, quiescent, rng)
+    share = np.where(quiescent, 0.0, rng.uniform(0.03, 1.0, n))
+    light = np.c_[1 - share, share]
+    lines = with_gas(galaxies, absolute, past, rng).lines
+    lines *= np.where(quiescent, light[:, 0], light[:, 1])[:, None]
+    # of the whole, and of each; none in some
+    lines *= 10 ** (rng.normal(0, 0.4, (n, 1)) + rng.normal(0, 0.1, lines.shape))
+    lines[rng.uniform(size=n) < 0.2] = 0
+    galaxies.shape[:, 1] += rng.normal(0.1, 0.3, n)
+    return galaxies._replace(light=light, lines=lines)
+
+
 def with_narrow_lines(galaxies: Galaxies, light: np.ndarray, rng: np.random.Generator) -> Galaxies:
     """Add the narrow lines of active nuclei of F_lambda `light` at rest 5000 Å, shape (N,).
 

@@ -21,7 +21,7 @@ class Population(NamedTuple):
     i_mag: np.ndarray
     """AB magnitude in i."""
     g_minus_z: np.ndarray
-    """Colour, AB mag."""
+    """Colour, AB mag; NaN of untied objects, which have that of their spectrum."""
     redshift: np.ndarray
     """Spectroscopic redshift."""
     is_quasar: np.ndarray
@@ -117,6 +117,17 @@ paper's sample, whose quasars come last; the four after it are DESI's target cla
 HSC's spectroscopic sample."""
 
 
+UNTIED = {"any_galaxy": (0.01, 1.7), "any_quasar": (0.05, REDSHIFTS[1])}
+"""Kinds whose spectra are tied neither to the redshift, which is uniform in ln(1 + z) between these
+ends, nor to how bright they are, i = 17.5 to 22.7: any signal to noise."""
+
+
+def _draw_untied(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
+    """(i, g - z, z) of untied objects, shape (n, 3)."""
+    zeta = rng.uniform(*np.log1p(UNTIED[kind]), n)
+    return np.c_[rng.uniform(17.5, 22.7, n), np.full(n, np.nan), np.expm1(zeta)]
+
+
 def draw(n: int, rng: np.random.Generator, shares: Mapping[str, float]) -> Population:
     """Draw objects independently of each other from the fitted densities.
 
@@ -125,7 +136,7 @@ def draw(n: int, rng: np.random.Generator, shares: Mapping[str, float]) -> Popul
     n : int
     rng : numpy Generator
     shares : mapping of str to float
-        Of each kind in TARGETS; they are scaled to add up to 1.
+        Of each kind in TARGETS and UNTIED; they are scaled to add up to 1.
 
     Returns
     -------
@@ -147,4 +158,8 @@ def draw(n: int, rng: np.random.Generator, shares: Mapping[str, float]) -> Popul
             kept = drawn[inside & (rng.uniform(size=len(drawn)) < weight(*drawn.T))][: len(todo)]
             values[todo[: len(kept)]] = kept
             todo = todo[len(kept) :]
-    return Population(*values.T, is_quasar=np.isin(chosen, ["qso", "matched quasar"]))
+    for name in UNTIED:
+        own = np.flatnonzero(chosen == name)
+        values[own] = _draw_untied(name, len(own), rng)
+    quasars = ["qso", "matched quasar", "any_quasar"]
+    return Population(*values.T, is_quasar=np.isin(chosen, quasars))

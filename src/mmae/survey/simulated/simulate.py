@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from mmae.files.outputs import TREE
 from mmae.files.write import atomic
-from mmae.instruments import BANDS, PIXEL_SCALE_ARCSEC, flux_from_mag, mag_from_flux
+from mmae.instruments import BANDS, IMAGE_SIZE, PIXEL_SCALE_ARCSEC, flux_from_mag, mag_from_flux
 from mmae.progress import progress
 from mmae.settings import Simulation
 from mmae.survey.desi import Coadd, coadd_path, write_coadd, write_zcatalog
@@ -122,6 +122,11 @@ def _write_images(
         **measured_photometry(catalogs.sources, hsc["source"].to_numpy(), conditions, rng),
     }
     seeds = _seeds(settings.seed, IMAGES, len(hsc))
+    starts = range(0, len(hsc), settings.chunk_size)
+    if not settings.images:
+        parts = (seeds[start : start + settings.chunk_size] for start in starts)
+        write_galaxiesml(path, columns, map(_noise, parts))
+        return
     scene = make_scene(
         hsc["source"].to_numpy(),
         hsc[["dx", "dy"]].to_numpy(),
@@ -138,9 +143,15 @@ def _write_images(
         under = Conditions(*(part[start:stop] for part in conditions))
         return partial(render, take(catalogs.sources, needed), members, under, seeds[start:stop])
 
-    starts = range(0, len(hsc), settings.chunk_size)
     images = _in_order(pool, map(render_from, starts), len(starts), "chunks of images")
     write_galaxiesml(path, columns, _blemished(images, hsc["bad_image"].to_numpy()))
+
+
+def _noise(seeds: np.ndarray) -> np.ndarray:
+    """Images of nothing, (B, 5, 64, 64), from the seed of the first."""
+    shape = (len(seeds), len(BANDS), IMAGE_SIZE, IMAGE_SIZE)
+    noise = np.random.default_rng(seeds[0]).standard_normal(shape, np.float32)
+    return noise * np.float32(sky_sigma())[:, None, None]
 
 
 def _blemished(chunks: Iterator[np.ndarray], bad: np.ndarray) -> Iterator[np.ndarray]:

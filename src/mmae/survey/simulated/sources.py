@@ -11,6 +11,7 @@ from mmae.survey.simulated.galaxies import (
     Galaxies,
     components,
     draw_stars,
+    draw_untied,
     with_gas,
     with_narrow_lines,
 )
@@ -89,7 +90,7 @@ def join(several: list) -> NamedTuple:
 def make_sources(population: Population, rng: np.random.Generator) -> Sources:
     """Give each galaxy a spectrum whose g - z at its redshift is the one drawn.
 
-    A quasar has the colour of its spectrum.
+    A quasar has the colour of its spectrum, as an untied object has.
 
     Parameters
     ----------
@@ -123,7 +124,15 @@ def _make_block(population: Population, rng: np.random.Generator) -> Sources:
     stellar = np.where(active, 1 - 10 ** rng.uniform(-1.5, -0.3, n), stellar)
     nuclei = draw_nuclei(n, rng)
     nuclei = nuclei._replace(light=np.where(quasar | active, 1.0, 0.0))
-    galaxies, nuclei, tilt, maggies = _scaled(population, galaxies, nuclei, stellar)
+    tilt, untied = np.zeros(n), np.flatnonzero(np.isnan(population.g_minus_z))
+    if len(untied):
+        free = draw_untied(n, rng)
+        for part, ours in zip(galaxies, free, strict=True):
+            part[untied] = ours[untied]
+        tilt[untied] = rng.normal(0, UNTIED_TILT, len(untied))
+        host = np.where(z < 1.2, 0.9 * rng.uniform(size=n) ** 2, stellar)
+        stellar[untied] = np.where(quasar, host, stellar)[untied]
+    galaxies, nuclei, tilt, maggies = _scaled(population, galaxies, nuclei, stellar, tilt)
     power = np.exp(nuclei.slope[:, 0] * np.log(5000 / CONTINUUM_WAVE))
     galaxies = with_narrow_lines(galaxies, nuclei.light * power, rng)
     old, young, nucleus = np.moveaxis(maggies, 1, 0)
@@ -150,6 +159,10 @@ def _make_block(population: Population, rng: np.random.Generator) -> Sources:
 
 ACTIVE = 0.02
 """Share of galaxies with a nucleus whose broad lines are seen (Hao et al. 2005, AJ 129, 1783)."""
+
+
+UNTIED_TILT = 0.6
+"""Scatter of the exponent of the colour correction of untied objects."""
 
 
 def _choose(
@@ -207,8 +220,11 @@ def _scaled(
     galaxies: Galaxies,
     nuclei: Nuclei,
     stellar: np.ndarray,
+    tilt: np.ndarray,
 ) -> tuple[Galaxies, Nuclei, np.ndarray, np.ndarray]:
     """Scale stars to `stellar` of the i flux, the nucleus to the rest, and tilt to the colour.
+
+    `tilt` is what is begun with; that of quasars and of untied objects stays.
 
     Returns also the tilt, shape (N,), and AB maggies of old and young stars and nucleus, shape
     (N, 3, 5).
@@ -223,7 +239,8 @@ def _scaled(
         sky[row, 0] = igm_transmission(wave, z[row])
     line_wave = NEBULAR_WAVE * (1 + z[:, None])
     target = 10 ** (-0.4 * population.i_mag)
-    tilt, scale = np.zeros(n), np.ones((n, 3))
+    scale = np.ones((n, 3))
+    tied = ~population.is_quasar & np.isfinite(population.g_minus_z)
     for _ in range(4):
         slope = (wave / PIVOT_WAVE) ** tilt[:, None, None]
         maggies = bands.maggies(flux * scale[:, :, None], z, sky * slope)
@@ -238,7 +255,7 @@ def _scaled(
         colour = -2.5 * np.log10(total[:, _G] / total[:, _Z])
         # a change of slope: what is left of dust, ages and metals
         step = (colour - population.g_minus_z) / (2.5 * np.log10(4844.0 / 8912.0))
-        tilt = np.clip(tilt + np.where(population.is_quasar, 0.0, step), -4, 4)
+        tilt = np.clip(tilt + np.where(tied, step, 0.0), -4, 4)
     galaxies = galaxies._replace(
         light=galaxies.light * scale[:, :2], lines=galaxies.lines * scale[:, [0]]
     )
@@ -273,7 +290,9 @@ def make_stars(n: int, rng: np.random.Generator) -> Sources:
     smooth = type(sources.nuclei)(*(np.zeros_like(part) for part in sources.nuclei))
     slope = np.c_[rng.uniform(-1.5, 4.0, n), rng.uniform(-2.5, 1.0, n)]
     smooth = smooth._replace(light=np.ones(n), width=np.ones(n), slope=slope)
-    galaxies, nuclei, _, maggies = _scaled(population, sources.galaxies, smooth, np.zeros(n))
+    galaxies, nuclei, _, maggies = _scaled(
+        population, sources.galaxies, smooth, np.zeros(n), np.zeros(n)
+    )
     return sources._replace(
         kind=np.full(n, STAR),
         redshift=rng.normal(0, 1e-4, n),

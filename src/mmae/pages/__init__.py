@@ -1,0 +1,1 @@
+"""Pages for browsers without a network: the article of a run, and single galaxies."""

@@ -1,0 +1,1 @@
+"""Spectra of other surveys, as their files are, on DESI's pixels."""
