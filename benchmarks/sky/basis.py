@@ -118,7 +118,7 @@ def grid() -> Tensor:
 
 
 def best_of(score: Tensor, zeta: Tensor) -> Fitted:
-    """Best redshift of spectra whose log probabilities are (N, G), between the steps of the grid."""
+    """Best redshift of spectra with log probabilities (N, G), between the steps of the grid."""
     best = score.argmax(dim=1)
     inner = best.clamp(1, len(zeta) - 2)
     low, middle, high = (score.gather(1, (inner + d)[:, None])[:, 0] for d in (-1, 0, 1))
