@@ -1,6 +1,6 @@
 """Emission lines of a true spectrum and of its reconstruction, side by side (section 5.1)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,28 @@ def line_table(
                 measured = (np.nan,) * 3 if fit is None else fit[:3]
                 rows.append((line, name, _kind(fit), *measured))
     return pd.DataFrame(rows, columns=LINE_COLUMNS)
+
+
+def pictured(
+    galaxy: Mapping[str, np.ndarray], lines: Iterable[str]
+) -> tuple[str, np.ndarray, np.ndarray, float, pd.DataFrame]:
+    """What a model makes of a galaxy of the figures, as `mmae.plots.reconstruction.Drawn`.
+
+    Parameters
+    ----------
+    galaxy : mapping of str to ndarray
+        Of `mmae.evaluation.examples.example_of`.
+    lines : iterable of str
+        As for `line_table`.
+
+    Returns
+    -------
+    label, image, spectrum, z_pred, lines
+    """
+    spectrum, z_pred = galaxy[f"spectrum_{galaxy['kind']}"], float(galaxy["z_pred"])
+    truth = galaxy["spectrum_wave"], galaxy["spectrum"]
+    measured = line_table(*truth, spectrum, float(galaxy["z_spec"]), lines, z_pred)
+    return str(galaxy["model"]), galaxy["image_reconstruction"], spectrum, z_pred, measured
 
 
 def _kind(fit: LineFit | None) -> str:
