@@ -416,22 +416,22 @@ rule embeddings:
         """
 
 
-rule targets:
-    """Past section 5: what the new model must show, and whether it does; `make compare`."""
+rule compare:
+    """Section 5, and past it: what the new model must show, and whether it does; `make compare`."""
     input:
         unpack(compared_runs),
         bands=evaluated(runs.without_bands, "metrics.json"),
         quality=evaluated(runs.rebuilt, "reconstruction.csv"),
     output:
-        table="results/{survey}/paper/tables/targets.csv",
-        table_md="results/{survey}/paper/tables/targets.md",
-        table_tex="results/{survey}/paper/tables/targets.tex",
+        table="results/{survey}/paper/tables/compare.csv",
+        table_md="results/{survey}/paper/tables/compare.md",
+        table_tex="results/{survey}/paper/tables/compare.tex",
         figure="results/{survey}/paper/figures/cost.pdf",
         figure_png="results/{survey}/paper/figures/cost.png",
     log:
-        "results/{survey}/logs/targets.log",
+        "results/{survey}/logs/compare.log",
     benchmark:
-        "results/{survey}/benchmarks/targets.tsv"
+        "results/{survey}/benchmarks/compare.tsv"
     wildcard_constraints:
         survey=SURVEY,
     conda:
@@ -461,9 +461,3 @@ rule targets:
             --figure {output.figure:q} \
             2>&1 | tee {log:q}
         """
-
-
-rule compare:
-    """All of the new model's targets as one table; not part of `rule all`."""
-    input:
-        paper("tables/targets.csv"),
