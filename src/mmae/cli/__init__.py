@@ -39,7 +39,7 @@ COMMANDS = {
     "probe": "evaluation",
     "score": "evaluation",
     "metrics": "evaluation",
-    "compare-models": "compare",
+    "compare": "compare",
     "fetch-published": "paper",
     "notebook": "paper",
     "article": "paper",

@@ -63,11 +63,18 @@ def read_quality(folders: Iterable[Path]) -> pd.DataFrame:
     -------
     DataFrame
         As from `mmae.evaluation.quality.quality_table`, with seed and view.
+
+    Raises
+    ------
+    InputError
+        If there is no folder, or a table is missing or damaged.
     """
     tables = [
         read_table(folder / QUALITY).assign(seed=folder.parent.name, view=folder.name)
         for folder in folders
     ]
+    if not tables:
+        raise InputError("targets", found=f"no folder with {QUALITY}", expected="at least one")
     return pd.concat(tables, ignore_index=True).fillna({"line": ""})
 
 
