@@ -19,7 +19,7 @@ def drawn(model: Restframe, spectra: Spectra, row: int, share: float) -> tuple[n
     """Flux, ivar, hidden pixels, reconstruction (259,) and density (G,) of one, with its edges."""
     batch, masks = next(batches(model, spectra, share, slice(row, row + 1)))
     told = model.reconstruct(batch, masks, "mode")[0]["spectrum"]
-    density = model.tell(batch, masks).density
+    density = model.predict(batch, masks).density
     hidden = model.modalities["spectrum"].covered(masks["spectrum"].tokens)
     parts = (batch.values["spectrum"], batch.ivar["spectrum"], hidden, told, density.probability)
     return (*(part[0].numpy() for part in parts), density.edges.numpy())

@@ -189,6 +189,11 @@ class RestframeModel(CanDo):
         "what else is hidden in training, of a galaxy each with its own draw: bands, arms, gaps",
         default_factory=dict,
     )
+    deviations: Annotated[int, Field(ge=0, le=64)] = key(
+        "spectra in the rest frame, learnt, of which what is visible tells the amounts at each "
+        "redshift, beside what is decoded",
+        default=0,
+    )
     visible_weight: Fraction = key("of visible pixels in the loss of a spectrum", default=0.5)
     ivar_weights: bool = key("weigh pixels in that loss by inverse variance", default=False)
     synthesis: bool = key(
