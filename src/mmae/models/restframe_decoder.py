@@ -25,7 +25,9 @@ FIRST_SCALE = 0.3
 """Of the last weights at first, so that spectra begin near their mean."""
 DEVIATION = 0.1
 """Of learnt deviations at first, in units of the normalised flux."""
-N_POLYNOMIALS = 3
+N_POLYNOMIALS, BEND = 3, 0.3
+"""Smooth errors of calibration, and how large they are taken to be in what is drawn: fits, which
+look at visible pixels only, let them free."""
 
 
 class RestframeDecoder(nn.Module):
@@ -75,8 +77,9 @@ class RestframeDecoder(nn.Module):
         x = torch.linspace(-1, 1, len(wave))
         polynomials = torch.stack([x**k for k in range(N_POLYNOMIALS)])
         self.register_buffer("polynomials", polynomials, persistent=False)
-        loose = torch.cat([torch.ones(settings.deviations), torch.full((N_POLYNOMIALS,), 1e-4)])
-        self.register_buffer("precision", torch.diag(loose), persistent=False)
+        for name, of_polynomials in (("precision", 1e-4), ("drawn_precision", BEND**-2)):
+            known = [1.0] * settings.deviations + [of_polynomials] * N_POLYNOMIALS
+            self.register_buffer(name, torch.diag(torch.tensor(known)), persistent=False)
 
     def fit(self, ivar: Tensor) -> None:
         """Learn what pixels usually weigh in the normalisation, from inverse variances (B, L)."""
@@ -162,7 +165,7 @@ class RestframeDecoder(nn.Module):
         with full_precision(decoded):
             directions = self.directions(zeta)
             weighted = directions * self.weights(ivar)[:, None]
-            left = weighted @ directions.mT + self.precision
+            left = weighted @ directions.mT + self.drawn_precision
             amounts = torch.linalg.solve(left, weighted @ (flux - decoded)[:, :, None])
             return decoded + (amounts.mT @ directions)[:, 0]
 
