@@ -160,20 +160,23 @@ def main() -> None:
     decoder = ours.decoders["spectrum"]
     rows = np.sort(split["train"])
     parts = (arrays.values["spectrum"], arrays.ivar["spectrum"], arrays.redshift)
-    basis = learn(decoder, *(torch.from_numpy(np.nan_to_num(part[rows])) for part in parts))
-    parts = sets_of_templates(decoder)
+    spectra = (torch.from_numpy(np.nan_to_num(part[rows])) for part in parts)
+    templates = sets_of_templates(decoder)
+    basis = learn(decoder, templates, *spectra)
     askers = {
         PAPER: of_network(paper),
         OURS: of_network(ours),
         AFTER: by_halves([of_network(one) for one in pair]),
         BASIS: of_fit(lambda *spectra: fit_basis(decoder, basis, *spectra)),
-        TEMPLATES: of_fit(lambda *spectra: fit_templates(decoder, parts, *spectra)),
+        TEMPLATES: of_fit(lambda *spectra: fit_templates(decoder, templates, *spectra)),
     }
     answers = {
         who: {(name, share): ask(sets[name], share) for name in sets for share in SHARES}
         for who, ask in askers.items()
     }
     limits = dict.fromkeys(askers, ours.settings.min_delta_chi2)
+    for who in (BASIS, TEMPLATES):
+        limits[who] = np.percentile(answers[who][SKY, 0.0].delta_chi2, 98)
     lines = [*tables(answers, sets), *accepted(answers, sets, limits), ""]
     print(*lines, sep="\n")
     if given.write:

@@ -11,6 +11,7 @@ from mmae.dataset.arrays import TrainingArrays
 from mmae.evaluation.predict import embed, predict
 from mmae.evaluation.views import shower
 from mmae.models import build_model
+from mmae.models.density import Density
 from mmae.models.weights import load_model, save_model
 from mmae.settings import KINDS, View
 from mmae.training.run import Trained, train_model
@@ -62,8 +63,10 @@ def said_by(model, arrays: TrainingArrays, view: View = WHOLE_IMAGE):
         return model.predict(*shower(model, view, 0)(batch_of(arrays, SPLIT["test"])))
 
 
-def equal(one: torch.Tensor, two: torch.Tensor) -> bool:
+def equal(one: torch.Tensor | Density, two: torch.Tensor | Density) -> bool:
     """Whether values are equal; what is told of spectra alone is NaN in both where none is seen."""
+    if isinstance(one, Density):
+        return all(map(equal, one, two))
     return torch.equal(one.nan_to_num(), two.nan_to_num())
 
 
