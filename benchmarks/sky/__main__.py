@@ -204,7 +204,7 @@ def _draw(folder: Path, model: GalaxyModel, answers: dict, sets: dict[str, Spect
                     says = f"z = {z_spec:.4f}, found {z_pred:.4f}"
                     shown.append((f"{name}{hidden}: {says}", spectra, row, share))
     wave = model.modalities["spectrum"].wave
-    for name, chosen in (("right", good[:8]), ("wrong", bad[:8])):
+    for name, chosen in (("right", good), ("wrong", bad)):
         figures.examples(model, chosen, wave).savefig(folder / f"{name}.png", dpi=110)
     shown = {name: (answers[name, 0.0], spectra) for name, spectra in sets.items()}
     figures.against_truth(shown).savefig(folder / "redshifts.png", dpi=110)
