@@ -11,7 +11,7 @@ from mmae.plots.style import MODEL, OTHER, PUBLISHED, TRUE, WIDTH_INCH, paper_st
 from sky.answers import Answer, batches, errors
 from sky.sets import SKY, Spectra
 
-MARKED = ("Ly-alpha", "C IV", "C III]", "Mg II", "[O II]", "H-beta", "[O III]", "H-alpha")
+MARKED = ("Ly-alpha", "C IV", "C III]", "Mg II", "[O II]", "[O III]", "H-alpha")
 
 
 @torch.no_grad()
@@ -19,7 +19,7 @@ def drawn(model: Restframe, spectra: Spectra, row: int, share: float) -> tuple[n
     """Flux, ivar, hidden pixels, reconstruction (259,) and density (G,) of one, with its edges."""
     batch, masks = next(batches(model, spectra, share, slice(row, row + 1)))
     told = model.reconstruct(batch, masks, "mode")[0]["spectrum"]
-    density = model.tell(batch, masks).density
+    density = model.predict(batch, masks).density
     hidden = model.modalities["spectrum"].covered(masks["spectrum"].tokens)
     parts = (batch.values["spectrum"], batch.ivar["spectrum"], hidden, told, density.probability)
     return (*(part[0].numpy() for part in parts), density.edges.numpy())
@@ -43,8 +43,8 @@ def examples(
             if np.isfinite(z_spec):
                 right.axvline(z_spec, color=PUBLISHED, ls="--", lw=0.9)
         for left, right in axes:
-            left.set_ylabel("flux")
-            right.set_ylabel("p(z)")
+            left.set_ylabel("normalised flux", fontsize=7)
+            right.set_ylabel("probability", fontsize=7)
         axes[-1, 0].set_xlabel("observed wavelength [Å]")
         axes[-1, 1].set_xlabel("redshift")
     return figure
@@ -97,5 +97,5 @@ def against_truth(answers: dict[str, tuple[Answer, Spectra]]) -> Figure:
         axis.set_xscale("function", functions=(np.log1p, np.expm1))
         axis.set_yscale("function", functions=(np.log1p, np.expm1))
         axis.set(xlim=(0, 4.6), ylim=(0, 4.6), xticks=range(5), yticks=range(5))
-        axis.legend(fontsize=6, frameon=False)
+        axis.legend(fontsize=6, frameon=False, loc="lower right")
     return figure

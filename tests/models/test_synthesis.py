@@ -7,7 +7,7 @@ from galaxies import TOY, modalities_of
 from mmae.config import read_section
 from mmae.models.density import Density
 from mmae.models.restframe_decoder import RestframeDecoder
-from mmae.models.synthesis import STEP, Synthesis
+from mmae.models.synthesis import FINER, STEP, Synthesis
 from mmae.settings import RestframeModel
 
 LENGTH, Z_MAX, N_EDGES = 259, 1.0, 41
@@ -37,7 +37,7 @@ def decoder() -> KnownLines:
 
 @pytest.fixture
 def synthesis(decoder) -> Synthesis:
-    return Synthesis(decoder, Z_MAX, temper=0.25, model_error=0.03, polynomials=3)
+    return Synthesis(decoder, Z_MAX, temper=0.25)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def fitted(synthesis, decoder, prior, change=lambda flux: flux, ivar=400.0):
 
 def test_it_finds_the_redshift_of_a_noiseless_spectrum(synthesis, decoder, prior):
     fit = fitted(synthesis, decoder, prior)
-    assert (fit.best.log1p() - TRUE.log1p()).abs().max() <= STEP
+    assert (fit.best.log1p() - TRUE.log1p()).abs().max() <= STEP / FINER
     assert torch.allclose(fit.density.probability.sum(dim=1), torch.ones(len(TRUE)))
     assert (fit.delta_chi2 > 25).all()
 
@@ -66,7 +66,7 @@ def test_it_finds_the_redshift_of_a_noiseless_spectrum(synthesis, decoder, prior
 def test_amplitude_and_smooth_errors_change_nothing(synthesis, decoder, prior):
     x = torch.linspace(-1, 1, LENGTH)
     fit = fitted(synthesis, decoder, prior, lambda flux: 0.3 * flux + 5 - 3 * x + 2 * x**2)
-    assert (fit.best.log1p() - TRUE.log1p()).abs().max() <= STEP
+    assert (fit.best.log1p() - TRUE.log1p()).abs().max() <= STEP / FINER
 
 
 def test_pixels_without_ivar_do_not_matter(synthesis, decoder, prior):
@@ -88,15 +88,23 @@ def test_without_a_spectrum_the_prior_stays(synthesis, decoder, prior):
     assert ((zeta >= known.edges[10]) & (zeta <= known.edges[12])).all()
 
 
-def test_chi2_is_that_of_least_squares(synthesis):
-    """Against a direct solution with the amplitude and the polynomials as unknowns."""
+def test_chi2_is_that_of_least_squares(synthesis, decoder):
+    """Against a direct solution with amplitude, deviations and polynomials as unknowns."""
     generator = torch.Generator().manual_seed(0)
-    model, flux, ivar = (torch.rand(LENGTH, generator=generator) for _ in range(3))
+    model, flux, ivar, *deviations = torch.rand(5, LENGTH, generator=generator)
     ivar = 400 * ivar
-    weight = ivar / (1 + ivar * synthesis.model_error**2)
-    flux = flux + 2 * model
+    weight = ivar / (1 + ivar * SETTINGS.model_error**2)
+    flux = flux + 2 * model + deviations[0]
+    directions = torch.stack([*deviations, *decoder.polynomials])[None]
+    decoder.precision = torch.diag(torch.tensor([1.0, 1.0, 1e-4, 1e-4, 1e-4]))
     root = weight.sqrt().double()
-    columns = torch.cat([model[None], synthesis.polynomials]).double() * root
-    solution = torch.linalg.lstsq(columns.T, (flux * root)[:, None]).solution
-    direct = (flux * root - columns.T @ solution[:, 0]).square().sum()
-    assert synthesis.chi2(model[None], flux, ivar).item() == pytest.approx(direct.item(), rel=1e-3)
+    columns = torch.cat([model[None], directions[0]]).double() * root
+    # a deviation of amount b costs b^2
+    prior = torch.zeros(2, 6, dtype=torch.float64)
+    prior[0, 1] = prior[1, 2] = 1
+    wanted = torch.cat([flux.double() * root, torch.zeros(2, dtype=torch.float64)])
+    design = torch.cat([columns.T, prior])
+    solution = torch.linalg.lstsq(design, wanted[:, None]).solution
+    direct = (wanted - design @ solution[:, 0]).square().sum()
+    found = synthesis.chi2(decoder, model[None], directions, flux, ivar)
+    assert found.item() == pytest.approx(direct.item(), rel=1e-3)

@@ -51,14 +51,6 @@ class Encoded(NamedTuple):
     """(B, K), of the redshift's density."""
 
 
-class Told(NamedTuple):
-    """What is said of galaxies, and what it is said by."""
-
-    prediction: Prediction
-    density: Density
-    embedding: Tensor
-
-
 class Restframe(GalaxyModel):
     """Density of the redshift, and spectra decoded in the rest frame.
 
@@ -240,6 +232,22 @@ class Restframe(GalaxyModel):
         patches = pair[..., : one.n_tokens * patch].unflatten(2, (-1, patch))  # (B, 2, N, P)
         return self.projections[name](patches.transpose(1, 2).flatten(2))
 
+    def _seen(self, name: str, batch: Batch, mask: Mask) -> Tensor:
+        """Inverse variance of a spectrum, (B, L); 0 where it is hidden or missing."""
+        unseen = unseen_values(self.modalities[name], mask)
+        return self._ivar(name, batch, ~unseen.expand(batch.values[name].shape))
+
+    def _drawn(
+        self, name: str, batch: Batch, mask: Mask, embedding: Tensor, zeta: Tensor
+    ) -> Tensor:
+        """A spectrum as it looks at zeta (B,), with what the visible part tells beside it."""
+        decoder = self.decoders[name]
+        decoded = decoder(embedding, zeta, batch.ivar.get(name))
+        if decoder.deviations is None:
+            return decoded
+        seen = self._seen(name, batch, mask)
+        return decoder.deviate(decoded, zeta, batch.values[name], seen)
+
     def _ivar(self, name: str, batch: Batch, seen: Tensor) -> Tensor:
         """Inverse variance of a spectrum where it is seen, (B, L); estimated if it is not known."""
         if name in batch.ivar:
@@ -282,7 +290,7 @@ class Restframe(GalaxyModel):
             parts["point"] = redshift_loss(median, batch.redshift)
         zeta = batch.redshift.nan_to_num().clamp(min=0).log1p()
         for name in self.spectra:
-            decoded = self.decoders[name](encoded.embedding, zeta, batch.ivar.get(name))
+            decoded = self._drawn(name, batch, masks[name], encoded.embedding, zeta)
             weight = self._weight(name, batch, masks[name])
             parts[name] = _weighted((decoded - batch.values[name]).square(), weight)
         for name in self.others:
@@ -329,7 +337,7 @@ class Restframe(GalaxyModel):
         Where a part of a spectrum is visible the density is that of the synthesis, and the redshift
         its best fit.
         """
-        return self.tell(batch, masks).prediction
+        return self._told(batch, self.complete(batch, masks))
 
     def reconstruct(
         self, batch: Batch, masks: Masks, kind: str = "mean"
@@ -345,14 +353,15 @@ class Restframe(GalaxyModel):
             or as they are at the redshift that is predicted, whose lines are sharp.
         """
         masks = self.complete(batch, masks)
-        told, density, embedding = self.tell(batch, masks)
+        told = self._told(batch, masks)
+        density, embedding = told.density, told.embedding
         redshifts = told.z_pred[:, None]
         if kind == "mean":
             redshifts = density.quantiles([(k + 0.5) / N_DRAWS for k in range(N_DRAWS)])
         values = {}
         for name in self.spectra:
             drawn = (
-                self.decoders[name](embedding, zeta, batch.ivar.get(name))
+                self._drawn(name, batch, masks[name], embedding, zeta)
                 for zeta in redshifts.clamp(min=0).log1p().unbind(dim=1)
             )
             values[name] = sum(drawn) / redshifts.shape[1]
@@ -364,9 +373,8 @@ class Restframe(GalaxyModel):
             values[name] = self.decoders[name](batch.values[name], unseen)
         return values, told
 
-    def tell(self, batch: Batch, masks: Masks) -> Told:
+    def _told(self, batch: Batch, masks: Mapping[str, Mask]) -> Prediction:
         """What is said of galaxies; of several spectra, the first that any shows is fitted."""
-        masks = self.complete(batch, masks)
         embedding, logits = self(batch, masks)
         density = self.redshift_head.density(logits)
         shown = [
@@ -378,13 +386,12 @@ class Restframe(GalaxyModel):
         ]
         if not (shown and self.settings.synthesis):
             told = density.told(embedding)
-            return Told(told._replace(delta_chi2=told.z_pred * torch.nan), density, embedding)
+            return told._replace(delta_chi2=told.z_pred * torch.nan)
         name = shown[0]
         decoder, flux = self.decoders[name], batch.values[name]
-        seen = ~unseen_values(self.modalities[name], masks[name]).expand(flux.shape)
-        ivar = self._ivar(name, batch, seen)
+        ivar = self._seen(name, batch, masks[name])
         if name not in self._tables:
-            keys = ("z_max", "temper", "model_error", "misfit", "polynomials")
+            keys = ("z_max", "temper", "misfit")
             self._tables[name] = Synthesis(decoder, *(getattr(self.settings, k) for k in keys))
         synthesis = self._tables[name].to(embedding.device)
         fit = synthesis(decoder, embedding, density, flux, ivar)
@@ -394,8 +401,7 @@ class Restframe(GalaxyModel):
         median = density.quantiles((0.5,))[:, 0]
         density = Density(probability, fit.density.edges)
         told = density.told(embedding, torch.where(some, fit.best, median))
-        told = told._replace(delta_chi2=torch.where(some, fit.delta_chi2, torch.nan))
-        return Told(told, density, embedding)
+        return told._replace(delta_chi2=torch.where(some, fit.delta_chi2, torch.nan))
 
 
 def _weighted(squared: Tensor, weight: Tensor) -> Mean:

@@ -23,6 +23,11 @@ SLOWEST = 1.8
 """Frequency of the slowest: less than a period between zeta 0 and 1.7."""
 FIRST_SCALE = 0.3
 """Of the last weights at first, so that spectra begin near their mean."""
+DEVIATION = 0.1
+"""Of learnt deviations at first, in units of the normalised flux."""
+N_POLYNOMIALS, BEND = 3, 0.3
+"""Smooth errors of calibration, and how large they are taken to be in what is drawn: fits, which
+look at visible pixels only, let them free."""
 
 
 class RestframeDecoder(nn.Module):
@@ -63,7 +68,18 @@ class RestframeDecoder(nn.Module):
         edges = torch.cat([wave - half, wave[-1:] + half]).log().float()
         self.register_buffer("edges", edges, persistent=False)
         self.register_buffer("weight", torch.ones(len(wave)))
-        self.max_ivar = settings.max_snr**2
+        self.max_ivar, self.model_error = settings.max_snr**2, settings.model_error
+        self.deviations = None
+        if settings.deviations:
+            rough = torch.randn(settings.deviations, self.n_rest).cumsum(dim=1)
+            rough = (rough - rough.mean(dim=1, keepdim=True)) / rough.std(dim=1, keepdim=True)
+            self.deviations = nn.Parameter(DEVIATION * rough)
+        x = torch.linspace(-1, 1, len(wave))
+        polynomials = torch.stack([x**k for k in range(N_POLYNOMIALS)])
+        self.register_buffer("polynomials", polynomials, persistent=False)
+        for name, of_polynomials in (("precision", 1e-4), ("drawn_precision", BEND**-2)):
+            known = [1.0] * settings.deviations + [of_polynomials] * N_POLYNOMIALS
+            self.register_buffer(name, torch.diag(torch.tensor(known)), persistent=False)
 
     def fit(self, ivar: Tensor) -> None:
         """Learn what pixels usually weigh in the normalisation, from inverse variances (B, L)."""
@@ -116,6 +132,42 @@ class RestframeDecoder(nn.Module):
         index = left.long()
         at = torch.lerp(summed.gather(1, index), summed.gather(1, index + 1), place - left)
         return at.diff(dim=1) / place.diff(dim=1).clamp(min=1e-3)
+
+    def directions(self, zeta: Tensor) -> Tensor:
+        """In which observed spectra may differ from what is decoded: (G, J, L), or G = 1 if alike.
+
+        Learnt deviations in the rest frame as they are seen at zeta (G,), whose amounts are known
+        to be about 1, and smooth polynomials for errors of calibration, whose amounts are free:
+        `precision`, (J, J).
+        """
+        if self.deviations is None:
+            return self.polynomials[None]
+        summed, place = pad(self.deviations.cumsum(dim=1), (1, 0)), self.places(zeta)
+        left = place.floor()
+        index = left.long()
+        at = torch.lerp(summed[:, index], summed[:, index + 1], place - left)  # (K, G, L + 1)
+        seen = at.diff(dim=2) / place.diff(dim=1).clamp(min=1e-3)
+        return torch.cat([seen.transpose(0, 1), self.polynomials.expand(len(zeta), -1, -1)], dim=1)
+
+    def weights(self, ivar: Tensor) -> Tensor:
+        """Of pixels in fits, with the model's error."""
+        return ivar / (1 + ivar * self.model_error**2)
+
+    def deviate(self, decoded: Tensor, zeta: Tensor, flux: Tensor, ivar: Tensor) -> Tensor:
+        """Decoded spectra with the deviations that what is visible of the flux asks for, (B, L).
+
+        Parameters
+        ----------
+        decoded, flux, ivar : Tensor, shape (B, L)
+            Normalised; ivar 0 where hidden or missing.
+        zeta : Tensor, shape (B,)
+        """
+        with full_precision(decoded):
+            directions = self.directions(zeta)
+            weighted = directions * self.weights(ivar)[:, None]
+            left = weighted @ directions.mT + self.drawn_precision
+            amounts = torch.linalg.solve(left, weighted @ (flux - decoded)[:, :, None])
+            return decoded + (amounts.mT @ directions)[:, 0]
 
     def normalise(self, flux: Tensor, ivar: Tensor | None = None) -> Tensor:
         """Weighted mean 0 and rms 1 of (B, L), as the data are."""

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import conv1d, pad
 
 from mmae.models.density import Density
-from mmae.models.restframe_decoder import RestframeDecoder
+from mmae.models.restframe_decoder import N_POLYNOMIALS, RestframeDecoder
 
-STEP, DECODE_STEP = 5e-4, 0.01
-"""Of the grid, and between redshifts for which the network decodes, in zeta."""
+STEP, DECODE_STEP, FINER = 1e-3, 0.01, 4
+"""Of the grid on which spectra are fitted, and between redshifts for which the network decodes, in
+zeta; steps of the density in one of the former, between which chi2 is interpolated."""
 PRIOR_FLOOR = -12.0
 """Of the logarithm of the prior's probability a step: a surprise is not impossible."""
 APART = 0.005
@@ -26,7 +27,7 @@ class Fit(NamedTuple):
     """What synthesis says of B galaxies."""
 
     density: Density
-    """On the G steps of the grid."""
+    """On the steps of the finer grid."""
     best: Tensor
     """(B,) redshift of the highest probability."""
     delta_chi2: Tensor
@@ -44,19 +45,17 @@ class Synthesis(nn.Module):
         End of the grid.
     temper : float
         Factor of chi2: noise has heavier tails, and neighbours more in common, than chi2 believes.
-    model_error : float
-        Added to the noise, in units of the normalised flux.
     misfit : float
         Power of the best chi2 per degree of freedom, where over 1, by which the logarithm of the
         density is divided: what is not understood at the best redshift does not tell others apart.
-    polynomials : int
-        Terms of the polynomial that is free.
 
     Notes
     -----
-    At each zeta, chi2 = min over a >= 0 and c of sum_i w_i (f_i - a m_i(zeta) - sum_k c_k x_i^k)^2
-    with w_i = 1 / (1 / ivar_i + model_error^2), and the density is proportional to
-    p(zeta) exp(-temper chi2 / 2), where p is what was known before.
+    At each zeta, chi2 = min over a >= 0, b and c of
+    sum_i w_i (f_i - a m_i(zeta) - sum_j b_j d_ij(zeta) - sum_k c_k x_i^k)^2 + sum_j b_j^2
+    with w_i = 1 / (1 / ivar_i + model_error^2), deviations d that the decoder has learnt, if any,
+    and the density is proportional to p(zeta) exp(-temper chi2 / 2), where p is what was known
+    before.
     """
 
     def __init__(
@@ -64,16 +63,19 @@ class Synthesis(nn.Module):
         decoder: RestframeDecoder,
         z_max: float,
         temper: float,
-        model_error: float,
         misfit: float = 0.0,
-        polynomials: int = 3,
     ):
         super().__init__()
-        self.temper, self.model_error, self.misfit = temper, model_error, misfit
+        self.temper, self.misfit = temper, misfit
         last = torch.tensor(z_max).log1p().item()
         zeta, nodes = torch.arange(0, last, STEP), torch.arange(0, last, DECODE_STEP)
         tables = {"zeta": zeta, "nodes": nodes}
-        tables["edges"] = torch.arange(len(zeta) + 1) * STEP - STEP / 2
+        tables["fine"] = torch.arange(FINER * len(zeta)) * (STEP / FINER)
+        tables["edges"] = (torch.arange(FINER * len(zeta) + 1) - 0.5) * (STEP / FINER)
+        # cubics through four neighbours (Catmull & Rom 1974)
+        u = torch.arange(FINER)[:, None] / FINER
+        cubic = torch.tensor([[0, -1, 2, -1], [2, 0, -5, 3], [0, 1, 4, -3], [0, 0, -1, 1]]) / 2
+        tables["cubic"] = u ** torch.arange(4) @ cubic.T  # (F, 4)
         place = decoder.places(zeta.to(decoder.edges.device)).cpu()  # (G, L + 1)
         left = place.floor()
         # places in all decoded spectra, one behind the other
@@ -81,8 +83,6 @@ class Synthesis(nn.Module):
         tables["index"] = left.long() + node[:, None] * (decoder.n_rest + 1)
         tables["part"] = place - left
         tables["width"] = place.diff(dim=1).clamp(min=1e-3)
-        x = torch.linspace(-1, 1, len(decoder.edges) - 1)
-        tables["polynomials"] = torch.stack([x**k for k in range(polynomials)])
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
 
@@ -106,23 +106,27 @@ class Synthesis(nn.Module):
         flux, ivar : Tensor, shape (B, L)
             Normalised; ivar 0 where hidden or missing.
         """
+        directions = decoder.directions(self.zeta)
         chi2 = torch.stack(
             [
-                self.chi2(self.drawings(decoder, one), *data)
+                self.chi2(decoder, self.drawings(decoder, one), directions, *data)
                 for one, *data in zip(embedding.float(), flux, ivar, strict=True)
             ]
         )
-        free = (ivar > 0).sum(dim=1) - len(self.polynomials) - 1
+        # (B, G) to (B, FINER G)
+        around = pad(chi2[:, None], (1, 2), mode="replicate")
+        chi2 = conv1d(around, self.cubic[:, None]).mT.flatten(1)
+        free = (ivar > 0).sum(dim=1) - N_POLYNOMIALS - 1
         excess = (chi2.amin(dim=1) / free.clamp(min=1)).clamp(min=1)
         known = prior.on(self.edges).probability.clamp(min=1e-30).log()
         known = torch.logaddexp(known, torch.full_like(known, PRIOR_FLOOR))
         score = (known - 0.5 * self.temper * chi2) / excess[:, None] ** self.misfit
         best = score.argmax(dim=1)
-        far = (self.zeta - self.zeta[best][:, None]).abs() > APART
+        far = (self.fine - self.fine[best][:, None]).abs() > APART
         other = score.masked_fill(~far, -torch.inf).amax(dim=1)
         lead = score.gather(1, best[:, None])[:, 0] - other
         density = Density(score.softmax(dim=1), self.edges)
-        return Fit(density, torch.expm1(self.zeta[best]), 2 / self.temper * lead)
+        return Fit(density, torch.expm1(self.fine[best]), 2 / self.temper * lead)
 
     def drawings(self, decoder: RestframeDecoder, embedding: Tensor) -> Tensor:
         """One galaxy (E,) as it would look at each step of the grid, (G, L); not normalised."""
@@ -131,16 +135,25 @@ class Synthesis(nn.Module):
         at = torch.lerp(summed[self.index], summed[self.index + 1], self.part)
         return at.diff(dim=1) / self.width
 
-    def chi2(self, drawings: Tensor, flux: Tensor, ivar: Tensor) -> Tensor:
-        """Of one galaxy (L,) at each step, (G,), with the best amplitude and polynomials there."""
-        root = (ivar / (1 + ivar * self.model_error**2)).sqrt()
-        # what polynomials can fit is taken out of the data and of all drawings
-        basis, _ = torch.linalg.qr((self.polynomials * root).T)
-        data = flux * root
-        data = data - basis @ (basis.T @ data)
-        model = drawings * root
-        model = model - (model @ basis) @ basis.T
+    def chi2(
+        self,
+        decoder: RestframeDecoder,
+        drawings: Tensor,
+        directions: Tensor,
+        flux: Tensor,
+        ivar: Tensor,
+    ) -> Tensor:
+        """Of one galaxy (L,) at each step, (G,), with the best amplitude and deviations there."""
+        root = decoder.weights(ivar).sqrt()
+        data, model, ways = flux * root, drawings * root, directions * root
+        # what deviations can explain is taken out of the data and of all drawings
+        factor = torch.linalg.cholesky(ways @ ways.mT + decoder.precision)
+        of_data, of_model = (
+            torch.linalg.solve_triangular(factor, ways @ part[..., None], upper=False)[..., 0]
+            for part in (data, model)
+        )
         # no galaxy shines with a negative amplitude
-        shared = (model @ data).clamp(min=0)
-        power = model.square().sum(dim=1).clamp(min=1e-6)
-        return data @ data - shared.square() / power
+        shared = (model @ data - (of_data * of_model).sum(dim=1)).clamp(min=0)
+        power = model.square().sum(dim=1) - of_model.square().sum(dim=1)
+        left = data @ data - of_data.square().sum(dim=1)
+        return left - shared.square() / power.clamp(min=1e-6)

@@ -190,6 +190,11 @@ class RestframeModel(CanDo):
         "what else is hidden in training, of a galaxy each with its own draw: bands, arms, gaps",
         default_factory=dict,
     )
+    deviations: Annotated[int, Field(ge=0, le=64)] = key(
+        "spectra in the rest frame, learnt, of which what is visible tells the amounts at each "
+        "redshift, beside what is decoded",
+        default=0,
+    )
     visible_weight: Fraction = key("of visible pixels in the loss of a spectrum", default=0.5)
     ivar_weights: bool = key("weigh pixels in that loss by inverse variance", default=False)
     line_weight: Weight = key(
@@ -205,9 +210,6 @@ class RestframeModel(CanDo):
     )
     temper: Fraction = key("factor of chi2 in that fit", default=0.25)
     model_error: Positive = key("added to the noise in that fit, normalised flux", default=0.03)
-    polynomials: Size = key(
-        "terms of the polynomial that is free in that fit, for errors of calibration", default=3
-    )
     misfit: Weight = key(
         "power of the best chi2 per degree of freedom, over 1, by which the log density is divided",
         default=0.0,
