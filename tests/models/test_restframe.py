@@ -10,6 +10,7 @@ from galaxies import TOY, batch_of, made_up_galaxies, mask_of, modalities_of
 from mmae.config import read_section
 from mmae.models import build_model
 from mmae.models.batch import generator_of
+from mmae.models.losses import redshift_loss
 from mmae.models.restframe_decoder import RestframeDecoder
 from mmae.settings import RestframeModel
 
@@ -122,7 +123,8 @@ def test_hidden_values_do_not_reach_what_it_says(batch, deviations):
         theirs, also = model.reconstruct(other, masks, kind)
         for name in ours:
             assert torch.equal(ours[name], theirs[name])
-        for one, two in zip((*said[:-1], *said.density), (*also[:-1], *also.density), strict=True):
+        assert torch.equal(said.density.probability, also.density.probability)
+        for one, two in zip(said[:-1], also[:-1], strict=True):
             assert torch.equal(one, two)
     assert not torch.equal(model.predict(other, {}).z_pred, model.predict(batch, {}).z_pred)
 
@@ -165,3 +167,55 @@ def test_the_mean_spectrum_is_that_over_the_density(model, batch):
         decoder = model.decoders["spectrum"]
         drawn = [decoder(encoded.embedding, one.log1p()) for one in z.T]
     assert torch.allclose(values["spectrum"], torch.stack(drawn).mean(dim=0), atol=1e-5)
+
+
+def variant(batch, **settings):
+    """The toy's model with a switch thrown."""
+    torch.manual_seed(0)
+    known = {name: KNOWN[name] for name in ("image", "spectrum")}
+    model = build_model(ENTRY | settings, known)
+    model.prepare(batch, N)
+    return model.eval()
+
+
+def test_without_ivar_as_input_it_changes_nothing(model, batch):
+    other = batch._replace(ivar={"spectrum": torch.rand(N, LENGTH) * 100})
+    louder = batch._replace(ivar={"spectrum": other.ivar["spectrum"] / 9})
+    for one, matters in ((model, True), (variant(batch, ivar_input=False), False)):
+        with torch.no_grad():
+            ours, theirs = (one(b, one.complete(b, {})).embedding for b in (other, louder))
+        assert torch.equal(ours, theirs) != matters
+
+
+def test_pixels_at_lines_weigh_more_if_they_should(model, batch):
+    masks = model.complete(batch, {})
+    plain = model._weight("spectrum", batch, masks["spectrum"])
+    found = variant(batch, line_weight=3.0)._weight("spectrum", batch, masks["spectrum"])
+    ratio = (found / plain.clamp(min=1e-9))[plain > 0]
+    assert set(ratio.tolist()) == {1.0, 4.0}
+    far = (WAVE - 3728.48 * (1 + batch.redshift[:, None])).abs()  # of [O II]
+    assert torch.equal(found[far < 12], 4 * plain[far < 12])
+    assert (far < 12).any()
+
+
+def test_the_papers_loss_of_the_point_estimate_may_join(batch):
+    model = variant(batch, weights={"point": 2.0})
+    masks = model.complete(batch, {})
+    found = model(batch, masks)
+    part = model._parts(found, batch, masks)["point"]
+    median = model.redshift_head.density(found.logits).quantiles((0.5,))[:, 0]
+    assert torch.equal(part.value, redshift_loss(median, batch.redshift).value)
+    part.value.backward()
+    assert model.redshift_head.network[0].weight.grad.abs().max() > 0
+
+
+def test_learnt_weights_are_the_variances_of_the_losses(batch):
+    model = variant(batch, dynamic_weights=True)
+    parts = {"redshift": torch.tensor(3.0), "spectrum": torch.tensor(0.25)}
+    assert model.total(parts).item() == pytest.approx(3.25)
+    with torch.no_grad():
+        # where the sum is least: s = ln(loss)
+        for name, part in parts.items():
+            model.log_variance[name].fill_(part.log())
+    model.total(parts).backward()
+    assert all(abs(model.log_variance[name].grad) < 1e-6 for name in parts)

@@ -416,8 +416,8 @@ rule embeddings:
         """
 
 
-rule targets:
-    """Past section 5: what the new model must show, and whether it does; `make compare`."""
+rule compare_models:
+    """Section 5, and past it: what the new model must show, and whether it does; `make compare`."""
     input:
         unpack(compared_runs),
         bands=evaluated(runs.without_bands, "metrics.json"),
@@ -429,9 +429,9 @@ rule targets:
         figure="results/{survey}/paper/figures/cost.pdf",
         figure_png="results/{survey}/paper/figures/cost.png",
     log:
-        "results/{survey}/logs/targets.log",
+        "results/{survey}/logs/compare_models.log",
     benchmark:
-        "results/{survey}/benchmarks/targets.tsv"
+        "results/{survey}/benchmarks/compare_models.tsv"
     wildcard_constraints:
         survey=SURVEY,
     conda:
@@ -450,10 +450,10 @@ rule targets:
         settings=lambda wildcards: settings("scoring"),
         model=runs.new(SETTINGS),
         paper=HEADLINE.model,
-        code=code("mmae.cli.compare:compare"),
+        code=code("mmae.cli.compare:compare_models"),
     shell:
         """
-        mmae compare {params.folders:q} \
+        mmae compare-models {params.folders:q} \
             --config {params.settings:q} \
             --model {params.model:q} \
             --paper {params.paper:q} \

@@ -1,6 +1,6 @@
 """Emission lines of a true spectrum and of its reconstruction, side by side (section 5.1)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,18 @@ def line_table(
                 measured = (np.nan,) * 3 if fit is None else fit[:3]
                 rows.append((line, name, _kind(fit), *measured))
     return pd.DataFrame(rows, columns=LINE_COLUMNS)
+
+
+def galaxy_lines(galaxy: Mapping[str, np.ndarray], lines: Iterable[str]) -> pd.DataFrame:
+    """`line_table` of an example galaxy, as `mmae.evaluation.examples.example_of` gives it."""
+    return line_table(
+        galaxy["spectrum_wave"],
+        galaxy["spectrum"],
+        galaxy[f"spectrum_{galaxy['kind']}"],
+        float(galaxy["z_spec"]),
+        lines,
+        float(galaxy["z_pred"]),
+    )
 
 
 def _kind(fit: LineFit | None) -> str:

@@ -112,11 +112,17 @@ def targets_table(
 
 
 def cost_table(runs: Iterable[ScoredRun], view: str) -> pd.DataFrame:
-    """Scatter under a view and seconds of training, a row a training: what a figure shows."""
+    """Scatter under a view and seconds of training, a row a training: what a figure shows.
+
+    Readouts are there of models that give no redshifts themselves.
+    """
+    shown = [run for run in runs if run.view == view and "training_seconds" in run.cost]
+    themselves = {run.trained for run in shown if run.trained[0] == run.model}
     rows = [
         (run.model, run.cost["training_seconds"], run.metrics["all"]["sigma_nmad"])
-        for run in runs
-        if run.view == view and run.model not in NO_RIVALS and "training_seconds" in run.cost
+        for run in shown
+        if run.model not in NO_RIVALS
+        and (run.trained[0] == run.model or run.trained not in themselves)
     ]
     return pd.DataFrame(rows, columns=["model", "training_seconds", "sigma_nmad"])
 

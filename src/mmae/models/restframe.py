@@ -15,13 +15,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mmae.instruments import LINES
 from mmae.modalities.base import Modality
 from mmae.modalities.tracing import may_be_any
 from mmae.models.base import GalaxyModel, Losses, Prediction, full_precision
 from mmae.models.batch import Batch
 from mmae.models.density import Density, DensityHead
 from mmae.models.layers import Block, nothing_hidden, perceptron, visible_mean
-from mmae.models.losses import Mean
+from mmae.models.losses import Mean, redshift_loss
 from mmae.models.masking import Mask, Masks, draw, hidden_values, unseen_values
 from mmae.models.noise import estimated_ivar, usual_ivar
 from mmae.models.photometry import Photometry
@@ -35,6 +36,8 @@ N_DRAWS = 24
 """Redshifts, equally probable, over which the mean spectrum is averaged."""
 IVAR_SCALE = 4.0
 """By which ln(1 + ivar) is divided to be read."""
+LINE_REACH = 36.0
+"""Å around a line that its emphasis reaches, a pixel and a half of the paper's."""
 LOSS_ERROR = 0.15
 """Added to the noise where pixels of a loss weigh by it, in units of the normalised flux."""
 
@@ -89,6 +92,9 @@ class Restframe(GalaxyModel):
         self.redshift_head = DensityHead(
             *(length, hidden // 2, settings.bins, settings.z_max), settings.softness
         )
+        self.log_variance = nn.ParameterDict()
+        if settings.dynamic_weights:
+            self.log_variance.update({n: nn.Parameter(torch.zeros(())) for n in settings.losses})
         # made when they are first needed, and no part of the weights
         self._tables: dict[str, Synthesis] = {}
 
@@ -219,6 +225,8 @@ class Restframe(GalaxyModel):
             values = self.scales[name](values).masked_fill(gone, 0.0)
             return self.projections[name](values, gone)
         ivar = self._ivar(name, batch, ~gone)
+        if not self.settings.ivar_input:
+            ivar = torch.zeros_like(ivar)
         pair = torch.stack([values.masked_fill(gone, 0.0), torch.log1p(ivar) / IVAR_SCALE], dim=1)
         patch = one.settings.patch
         patches = pair[..., : one.n_tokens * patch].unflatten(2, (-1, patch))  # (B, 2, N, P)
@@ -277,6 +285,9 @@ class Restframe(GalaxyModel):
     def _parts(self, encoded: Encoded, batch: Batch, masks: Mapping[str, Mask]) -> dict[str, Mean]:
         """Cross-entropy of the redshift, and squared errors of what is decoded at the true one."""
         parts = {"redshift": self.redshift_head.loss(encoded.logits, batch.redshift)}
+        if "point" in self.settings.weights:
+            median = self.redshift_head.density(encoded.logits).quantiles((0.5,))[:, 0]
+            parts["point"] = redshift_loss(median, batch.redshift)
         zeta = batch.redshift.nan_to_num().clamp(min=0).log1p()
         for name in self.spectra:
             decoded = self._drawn(name, batch, masks[name], encoded.embedding, zeta)
@@ -296,15 +307,27 @@ class Restframe(GalaxyModel):
         hidden = hidden_values(self.modalities[name], mask)
         weight = torch.where(hidden, 1.0, self.settings.visible_weight)
         weight = weight * batch.redshift.isfinite()[:, None]
+        if self.settings.line_weight:
+            weight = weight * (1 + self.settings.line_weight * self._at_lines(name, batch.redshift))
         valid = batch.valid.get(name, torch.ones_like(hidden))
         if self.settings.ivar_weights:
             information = self._ivar(name, batch, valid) * LOSS_ERROR**2
             weight = weight * information / (1 + information)
         return weight * valid
 
+    def _at_lines(self, name: str, redshift: Tensor) -> Tensor:
+        """Which pixels of a spectrum are within LINE_REACH of a known line, (B, L)."""
+        lines = redshift.new_tensor([line.wave for line in LINES.values()])
+        places = lines * (1 + redshift.nan_to_num()[:, None])  # (B, lines)
+        wave = redshift.new_tensor(self.modalities[name].geometry.wave)
+        return ((wave - places[..., None]).abs() < LINE_REACH).any(dim=1)
+
     def total(self, parts: Mapping[str, Tensor]) -> Tensor:
-        """Weighted sum."""
-        return sum(self.settings.weights.get(name, 1.0) * part for name, part in parts.items())
+        """Weighted sum; with learnt weights, each loss over its variance plus what that costs."""
+        weighted = {n: self.settings.weights.get(n, 1.0) * part for n, part in parts.items()}
+        if not self.settings.dynamic_weights:
+            return sum(weighted.values())
+        return sum((-s).exp() * weighted[n] + s for n, s in self.log_variance.items() if n in parts)
 
     # --- inference -----------------------------------------------------------------------------
 

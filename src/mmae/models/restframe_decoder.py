@@ -25,9 +25,9 @@ FIRST_SCALE = 0.3
 """Of the last weights at first, so that spectra begin near their mean."""
 DEVIATION = 0.1
 """Of learnt deviations at first, in units of the normalised flux."""
-N_POLYNOMIALS, BEND = 3, 0.3
-"""Smooth errors of calibration, and how large they are taken to be in what is drawn: fits, which
-look at visible pixels only, let them free."""
+BEND = 0.3
+"""How large smooth errors of calibration are taken to be in what is drawn: fits, which look at
+visible pixels only, let them free."""
 
 
 class RestframeDecoder(nn.Module):
@@ -75,10 +75,10 @@ class RestframeDecoder(nn.Module):
             rough = (rough - rough.mean(dim=1, keepdim=True)) / rough.std(dim=1, keepdim=True)
             self.deviations = nn.Parameter(DEVIATION * rough)
         x = torch.linspace(-1, 1, len(wave))
-        polynomials = torch.stack([x**k for k in range(N_POLYNOMIALS)])
+        polynomials = torch.stack([x**k for k in range(settings.polynomials)])
         self.register_buffer("polynomials", polynomials, persistent=False)
         for name, of_polynomials in (("precision", 1e-4), ("drawn_precision", BEND**-2)):
-            known = [1.0] * settings.deviations + [of_polynomials] * N_POLYNOMIALS
+            known = [1.0] * settings.deviations + [of_polynomials] * settings.polynomials
             self.register_buffer(name, torch.diag(torch.tensor(known)), persistent=False)
 
     def fit(self, ivar: Tensor) -> None:

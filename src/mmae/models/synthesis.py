@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
 from mmae.models.density import Density
-from mmae.models.restframe_decoder import N_POLYNOMIALS, RestframeDecoder
+from mmae.models.restframe_decoder import RestframeDecoder
 
 STEP, DECODE_STEP, FINER = 1e-3, 0.01, 4
 """Of the grid on which spectra are fitted, and between redshifts for which the network decodes, in
@@ -116,7 +116,7 @@ class Synthesis(nn.Module):
         # (B, G) to (B, FINER G)
         around = pad(chi2[:, None], (1, 2), mode="replicate")
         chi2 = conv1d(around, self.cubic[:, None]).mT.flatten(1)
-        free = (ivar > 0).sum(dim=1) - N_POLYNOMIALS - 1
+        free = (ivar > 0).sum(dim=1) - len(decoder.polynomials) - 1
         excess = (chi2.amin(dim=1) / free.clamp(min=1)).clamp(min=1)
         known = prior.on(self.edges).probability.clamp(min=1e-30).log()
         known = torch.logaddexp(known, torch.full_like(known, PRIOR_FLOOR))

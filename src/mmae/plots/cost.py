@@ -31,7 +31,7 @@ def cost_figure(table: pd.DataFrame, highlighted: str) -> Figure:
         for model, rows in table.groupby("model", sort=False):
             seconds, scatter = rows["training_seconds"], rows["sigma_nmad"]
             colour = MODEL if model == highlighted else OTHER
-            axes.plot(seconds, scatter, "o", color=colour, ms=4)
+            axes.plot(seconds, scatter, "o-", color=colour, ms=4, lw=0.8)
             # beside the training that is the farthest to the right
             last = rows.loc[seconds.idxmax()]
             place = last["training_seconds"], last["sigma_nmad"]
@@ -39,5 +39,7 @@ def cost_figure(table: pd.DataFrame, highlighted: str) -> Figure:
                 model, place, (4, 0), textcoords="offset points", va="center", fontsize="small"
             )
         axes.set(xscale="log", yscale="log", xlabel="training (s)", ylabel=SIGMA)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
         axes.margins(x=0.15)
     return figure

@@ -174,7 +174,8 @@ class RestframeModel(CanDo):
     )
     weights: dict[str, Weight] = key(
         "of the losses where not 1: `redshift`, each modality's, and the same with `_joint`, from "
-        "galaxies that show a modality of `dropped`",
+        "galaxies that show a modality of `dropped`; with a weight of `point`, the paper's loss of "
+        "the median redshift is one of them",
         default_factory=lambda: {"redshift_joint": 0.5},
     )
     mask_ratios: dict[Name, Fraction] = key(
@@ -196,11 +197,22 @@ class RestframeModel(CanDo):
     )
     visible_weight: Fraction = key("of visible pixels in the loss of a spectrum", default=0.5)
     ivar_weights: bool = key("weigh pixels in that loss by inverse variance", default=False)
+    line_weight: Weight = key(
+        "how much more than other pixels those at known lines weigh in that loss", default=0.0
+    )
+    dynamic_weights: bool = key(
+        "learn the weights of all losses, each by its uncertainty (Kendall et al. 2018)",
+        default=False,
+    )
+    ivar_input: bool = key("show the network the inverse variance of spectra", default=True)
     synthesis: bool = key(
         "where a part of a spectrum is visible, fit decoded spectra at all redshifts", default=True
     )
     temper: Fraction = key("factor of chi2 in that fit", default=0.25)
     model_error: Positive = key("added to the noise in that fit, normalised flux", default=0.03)
+    polynomials: Size = key(
+        "terms of the polynomial that is free in that fit, for errors of calibration", default=3
+    )
     misfit: Weight = key(
         "power of the best chi2 per degree of freedom, over 1, by which the log density is divided",
         default=0.0,
@@ -223,11 +235,14 @@ class RestframeModel(CanDo):
             raise ValueError(f"rest_wave {list(self.rest_wave)} does not increase")
         for part in ("mask_ratios", "dropped", "more_masks"):
             _check_names(part, getattr(self, part), self.modalities)
-        losses = ("redshift", *self.modalities)
-        _check_names(
-            "weights", self.weights, [f"{n}{end}" for end in ("", "_joint") for n in losses]
-        )
+        _check_names("weights", self.weights, self.losses)
         return self
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Names of all losses that there may be."""
+        names = ("redshift", "point", *self.modalities)
+        return tuple(f"{name}{end}" for end in ("", "_joint") for name in names)
 
 
 @settings

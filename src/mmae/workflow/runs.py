@@ -163,7 +163,8 @@ def measured(settings: Settings, view: str | None = None) -> list[Tested]:
 def pictured(settings: Settings, view: str | None = None) -> list[Tested]:
     """What Figures 1 and 2 show; only what is under a view, if one is given."""
     views = [BOTH_HIDDEN, WHOLE_IMAGE] if view is None else [view]
-    return [Tested(run, one) for one in views for run in side_by_side(settings)]
+    # more do not fit a page
+    return [Tested(run, one) for one in views for run in side_by_side(settings)[:3]]
 
 
 def new(settings: Settings) -> str:
