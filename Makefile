@@ -55,8 +55,8 @@ test-mlflow: $(READY)
 	pytest tests/training/test_mlflow_log.py
 
 compare: $(READY)
-	snakemake --cores all results/demo/paper/tables/compare.csv
-	@cat results/demo/paper/tables/compare.md
+	snakemake --cores all compare
+	@cat results/demo/paper/tables/targets.md
 
 test-rail: $(READY)
 	pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-rail.lock

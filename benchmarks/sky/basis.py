@@ -6,6 +6,7 @@ visible predicts what is hidden; a spectrum belongs to the set of templates that
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +15,13 @@ from torch import Tensor
 
 from mmae.models.restframe_decoder import RestframeDecoder
 
-SETS, TEMPLATES, POLYNOMIALS = 2, 10, 3
+POLYNOMIALS = 3
 STEP, Z_MAX = 1e-3, 4.6
 """Of the grid in ln(1 + z), and its end."""
 MODEL_ERROR = 0.03
 APART = 0.005
 """In ln(1 + z): fits that are no farther apart are one."""
-BATCH, RATE, FORGET = 64, 3e-3, 0.05
+BATCH, RATE, FORGET = 64, 1e-2, 0.05
 
 
 class Basis(NamedTuple):
@@ -62,22 +63,20 @@ def weights(ivar: Tensor) -> Tensor:
 
 def learn(
     decoder: RestframeDecoder,
+    start: Sequence[Tensor],
     flux: Tensor,
     ivar: Tensor,
     redshift: Tensor,
     steps: int = 1200,
     seed: int = 0,
 ) -> Basis:
-    """Templates from spectra (N, L), normalised."""
+    """Templates from spectra (N, L), normalised, and first ones (K, R) of each set."""
     generator = torch.Generator().manual_seed(seed)
-    size = (SETS, TEMPLATES, decoder.n_rest)
-    rough = torch.randn(size, generator=generator).cumsum(dim=2)
-    templates = (rough - rough.mean(dim=2, keepdim=True)) / rough.std(dim=2, keepdim=True)
-    templates = templates.requires_grad_()
-    n = TEMPLATES + POLYNOMIALS
-    mean, covariance = torch.zeros(SETS, n), torch.eye(n).repeat(SETS, 1, 1)
+    templates = torch.stack([*start]).requires_grad_()
+    n = templates.shape[1] + POLYNOMIALS
+    mean, covariance = torch.zeros(len(templates), n), torch.eye(n).repeat(len(templates), 1, 1)
     optimizer = torch.optim.Adam([templates], lr=RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 10 * RATE, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     for _ in range(steps):
         rows = torch.randint(len(flux), (BATCH,), generator=generator)
         data, zeta = flux[rows], redshift[rows].log1p()
@@ -86,7 +85,7 @@ def learn(
         hidden = torch.rand(BATCH, math.ceil(data.shape[1] / 8), generator=generator) < share
         hidden = hidden.repeat_interleave(8, dim=1)[:, : data.shape[1]]
         losses, found = [], []
-        for k in range(SETS):
+        for k in range(len(templates)):
             model = observed(decoder, templates[k], zeta)
             prior = torch.linalg.inv(covariance[k])
             shown = model * (weight * ~hidden)[:, None]
@@ -102,7 +101,7 @@ def learn(
         loss.mean().backward()
         optimizer.step()
         schedule.step()
-        for k in range(SETS):
+        for k in range(len(templates)):
             own = found[k][which == k]
             if len(own) > 1:
                 mean[k] += FORGET * (own.mean(dim=0) - mean[k])
@@ -118,7 +117,7 @@ def grid() -> Tensor:
 
 
 def best_of(score: Tensor, zeta: Tensor) -> Fitted:
-    """Best redshift of spectra of log probabilities (N, G), between the steps of the grid."""
+    """Best redshifts, between the steps, of spectra of log probabilities (N, G)."""
     best = score.argmax(dim=1)
     inner = best.clamp(1, len(zeta) - 2)
     low, middle, high = (score.gather(1, (inner + d)[:, None])[:, 0] for d in (-1, 0, 1))
@@ -134,13 +133,13 @@ def best_of(score: Tensor, zeta: Tensor) -> Fitted:
 @torch.no_grad()
 def fit(decoder: RestframeDecoder, basis: Basis, flux: Tensor, ivar: Tensor) -> Fitted:
     """Redshifts of spectra (N, L); ivar 0 where hidden or missing."""
-    zeta, n = grid(), TEMPLATES + POLYNOMIALS
+    zeta, n = grid(), basis.mean.shape[1]
     weight = weights(ivar)
     weighted = weight * flux
     total = (weighted * flux).sum(dim=1)
     upper = torch.triu_indices(n, n)
     score = torch.full((len(flux), len(zeta)), -torch.inf)
-    for k in range(SETS):
+    for k in range(len(basis.mean)):
         prior = torch.linalg.inv(basis.covariance[k])
         pull = prior @ basis.mean[k]
         offset = basis.mean[k] @ pull

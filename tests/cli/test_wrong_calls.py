@@ -123,8 +123,8 @@ CALLS = [
      "view: found 'imagenan-spectrumnan'"),
     ("score-reconstruction {tested} --view=image2.00-spectrum0.00 --table={new}/t {toy}",
      "view: found 'image2.00-spectrum0.00'"),
-    ("{train} --arrays={arrays} --model=cnn {toy} | models: {cnn: {training: {batch_size: 1}}}",
-     "training.batch_size: found 1 galaxy a step, expected at least 2, which Cnn compares"),
+    ("{train} --arrays={arrays} --model=astroclip {toy} | training: {batch_size: 1}",
+     "training.batch_size: found 1 galaxy a step, expected at least 2, which AstroClip compares"),
     # nothing inside
     ("training-arrays --dataset={w}/empty_dataset.hdf5 --arrays={new}/a {toy}", "found no galaxy"),
     ("split --dataset={w}/empty_dataset.hdf5 --split={new}/s {toy}", "found no galaxy"),
@@ -146,8 +146,8 @@ CALLS = [
     ("{predict} --model={model} {w}/good.csv {toy}", "dataset 'image': found only ['object_id', "),
     ("{predict} --model={model} --columns=a=b=c {w}/good.csv {toy}", "--columns: found 'a=b=c'"),
     ("cutouts {w}/folder --positions={w}/good.csv --galaxiesml={new}/g", "column ra: found only"),
-    ("compare {w}/folder --model=a --paper=b --table={new}/t --figure={new}/f {toy}",
-     "targets: found no folder with reconstruction.csv"),
+    ("compare-models {w}/folder --model=restframe --paper=mmae --table={new}/t --figure={new}/f",
+     "found"),
     ("metrics {w}/good.csv --columns=zspec=z_spec", "--columns: found 'zspec', expected some of"),
     ("metrics {w}/good.csv --columns=z_pred=zphot", "column zphot: found only"),
     # JSON and models

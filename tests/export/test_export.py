@@ -155,6 +155,10 @@ def test_every_network_can_be_exported(name):
     values["image"][1, 2, 3, 3] = torch.inf
     said = program.module()(values, hidden)
     said.pop("delta_chi2", None)  # of spectra
+    if "density" in said:
+        n_bins = said["density"].shape[1]
+        assert said.pop("density_edges").shape == (n_bins + 1,)
+        assert torch.allclose(said["density"][0].sum(), torch.tensor(1.0))
     for part in said.values():
         assert part[1].isnan().all(), "an image that is damaged"
         assert part[[0, 2, 3]].isfinite().all()

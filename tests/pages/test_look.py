@@ -5,6 +5,7 @@ import re
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from browser import look_at, needs_chromium
 from galaxies import TOY, made_up_galaxies, modalities_of, paper_model
@@ -57,6 +58,20 @@ def test_the_worst_stand_first_and_each_is_linked_from_the_plot(model, page):
     assert f"z_pred {table['z_pred'][places[0]]:.4f}" in text
     assert text.count('src="data:image/png;base64,') == text.count("<img") == SHOWN
     assert not re.search(r'(src|href)="(https?:|//)', text)
+
+
+def test_the_density_of_a_redshift_is_drawn(tmp_path):
+    torch.manual_seed(0)
+    model = build_model(TOY["models"]["restframe"], modalities_of(size=64)).eval()
+    galaxies = made_up_galaxies(4, size=64)
+    write_look(model, galaxies, "abcd", np.arange(4), VIEW, 0, 3, 2, tmp_path / "look.html")
+    text = (tmp_path / "look.html").read_text("utf-8")
+    curves = re.findall(r'<path d="M10 4(L[^"]*)V4Z"', text)
+    assert len(curves) == 2
+    for curve in curves:
+        heights = [float(height) for height in re.findall(r"L[\d.]+ (-?[\d.]+)", curve)]
+        assert min(heights) == -76.0, "the maximum is as high as there is room"
+        assert len(heights) > 10
 
 
 @needs_chromium

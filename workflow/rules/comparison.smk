@@ -416,22 +416,22 @@ rule embeddings:
         """
 
 
-rule compare:
+rule compare_models:
     """Section 5, and past it: what the new model must show, and whether it does; `make compare`."""
     input:
         unpack(compared_runs),
         bands=evaluated(runs.without_bands, "metrics.json"),
         quality=evaluated(runs.rebuilt, "reconstruction.csv"),
     output:
-        table="results/{survey}/paper/tables/compare.csv",
-        table_md="results/{survey}/paper/tables/compare.md",
-        table_tex="results/{survey}/paper/tables/compare.tex",
+        table="results/{survey}/paper/tables/targets.csv",
+        table_md="results/{survey}/paper/tables/targets.md",
+        table_tex="results/{survey}/paper/tables/targets.tex",
         figure="results/{survey}/paper/figures/cost.pdf",
         figure_png="results/{survey}/paper/figures/cost.png",
     log:
-        "results/{survey}/logs/compare.log",
+        "results/{survey}/logs/compare_models.log",
     benchmark:
-        "results/{survey}/benchmarks/compare.tsv"
+        "results/{survey}/benchmarks/compare_models.tsv"
     wildcard_constraints:
         survey=SURVEY,
     conda:
@@ -450,10 +450,10 @@ rule compare:
         settings=lambda wildcards: settings("scoring"),
         model=runs.new(SETTINGS),
         paper=HEADLINE.model,
-        code=code("mmae.cli.compare:compare"),
+        code=code("mmae.cli.compare:compare_models"),
     shell:
         """
-        mmae compare {params.folders:q} \
+        mmae compare-models {params.folders:q} \
             --config {params.settings:q} \
             --model {params.model:q} \
             --paper {params.paper:q} \
@@ -461,3 +461,9 @@ rule compare:
             --figure {output.figure:q} \
             2>&1 | tee {log:q}
         """
+
+
+rule compare:
+    """All of the new model's targets as one table; not part of `rule all`."""
+    input:
+        paper("tables/targets.csv"),

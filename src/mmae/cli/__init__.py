@@ -39,7 +39,7 @@ COMMANDS = {
     "probe": "evaluation",
     "score": "evaluation",
     "metrics": "evaluation",
-    "compare": "compare",
+    "compare-models": "compare",
     "fetch-published": "paper",
     "notebook": "paper",
     "article": "paper",

@@ -16,7 +16,7 @@ from mmae.settings import WHOLE_IMAGE, Scoring
 @click.option("--paper", required=True, help="The paper's model.")
 @output_option("--table", "CSV to write, beside it Markdown and LaTeX: one row a target.")
 @output_option("--figure", "PDF to write, beside it PNG: scatter by seconds of training.")
-def compare(
+def compare_models(
     folders: tuple[Path, ...],
     config: dict[str, Any],
     model: str,

@@ -53,26 +53,16 @@ def line_table(
     return pd.DataFrame(rows, columns=LINE_COLUMNS)
 
 
-def pictured(
-    galaxy: Mapping[str, np.ndarray], lines: Iterable[str]
-) -> tuple[str, np.ndarray, np.ndarray, float, pd.DataFrame]:
-    """What a model makes of a galaxy of the figures, as `mmae.plots.reconstruction.Drawn`.
-
-    Parameters
-    ----------
-    galaxy : mapping of str to ndarray
-        Of `mmae.evaluation.examples.example_of`.
-    lines : iterable of str
-        As for `line_table`.
-
-    Returns
-    -------
-    label, image, spectrum, z_pred, lines
-    """
-    spectrum, z_pred = galaxy[f"spectrum_{galaxy['kind']}"], float(galaxy["z_pred"])
-    truth = galaxy["spectrum_wave"], galaxy["spectrum"]
-    measured = line_table(*truth, spectrum, float(galaxy["z_spec"]), lines, z_pred)
-    return str(galaxy["model"]), galaxy["image_reconstruction"], spectrum, z_pred, measured
+def galaxy_lines(galaxy: Mapping[str, np.ndarray], lines: Iterable[str]) -> pd.DataFrame:
+    """`line_table` of an example galaxy, as `mmae.evaluation.examples.example_of` gives it."""
+    return line_table(
+        galaxy["spectrum_wave"],
+        galaxy["spectrum"],
+        galaxy[f"spectrum_{galaxy['kind']}"],
+        float(galaxy["z_spec"]),
+        lines,
+        float(galaxy["z_pred"]),
+    )
 
 
 def _kind(fit: LineFit | None) -> str:

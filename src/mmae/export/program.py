@@ -55,7 +55,8 @@ class Program(nn.Module):
         -------
         dict of str to Tensor
             Fields of `Prediction` that the model gives, and `<name>_reconstruction`; NaN for
-            galaxies with an image that is not finite.
+            galaxies with an image that is not finite. A density is `density`, the probability of
+            bins (B, K), and `density_edges`, their ends in ln(1 + z).
         """
         first = next(iter(values.values()))
         n = first.shape[0]  # a number that len() would fix
@@ -82,7 +83,11 @@ class Program(nn.Module):
             said = self.model.predict(batch, masks)
         found = {name: part for name, part in said._asdict().items() if part is not None}
         found |= {f"{name}_reconstruction": part for name, part in rebuilt.items()}
-        return {
+        edges = {}
+        if said.density is not None:
+            found["density"] = said.density.probability
+            edges["density_edges"] = said.density.edges
+        return edges | {
             name: part.masked_fill(~usable.view(-1, *[1] * (part.dim() - 1)), torch.nan)
             for name, part in found.items()
         }

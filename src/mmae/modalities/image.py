@@ -1,6 +1,7 @@
 """Images in several bands, flux as the survey gives it: patches of all bands are tokens."""
 
 from collections.abc import Iterator
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -126,13 +127,18 @@ class Image(Modality):
         return tiles.all(dim=5).all(dim=3).all(dim=1).flatten(1)
 
     def unusable(self, values: np.ndarray) -> np.ndarray:
-        """Pixels that are not finite, and bands without any structure."""
+        """Bands without pixels, pixels that are not finite, and bands without any structure."""
         pixels = values.reshape(*values.shape[:2], -1)
         low, high = pixels.min(axis=2), pixels.max(axis=2)  # NaN if one pixel is
         finite = (np.isfinite(low) & np.isfinite(high)).all(axis=1)
         # the sky is never without noise: nothing was observed, or never written to the file
         blank = (low == high).any(axis=1)
-        return np.select([~finite, blank], [NOT_FINITE, BLANK], "").astype(object)
+        problem = np.select([~finite, blank], [NOT_FINITE, BLANK], "").astype(object)
+        for row in np.flatnonzero(~finite):
+            lacks = np.isnan(pixels[row]).all(axis=1)
+            if lacks.any():
+                problem[row] = f"image without {' '.join(compress(self.geometry.bands, lacks))}"
+        return problem
 
     def describe(self, values: np.ndarray, rows: np.ndarray) -> dict[str, Any] | None:
         """Noise, brightness and colours of HSC's images."""

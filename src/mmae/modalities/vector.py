@@ -119,7 +119,7 @@ class Vector(Modality):
                     expected=f"it, as modalities.{self.name} says",
                 )
             return [instead]
-        others = {layout.IMAGE: (None,) * 4}
+        others = {layout.IMAGE: (None,) * 4} if layout.IMAGE in source else {}
         if self.settings.file is not None:
             others = {one: (None,) for one in IDENTIFIERS if one in source}
         check_datasets(source, others | {found: (None,) * max(1, min(source[found].ndim, 2))})

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 from markupsafe import Markup
 
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.catalogue import Catalogue, read_blocks
 from mmae.evaluation.lines import LINE_COLUMNS, line_table
-from mmae.evaluation.predict import predict, reconstructed_batches
+from mmae.evaluation.predict import batches, predict, reconstructed_batches
 from mmae.evaluation.views import Model
 from mmae.files.write import atomic
 from mmae.instruments import LINES
@@ -40,6 +41,8 @@ class Card(NamedTuple):
     """|z_pred - z_spec| / (1 + z_spec); NaN where unknown."""
     numbers: dict[str, float]
     figure: Markup
+    density: list[tuple[float, float]]
+    """Middles of bins of redshift, and the density there as a part of its maximum; may be empty."""
 
 
 def write_look(
@@ -85,8 +88,12 @@ def write_look(
     table = predict(*options).drop(columns="targetid")
     error = ((table["z_pred"] - table["z_spec"]) / (1 + table["z_spec"])).abs().to_numpy()
     chosen = _chosen(error, n_shown)
+    densities = _densities(*options)
     cards = [
-        Card(k, str(names[k]), error[k], table.iloc[k].dropna().to_dict(), _drawn(galaxy))
+        Card(
+            *(k, str(names[k]), error[k], table.iloc[k].dropna().to_dict(), _drawn(galaxy)),
+            densities[k] if densities else [],
+        )
         for k, galaxy in _galaxies(reconstructed_batches(*options), chosen)
     ]
     cards.sort(key=lambda card: -np.nan_to_num(card.error, nan=-1))
@@ -128,6 +135,22 @@ def first_galaxies(
     z_spec = np.concatenate([block.z_spec for block in blocks])[:n].astype(np.float32)
     plain = to_plain(model.modalities.values())
     return TrainingArrays(values, z_spec, np.arange(len(names)), plain), names
+
+
+@torch.no_grad()
+def _densities(model: Model, *options: Any) -> list[list[tuple[float, float]]]:
+    """Densities of the redshifts of all galaxies, as in `Card`; none of a model without."""
+    found = []
+    for batch, masks in batches(model, *options):
+        density = model.predict(batch, masks).density
+        if density is None:
+            return []
+        bins = density.edges.double().expm1()
+        values = density.probability.double() / bins.diff()
+        values = (values / values.amax(dim=1, keepdim=True)).cpu().numpy()
+        middle = ((bins[1:] + bins[:-1]) / 2).tolist()
+        found += [list(zip(middle, row.tolist(), strict=True)) for row in values]
+    return found
 
 
 def _chosen(error: np.ndarray, n: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Figures 1 and 2: a galaxy hidden in part, and what models make of it, one beside the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import NamedTuple
 
@@ -25,6 +25,17 @@ class Drawn(NamedTuple):
     z_pred: float
     lines: pd.DataFrame
     """Measured lines, as from `mmae.evaluation.lines.line_table`."""
+
+    @classmethod
+    def of(cls, galaxy: Mapping[str, np.ndarray], lines: pd.DataFrame) -> "Drawn":
+        """Of an example galaxy in a file of reconstructions."""
+        return cls(
+            str(galaxy["model"]),
+            galaxy["image_reconstruction"],
+            galaxy[f"spectrum_{galaxy['kind']}"],
+            float(galaxy["z_pred"]),
+            lines,
+        )
 
 
 def reconstruction_figure(

@@ -48,6 +48,7 @@ def test_the_same_seed_gives_the_same_bytes_however_it_is_worked(tmp_path, confi
     assert same == {first["desi/simulated.txt"]}, "which says that it is simulated"
 
 
+@pytest.mark.nightly
 def test_workers_do_not_outlive_a_killed_simulation(tmp_path):
     files = [f"--{name}={tmp_path / name}" for name in ("galaxiesml", "desi", "truth")]
     command = [sys.executable, "-m", "mmae", "simulate-survey", "--workers=2", *files]
