@@ -30,7 +30,7 @@ def test_the_model_is_that_of_the_best_epoch():
 def test_images_that_a_network_cannot_halve_are_told_before_training():
     entry, settings = TOY["models"]["bcnn"], training_with(epochs=1)
     words = (
-        r"config: modality 'image': found shape \(5, 16, 16\), expected images whose size is a mu"
+        r"config: modality 'image': found shape \(5, 16, 16\), crop 32, expected images whose siz"
     )
     with pytest.raises(InputError, match=words):
         train_model(entry, "bcnn", made_up_galaxies(), SPLIT, 0.0, 0, settings, "made up")
