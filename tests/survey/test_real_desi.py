@@ -152,9 +152,9 @@ def survey(tmp_path) -> Path:
     hsc = catalogue[1:]
     columns = {
         "object_id": 100 + np.arange(len(hsc) + 1),
-        "ra": [*hsc["TARGET_RA"], 10.0],
-        "dec": [*(hsc["TARGET_DEC"] - 0.2 / 3600), 0.0],
-        "specz_redshift": [*hsc["Z"], 0.5],
+        "ra": np.append(hsc["TARGET_RA"], 10.0),
+        "dec": np.append(hsc["TARGET_DEC"] - 0.2 / 3600, 0.0),
+        "specz_redshift": np.append(hsc["Z"], 0.5),
         **dict.fromkeys(MAGNITUDES, np.full(len(hsc) + 1, 20.0)),
     }
     images = np.random.default_rng(0).normal(0.1, 0.1, (len(hsc) + 1, 5, 64, 64)).astype("f4")

@@ -25,7 +25,9 @@ def tuned(survey: SmallSurvey, options: list[str], model: str, factors: list[flo
 
 @pytest.mark.parametrize("model", ["mmae", "gbdt"])
 def test_rates_around_the_models_own_are_ranked(small_survey, toy_config, tmp_path, model):
-    own = TOY["models"][model].get("learning_rate", TOY["training"]["learning_rate"])
+    entry = TOY["models"][model]
+    own = entry["learning_rate" if model == "gbdt" else "training"]
+    own = own if model == "gbdt" else own["learning_rate"]
     table = tuned(small_survey, toy_config, model, [0.01, 1.0, 3.0], tmp_path / "t.csv")
     assert sorted(table["learning_rate"]) == pytest.approx([0.01 * own, own, 3 * own])
     assert table["validation_total"].is_monotonic_increasing

@@ -38,7 +38,7 @@ PREDICT_TREES = ("mmae.cli.evaluation:predict", "mmae.models.gbdt")
         ((CROSSMATCH,), "survey/desi.py", '"TARGET_RA": (-360', '"TARGET_RA": (-180', True),
         ((CROSSMATCH,), "cli/survey.py", "settings.radius_arcsec,", "2.0,", True),
         (TRAIN, "models/paper.py", "pooled.get(name, none)", "-pooled.get(name, none)", 1),
-        (TRAIN, "metrics/redshift.py", "mad_std(errors", "2 * mad_std(errors", True),
+        (TRAIN, "metrics/redshift.py", "* errors.mad", "* 2 * errors.mad", True),
         (("mmae.cli.survey:simulate_survey",), "instruments.py", "27.0\n", "27.5\n", True),
         (TRAIN, "training/fit.py", "model.prepare(", "model.train().prepare(", True),
         (TRAIN, "settings/training.py", 'key("AdamW")', 'key("AdamW", lt=1.0)', True),
