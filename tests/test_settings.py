@@ -80,6 +80,7 @@ def test_paper_config_has_the_papers_sizes():
     assert (model.dropped, settings.headline.mask) == ({"spectrum": 0.5}, 0.75)
     assert (model.modalities, model.masking) == (("image", "spectrum"), "zero")
     assert (model.more_masks, model.missing, model.mask_channel) == ({}, "zero", False)
+    assert not model.even_scales
     assert [settings.modalities[name].patch for name in model.modalities] == [8, 8]
     assert settings.arrays.pool == 30
     assert training_of(training, model.training) == training

@@ -13,14 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmae.models.restframe_decoder import RestframeDecoder
+from mmae.models.restframe_decoder import N_POLYNOMIALS, RestframeDecoder
+from mmae.models.synthesis import APART
 
-POLYNOMIALS = 3
 STEP, Z_MAX = 1e-3, 4.6
 """Of the grid in ln(1 + z), and its end."""
-MODEL_ERROR = 0.03
-APART = 0.005
-"""In ln(1 + z): fits that are no farther apart are one."""
 BATCH, RATE, FORGET = 64, 1e-2, 0.05
 
 
@@ -42,23 +39,12 @@ class Fitted(NamedTuple):
     delta_chi2: np.ndarray
 
 
-def polynomials(n: int) -> Tensor:
-    """(P, n)"""
-    x = torch.linspace(-1, 1, n)
-    return torch.stack([x**k for k in range(POLYNOMIALS)])
-
-
 def observed(decoder: RestframeDecoder, templates: Tensor, zeta: Tensor) -> Tensor:
     """Templates (K, R) at each zeta (B,), with polynomials: (B, K + P, L)."""
     n = len(templates)
     shifted = decoder.shift(templates.repeat(len(zeta), 1), zeta.repeat_interleave(n))
     shifted = shifted.unflatten(0, (len(zeta), n))
-    return torch.cat([shifted, polynomials(shifted.shape[2]).expand(len(zeta), -1, -1)], dim=1)
-
-
-def weights(ivar: Tensor) -> Tensor:
-    """Of pixels, with the model's error."""
-    return ivar / (1 + ivar * MODEL_ERROR**2)
+    return torch.cat([shifted, decoder.polynomials.expand(len(zeta), -1, -1)], dim=1)
 
 
 def learn(
@@ -73,14 +59,14 @@ def learn(
     """Templates from spectra (N, L), normalised, and first ones (K, R) of each set."""
     generator = torch.Generator().manual_seed(seed)
     templates = torch.stack([*start]).requires_grad_()
-    n = templates.shape[1] + POLYNOMIALS
+    n = templates.shape[1] + N_POLYNOMIALS
     mean, covariance = torch.zeros(len(templates), n), torch.eye(n).repeat(len(templates), 1, 1)
     optimizer = torch.optim.Adam([templates], lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     for _ in range(steps):
         rows = torch.randint(len(flux), (BATCH,), generator=generator)
         data, zeta = flux[rows], redshift[rows].log1p()
-        weight = weights(ivar[rows])
+        weight = decoder.weights(ivar[rows])
         share = 0.75 * torch.rand(BATCH, 1, generator=generator)
         hidden = torch.rand(BATCH, math.ceil(data.shape[1] / 8), generator=generator) < share
         hidden = hidden.repeat_interleave(8, dim=1)[:, : data.shape[1]]
@@ -134,7 +120,7 @@ def best_of(score: Tensor, zeta: Tensor) -> Fitted:
 def fit(decoder: RestframeDecoder, basis: Basis, flux: Tensor, ivar: Tensor) -> Fitted:
     """Redshifts of spectra (N, L); ivar 0 where hidden or missing."""
     zeta, n = grid(), basis.mean.shape[1]
-    weight = weights(ivar)
+    weight = decoder.weights(ivar)
     weighted = weight * flux
     total = (weighted * flux).sum(dim=1)
     upper = torch.triu_indices(n, n)

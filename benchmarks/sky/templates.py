@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmae.models.restframe_decoder import RestframeDecoder
+from mmae.models.restframe_decoder import N_POLYNOMIALS, RestframeDecoder
 from mmae.survey.simulated.hydrogen import igm_transmission
 from mmae.survey.simulated.quasars import draw_nuclei, nucleus_flux
 from mmae.survey.simulated.templates import NEBULAR_WAVE, gaussian_lines, load_templates
-from sky.basis import POLYNOMIALS, Fitted, best_of, grid, observed, weights
+from sky.basis import Fitted, best_of, grid, observed
 
 LINES = ((0, 1), (2, 6, 7), (3, 4, 5, 11), (10, 12, 13, 14), (8, 9, 15, 16))
 """Places in NEBULAR_WAVE of lines that share an amplitude."""
@@ -46,7 +46,7 @@ def sets(decoder: RestframeDecoder) -> list[Tensor]:
 @torch.no_grad()
 def fit(decoder: RestframeDecoder, templates: list[Tensor], flux: Tensor, ivar: Tensor) -> Fitted:
     """Redshifts of spectra (N, L); ivar 0 where hidden or missing."""
-    zeta, weight = grid(), weights(ivar)
+    zeta, weight = grid(), decoder.weights(ivar)
     weighted = weight * flux
     total = (weighted * flux).sum(dim=1)
     wave = decoder.edges.exp()
@@ -54,18 +54,18 @@ def fit(decoder: RestframeDecoder, templates: list[Tensor], flux: Tensor, ivar: 
     score = torch.full((len(flux), len(zeta)), -torch.inf)
     for rest in templates:
         k = len(rest)
-        upper = torch.triu_indices(k + POLYNOMIALS, k + POLYNOMIALS)
+        upper = torch.triu_indices(k + N_POLYNOMIALS, k + N_POLYNOMIALS)
         amplitude = torch.zeros(len(flux), k)
         for g, models in enumerate(observed(decoder, rest, zeta)):
             z = torch.expm1(zeta[g]).item()
             if z > FOREST_Z:
                 models[:k] *= torch.from_numpy(igm_transmission(middle, z)).float()
-            left = torch.empty(len(flux), k + POLYNOMIALS, k + POLYNOMIALS)
+            left = torch.empty(len(flux), k + N_POLYNOMIALS, k + N_POLYNOMIALS)
             products = weight @ (models[upper[0]] * models[upper[1]]).T
             left[:, upper[0], upper[1]] = left[:, upper[1], upper[0]] = products
             right = weighted @ models.T
             # polynomials, of any sign, are solved for and gone
-            smooth = left[:, k:, k:] + 1e-6 * torch.eye(POLYNOMIALS)
+            smooth = left[:, k:, k:] + 1e-6 * torch.eye(N_POLYNOMIALS)
             solved = torch.linalg.solve(smooth, torch.cat([left[:, k:, :k], right[:, k:, None]], 2))
             gram = left[:, :k, :k] - left[:, :k, k:] @ solved[:, :, :k]
             pull = right[:, :k] - (left[:, :k, k:] @ solved[:, :, k:])[:, :, 0]

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from mmae.errors import InputError
 from mmae.files.outputs import Kind
@@ -342,6 +344,19 @@ def test_what_is_no_table_is_told(tmp_path, text, words):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(InputError, match=words):
         read_table(tmp_path / "t.csv")
+
+
+def test_a_votable_that_leads_elsewhere_is_refused(tmp_path):
+    """Astropy would read, or fetch, what it names."""
+    (tmp_path / "z.csv").write_text("z_spec,z_pred\n0.1,0.2\n")
+    path = tmp_path / "z.vot"
+    Table.read(tmp_path / "z.csv").write(path, format="votable")
+    assert read_table(path)["z_pred"].tolist() == [0.2]
+    stream = '<BINARY><STREAM href="file:///etc/hosts"/></BINARY>'
+    data = re.sub("<TABLEDATA>.*</TABLEDATA>", stream, path.read_text(), flags=re.DOTALL)
+    path.write_text(data)
+    with pytest.raises(InputError, match=r"z\.vot: found data in another file"):
+        read_table(path)
 
 
 def test_json_has_neither_nan_nor_infinity(tmp_path):

@@ -33,6 +33,18 @@ def test_images_without_noise_stay_finite():
     assert scale(torch.ones(1, 5, 4, 4)).isfinite().all()
 
 
+def test_flux_comes_back_from_the_asinh_scale():
+    scale = AsinhScale(2)
+    image = torch.randn((50, 2, 8, 8), generator=torch.Generator().manual_seed(0))
+    image[:, 1] = 3.0  # a band without noise
+    scale.fit(image)
+    flux = torch.tensor([-5.0, 0.0, 1e-3, 40.0, 1e5]).expand(1, 2, 1, 5)
+    back = scale.inverse(scale(flux))
+    assert torch.allclose(back[:, 0], flux[:, 0], rtol=1e-4, atol=1e-6)
+    assert (back[:, 1] == 0).all()
+    assert scale.inverse(torch.full((1, 2, 1, 1), 1e3)).isfinite().all()
+
+
 def test_magnitudes_are_standardised_and_unknown_ones_are_the_mean():
     generator = torch.Generator().manual_seed(0)
     magnitudes = 20 + 3 * torch.randn((500, 5), generator=generator)

@@ -231,3 +231,16 @@ def test_magnitudes_beside_images_are_read(train, arrays):
         nothing = said_by(model, unknown).z_pred
         assert nothing.isfinite().all()
         assert torch.equal(said_by(model, arrays, hidden).z_pred, nothing), "hidden is unknown"
+
+
+@pytest.mark.parametrize("kind", ["cnn", "bcnn"])
+def test_only_the_middle_of_images_is_read_where_they_are_cropped(arrays, kind):
+    torch.manual_seed(0)
+    model = build_model(TOY["models"][kind] | {"crop": 32}, KNOWN).eval()
+    around, inside = arrays.values["image"].copy(), arrays.values["image"].copy()
+    around[..., :16] = around[..., 48:] = around[..., :16, :] = around[..., 48:, :] = 7.0
+    inside[..., 16, 16] = 7.0
+    images = (arrays.values["image"], around, inside)
+    said = [model.predict(batch_of(with_values(arrays, image=one)), {}).z_pred for one in images]
+    assert torch.equal(said[0], said[1])
+    assert not torch.equal(said[0], said[2])

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mmae.models.density import QUANTILES, Density, DensityHead
+from mmae.metrics.ends import QUANTILES
+from mmae.models.density import Density, DensityHead
 
 EDGES = torch.linspace(0, 1, 11)
 UNIFORM = Density(torch.full((1, 10), 0.1), EDGES)

@@ -136,10 +136,9 @@ def packed_files(results: Path, settings: Settings) -> list[str]:
                 expected="a finished run (snakemake --cores 2 archive finishes it first)",
             )
     extra = [p for p in (results / "dataset").iterdir() if p.is_file() and p.suffix in SMALL]
-    for run in runs.trained(settings):
-        folder, whole = results / "models" / run.folder, _with_weights(settings, run)
-        extra += [folder / name for name in DESCRIPTION] if not whole else folder.iterdir()
-    for folder in ("paper/figures", "paper/tables"):
+    trained = (run for run in runs.trained(settings) if _with_weights(settings, run))
+    models = [f"models/{run.folder}" for run in trained]
+    for folder in ("paper/figures", "paper/tables", *models):
         extra += [path for path in (results / folder).iterdir() if path.is_file()]
     names = {path.relative_to(results).as_posix() for path in extra if path.name[0] != "."}
     return sorted({*required, *names})

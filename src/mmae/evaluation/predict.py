@@ -9,10 +9,9 @@ import torch
 from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.views import Model, Shown, shower
-from mmae.metrics.ends import ENDS
+from mmae.metrics.ends import ENDS, QUANTILES
 from mmae.models.base import GalaxyModel, Prediction
 from mmae.models.batch import Batch, load_batch
-from mmae.models.density import QUANTILES
 from mmae.models.device import device_of
 from mmae.models.masking import Masks, hidden_values
 from mmae.progress import progress

@@ -17,7 +17,6 @@ FORMATS = {
     r"\.(parquet|pq)": "parquet",
 }
 """Endings of names, and what astropy calls the format; all else is CSV."""
-WRITTEN = ".csv .ecsv .fits .parquet"
 
 
 def format_of(path: Path | str) -> str | None:
@@ -39,6 +38,12 @@ def format_of(path: Path | str) -> str | None:
 def is_table(path: Path | str) -> bool:
     """Whether a name ends as that of a table."""
     return format_of(path) is not None or ".csv" in Path(path).suffixes
+
+
+def check_own_data(path: Path) -> None:
+    """Raise InputError if a VOTable's data are elsewhere: astropy would fetch what it leads to."""
+    if re.search(rb"<STREAM[^>]*\shref", path.read_bytes(), re.IGNORECASE):
+        raise InputError(path, found="data in another file", expected="a table with its data")
 
 
 def load(path: Path, style: str, only: Collection[str] | None = None) -> pd.DataFrame:
@@ -68,6 +73,8 @@ def _astropy(path: Path, style: str, only: Collection[str] | None) -> pd.DataFra
     from astropy.table import Table
     from astropy.utils.exceptions import AstropyWarning
 
+    if style == "votable":
+        check_own_data(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         table = Table.read(path, format=style)

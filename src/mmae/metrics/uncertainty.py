@@ -13,16 +13,15 @@ from scipy.special import ndtr, ndtri
 
 from mmae.errors import InputError
 from mmae.metrics.bootstrap import mean_interval, of_all, resamplings
-from mmae.metrics.ends import ENDS
+from mmae.metrics.ends import ENDS, QUANTILES
 from mmae.metrics.intervals import FEW, of_distance, wilson
 from mmae.metrics.redshift import Errors, redshift_errors, sigma_nmad
 
 LEVELS = (0.68, 0.95)
 """Central intervals whose coverage is reported."""
 
-
-SCORES = ndtri([0.025, 0.16, 0.5, 0.84, 0.975])
-"""Normal scores of those ends and of the median."""
+SCORES = ndtri(QUANTILES)
+"""Normal scores of the ends and of the median."""
 
 N_LEVELS = 400
 """Quantiles over which the CRPS of a density is averaged; exact to a thousandth of it."""

@@ -27,7 +27,7 @@ class Prediction(NamedTuple):
     embedding: Tensor | None = None
     """Representation that a readout may use, (B, E)."""
     quantiles: Tensor | None = None
-    """Ends of the 95% and 68% intervals and the median, (B, 5): `mmae.models.density.QUANTILES`."""
+    """Ends of the 95% and 68% intervals and the median, (B, 5): `mmae.metrics.ends.QUANTILES`."""
     delta_chi2: Tensor | None = None
     """How much worse the best fit at another redshift is, (B,); NaN where no spectrum was seen."""
     density: "Density | None" = None

@@ -11,12 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, pad, softmax
 
+from mmae.metrics.ends import QUANTILES
 from mmae.models.base import Prediction, full_precision
 from mmae.models.layers import perceptron
 from mmae.models.losses import Mean
-
-QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)
-"""Ends of 95% and 68% intervals, and the median between them."""
 
 
 class Density(NamedTuple):

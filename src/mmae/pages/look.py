@@ -17,11 +17,12 @@ from mmae.dataset.arrays import TrainingArrays
 from mmae.errors import InputError
 from mmae.evaluation.catalogue import Catalogue, read_blocks
 from mmae.evaluation.lines import LINE_COLUMNS, line_table
-from mmae.evaluation.predict import batches, predict, reconstructed_batches
+from mmae.evaluation.predict import WAVE, batches, reconstructed, redshifts
 from mmae.evaluation.views import Model
 from mmae.files.write import atomic
 from mmae.instruments import LINES
 from mmae.modalities import to_plain
+from mmae.models.density import Density
 from mmae.pages.render import render
 from mmae.plots.reconstruction import Drawn, reconstruction_figure
 from mmae.settings import View
@@ -85,16 +86,15 @@ def write_look(
         found = f"one without {lacking[0]}" if lacking else "one that reconstructs nothing"
         raise InputError("model", found=found, expected="one that reconstructs image and spectrum")
     options = (model, galaxies, rows, view, seed, batch_size)
-    table = predict(*options).drop(columns="targetid")
+    table, densities = _said(*options)
     error = ((table["z_pred"] - table["z_spec"]) / (1 + table["z_spec"])).abs().to_numpy()
     chosen = _chosen(error, n_shown)
-    densities = _densities(*options)
     cards = [
         Card(
             *(k, str(names[k]), error[k], table.iloc[k].dropna().to_dict(), _drawn(galaxy)),
-            densities[k] if densities else [],
+            _points(densities[k]) if densities else [],
         )
-        for k, galaxy in _galaxies(reconstructed_batches(*options), chosen)
+        for k, galaxy in _galaxies(chosen, *options)
     ]
     cards.sort(key=lambda card: -np.nan_to_num(card.error, nan=-1))
     known = table["z_spec"].notna().to_numpy()
@@ -138,19 +138,24 @@ def first_galaxies(
 
 
 @torch.no_grad()
-def _densities(model: Model, *options: Any) -> list[list[tuple[float, float]]]:
-    """Densities of the redshifts of all galaxies, as in `Card`; none of a model without."""
-    found = []
-    for batch, masks in batches(model, *options):
-        density = model.predict(batch, masks).density
-        if density is None:
-            return []
-        bins = density.edges.double().expm1()
-        values = density.probability.double() / bins.diff()
-        values = (values / values.amax(dim=1, keepdim=True)).cpu().numpy()
-        middle = ((bins[1:] + bins[:-1]) / 2).tolist()
-        found += [list(zip(middle, row.tolist(), strict=True)) for row in values]
-    return found
+def _said(
+    model: Model, galaxies: TrainingArrays, rows: np.ndarray, *options: Any
+) -> tuple[pd.DataFrame, list[Density]]:
+    """Redshifts of all galaxies, as `predict` gives them, and the density of each; none without."""
+    said = [model.predict(*shown) for shown in batches(model, galaxies, rows, *options)]
+    table = pd.concat([pd.DataFrame(redshifts(one)) for one in said], ignore_index=True)
+    table.insert(0, "z_spec", galaxies.redshift[rows].astype(float))
+    # bins are finer in batches that show spectra
+    found = [one.density for one in said if one.density is not None]
+    return table, [Density(row, one.edges) for one in found for row in one.probability]
+
+
+def _points(density: Density) -> list[tuple[float, float]]:
+    """The density of one galaxy (K,), as in `Card`."""
+    bins = density.edges.double().expm1()
+    values = density.probability.double() / bins.diff()
+    middle = (bins[1:] + bins[:-1]) / 2
+    return list(zip(middle.tolist(), (values / values.amax()).tolist(), strict=True))
 
 
 def _chosen(error: np.ndarray, n: int) -> np.ndarray:
@@ -161,21 +166,26 @@ def _chosen(error: np.ndarray, n: int) -> np.ndarray:
     return np.sort(np.concatenate([worst, rest[evenly]]))
 
 
+@torch.no_grad()
 def _galaxies(
-    batches: Iterator[Mapping[str, np.ndarray]], chosen: np.ndarray
+    chosen: np.ndarray, model: Model, galaxies: TrainingArrays, rows: np.ndarray, *options: Any
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The chosen galaxies out of batches, with their places."""
+    """The chosen galaxies as `reconstructed` gives them, with their places.
+
+    Batches without any of them are passed over.
+    """
     start = 0
-    for batch in batches:
-        n = len(batch["z_pred"])
-        for place in chosen[(chosen >= start) & (chosen < start + n)].tolist():
-            yield (
-                place,
-                {
-                    name: values if name.endswith("_wave") else values[place - start]
-                    for name, values in batch.items()
-                },
-            )
+    for batch, masks in batches(model, galaxies, rows, *options):
+        n = len(batch.redshift)
+        places = chosen[(chosen >= start) & (chosen < start + n)].tolist()
+        values, z_pred = reconstructed(model, batch, masks) if places else ({}, ())
+        for place in places:
+            own = {
+                name: part if name.endswith(WAVE) else part[place - start]
+                for name, part in values.items()
+            }
+            about = {"z_pred": z_pred[place - start], "z_spec": galaxies.redshift[rows[place]]}
+            yield place, own | about
         start += n
 
 

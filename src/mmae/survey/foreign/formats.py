@@ -1,6 +1,5 @@
 """Files that hold spectra: FITS of SDSS and others, NumPy archives, tables that astropy reads."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from astropy.table import Table
 
 from mmae.errors import InputError
 from mmae.files.read import existing, native, read_npz
+from mmae.files.tables import check_own_data
 from mmae.survey.fits_files import open_fits, readable
 from mmae.survey.foreign.columns import FIBRE, NAMES, Columns, named, wave_name
 
@@ -56,9 +56,7 @@ def _table_columns(path: Path, start: bytes) -> Columns:
         kind = "parquet"
     elif start.lstrip().startswith(b"<"):
         kind = "votable"
-        # astropy would fetch what it leads to
-        if re.search(rb"<STREAM[^>]*\shref", path.read_bytes(), re.I):
-            raise InputError(path, found="data in another file", expected="a table with its data")
+        check_own_data(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
