@@ -5,6 +5,7 @@ import pandas as pd
 
 from mmae.evaluation.lines import LINE_COLUMNS
 from mmae.evaluation.quality_story import (
+    found_story,
     line_story,
     retrieval_story,
     seen_story,
@@ -90,6 +91,15 @@ def test_lines_are_found_too_wide_or_missed_with_their_denominators():
     assert "drawn above the noise in 5% of 120 that do not have it" in story
     assert "15.30 of the true width (median of 30)" in story
     assert "the true width is not resolved in 50% of 80" in story
+
+
+def test_how_often_each_model_finds_a_line_is_one_sentence():
+    tables = {
+        "mmae": lines(("line found", "H-alpha", 0.0, 80), ("line found", "H-beta", 0.5, 40)),
+        "restframe": lines(("line found", "H-alpha", 0.89, 75)),
+    }
+    assert found_story(tables) == "H-alpha is found by mmae in 0% of 80, by restframe in 89% of 75."
+    assert found_story(tables, "Mg II") == "Mg II was not measured."
 
 
 def test_what_is_seen_of_one_galaxy_is_told_in_numbers():

@@ -106,6 +106,23 @@ LINE_WORDS = {
 """Quantity -> what is said of it, in order."""
 
 
+def found_story(tables: Mapping[str, pd.DataFrame], line: str = "H-alpha") -> str:
+    """How often each model finds a line of those galaxies that have it, in one sentence.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        As from `mmae.evaluation.reconstruction.reconstruction_table`, by the label of the model.
+    line : str
+    """
+    words = []
+    for label, table in tables.items():
+        of_line = (table["quantity"] == "line found") & (table["line"] == line)
+        known = table[of_line & (table["part"] == "all") & table["value"].notna()]
+        words += [f"{label} in {row.value:.0%} of {row.n}" for row in known.itertuples()]
+    return f"{line} is found by {', by '.join(words)}." if words else f"{line} was not measured."
+
+
 def line_story(measured: pd.DataFrame) -> str:
     """Lines of reconstructed spectra in plain words.
 

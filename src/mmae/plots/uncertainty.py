@@ -110,7 +110,7 @@ def _draw_pit(axes: Axes, reports: Mapping, looks: Mapping[str, Look], n: int) -
     axes.axhline(1, color=TRUE, lw=0.8, zorder=0.5)
     axes.set(
         xlim=(0, 1),
-        xlabel=r"PIT, $\Phi((z_\mathrm{spec}-z_\mathrm{pred})\,/\,z_\mathrm{std})$",
+        xlabel=r"PIT, the forecast's probability of $z < z_\mathrm{spec}$",
         ylabel="galaxies / uniform expectation",
     )
     axes.set_ylim(bottom=0)
